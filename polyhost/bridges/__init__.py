@@ -1,0 +1,112 @@
+"""The table of bridges: which language a code dir is in, and who loads it.
+
+A third party adds a language with an entry point in the group ``polyhost.bridges`` whose object
+is a :class:`Bridge`; nothing else in polyhost knows a language by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Optional, Tuple, cast
+
+from polyhost.errors import RuntimeUnavailable, SettingsError
+from polyhost.predictor import Guest, ModelSpec
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """One language.
+
+    ``module``: has ``open(spec) -> Guest``, ``doctor() -> list[Finding]`` and, when a warm parent
+    serves it, ``warm() -> None`` (run once in the fork server before any worker is forked).
+    ``artifacts``: extensions, matched without case at the end of a name. ``custom``: names of the
+    custom file. ``warm_parent``: name of the fork server whose children host it, or None to spawn.
+    """
+
+    language: str
+    module: str
+    artifacts: Tuple[str, ...]
+    custom: Tuple[str, ...]
+    requires: str
+    warm_parent: Optional[str] = "python"
+    custom_recursive: bool = False
+
+    def load(self) -> Any:
+        """The bridge's module; RuntimeUnavailable with the install command when it can't be."""
+        try:
+            return importlib.import_module(self.module)
+        except ImportError as error:
+            raise RuntimeUnavailable(
+                f"{self.language} models cannot be served here: {error}. Needed: {self.requires}.",
+                language=self.language,
+            ) from error
+
+    def open(self, spec: ModelSpec) -> Guest:
+        opener = cast(Callable[[ModelSpec], Guest], self.load().open)
+        return opener(spec)
+
+
+BRIDGES: Dict[str, Bridge] = {
+    bridge.language: bridge
+    for bridge in (
+        Bridge(
+            "python",
+            "polyhost.bridges.python",
+            artifacts=(".pkl", ".pth", ".h5", ".keras", ".joblib", ".onnx"),
+            custom=("custom.py",),
+            requires="pip install polyhost and the model's own library",
+            custom_recursive=True,
+        ),
+        Bridge(
+            "r",
+            "polyhost.bridges.r",
+            artifacts=(".rds",),
+            custom=("custom.R", "custom.r"),
+            requires="pip install 'polyhost[r]' and R 4 (Debian: apt-get install r-base-dev)",
+            warm_parent="r",
+        ),
+        Bridge(
+            "java",
+            "polyhost.bridges.java",
+            artifacts=(".jar", ".zip", ".java", ".mojo"),
+            custom=("custom.jar", "Custom.java"),
+            requires="pip install 'polyhost[java]' and Java 11 or later "
+            "(Debian: apt-get install openjdk-17-jdk-headless)",
+        ),
+        Bridge(
+            "julia",
+            "polyhost.bridges.julia",
+            artifacts=(".jlso",),
+            custom=("custom.jl",),
+            requires="pip install 'polyhost[julia]' and Julia (https://julialang.org/downloads)",
+        ),
+    )
+}
+
+
+def bridge_for(language: str) -> Bridge:
+    """The bridge of a language; SettingsError when there is none."""
+    found = BRIDGES.get(language) or _plugins().get(language)
+    if found is None:
+        raise SettingsError(
+            f"unknown language {language!r}: expected one of {', '.join(sorted(all_bridges()))}."
+        )
+    return found
+
+
+def all_bridges() -> Dict[str, Bridge]:
+    """Every bridge by language: ours, then those that entry points add."""
+    return {**_plugins(), **BRIDGES}
+
+
+def _plugins() -> Dict[str, Bridge]:
+    from importlib.metadata import entry_points
+
+    found = entry_points()
+    group = (
+        found.select(group="polyhost.bridges")
+        if hasattr(found, "select")
+        else found.get("polyhost.bridges", ())  # Python 3.8 and 3.9
+    )
+    return {bridge.language: bridge for bridge in (entry.load() for entry in group)}

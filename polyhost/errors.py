@@ -1,0 +1,203 @@
+"""The one error tree.
+
+PolyhostError
+├── CodeDirError          the code dir is wrong: the model author acts
+│   ├── ArtifactNotFound      no artifact, or several where one is needed
+│   ├── MissingHook           a hook that this kind of model needs is not defined
+│   ├── AmbiguousLanguage     nothing, or too much, says which language this is
+│   └── LoadError             the artifact or the custom file cannot be loaded
+├── SettingsError         a flag, a variable or a metadata value is wrong: the operator acts
+├── InvalidInput          the request is wrong: the caller acts
+│   ├── UnsupportedContentType
+│   ├── WrongEndpoint         a structured route for an unstructured model, and the like
+│   └── SchemaMismatch        columns are missing or hold what the model cannot take
+├── ModelError            guest code raised: language, hook, native type, native traceback
+│   ├── InvalidOutput         guest code returned the wrong type, columns or row count
+│   └── GuestStatus           guest code asked for an HTTP status of its own
+├── RuntimeUnavailable    a JDK, R, Julia or an extra is missing: the operator acts
+└── WorkerError           the process
+    ├── WorkerStartTimeout
+    ├── WorkerCrashed
+    ├── WorkerTimeout         the model's deadline passed
+    ├── WorkerBusy            the queue is full
+    ├── WorkerNotReady        no worker can answer now
+    └── RequestCancelled      the client went away before its answer
+
+Whoever must act is the first branch. What crosses a process boundary is the tagged form made by
+:func:`to_wire`, never a pickled exception.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Dict, Iterable, Optional, Type
+
+
+class PolyhostError(Exception):
+    """Base of every error that polyhost raises on purpose."""
+
+    kind: ClassVar[str] = "PolyhostError"
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts: Dict[str, Any] = facts
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kind = cls.__name__
+        _KINDS[cls.kind] = cls
+
+    def __getattr__(self, name: str) -> Any:
+        facts = self.__dict__.get("facts") or {}
+        if name in facts:
+            return facts[name]
+        raise AttributeError(name)
+
+
+_KINDS: Dict[str, Type[PolyhostError]] = {"PolyhostError": PolyhostError}
+
+
+class CodeDirError(PolyhostError):
+    """The code dir is wrong."""
+
+
+class ArtifactNotFound(CodeDirError):
+    """No artifact, or more than one where exactly one is needed."""
+
+    @classmethod
+    def none(cls, code_dir: Path, expected: Iterable[str], found: Iterable[str]) -> ArtifactNotFound:
+        names = sorted(found)
+        return cls(
+            f"no model artifact in {code_dir}: expected a file ending in {', '.join(expected)}; "
+            f"found {', '.join(names[:100]) or 'no files'}. "
+            "Add the artifact, or define a load_model hook.",
+            code_dir=str(code_dir),
+            found=names,
+        )
+
+    @classmethod
+    def several(cls, code_dir: Path, found: Iterable[str]) -> ArtifactNotFound:
+        names = sorted(found)
+        return cls(
+            f"several model artifacts in {code_dir}: expected exactly one; found "
+            f"{', '.join(names)}. Keep one, or define a load_model hook that chooses.",
+            code_dir=str(code_dir),
+            found=names,
+        )
+
+
+class MissingHook(CodeDirError):
+    """A hook that this kind of model needs is not defined."""
+
+
+class AmbiguousLanguage(CodeDirError):
+    """The language of a code dir cannot be told."""
+
+
+class LoadError(CodeDirError):
+    """The artifact or the custom file cannot be loaded."""
+
+
+class SettingsError(PolyhostError):
+    """A flag, an environment variable or a metadata value is wrong."""
+
+
+class InvalidInput(PolyhostError):
+    """The request is wrong."""
+
+
+class UnsupportedContentType(InvalidInput):
+    """The body's type is one this model cannot read."""
+
+
+class WrongEndpoint(InvalidInput):
+    """The route does not fit the model's target type."""
+
+
+class SchemaMismatch(InvalidInput):
+    """The columns or values do not fit the model."""
+
+
+class ModelError(PolyhostError):
+    """Guest code raised.
+
+    Facts: ``language``, ``hook`` (or ``predict`` for a built-in), ``native_type``,
+    ``native_message``, ``native_traceback`` (text), ``location`` (``file:line`` or None).
+    """
+
+    @classmethod
+    def in_hook(
+        cls,
+        *,
+        language: str,
+        hook: str,
+        native_type: str,
+        native_message: str,
+        native_traceback: str = "",
+        location: Optional[str] = None,
+    ) -> ModelError:
+        where = f" at {location}" if location else ""
+        return cls(
+            f"model {hook!r} failed in {language}: {native_type}: {native_message}{where}",
+            language=language,
+            hook=hook,
+            native_type=native_type,
+            native_message=native_message,
+            native_traceback=native_traceback,
+            location=location,
+        )
+
+
+class InvalidOutput(ModelError):
+    """Guest code returned the wrong type, columns or row count."""
+
+
+class GuestStatus(ModelError):
+    """Guest code asked for an HTTP status of its own. Facts: ``status`` (int)."""
+
+
+class RuntimeUnavailable(PolyhostError):
+    """A runtime or an extra is missing; the message names the install command."""
+
+
+class WorkerError(PolyhostError):
+    """The worker process failed, not the model's code in it."""
+
+
+class WorkerStartTimeout(WorkerError):
+    """The worker did not say READY in time."""
+
+
+class WorkerCrashed(WorkerError):
+    """The worker process ended. Facts: ``exit_code`` (negative: a signal)."""
+
+
+class WorkerTimeout(WorkerError):
+    """The model's deadline passed."""
+
+
+class WorkerBusy(WorkerError):
+    """The model's queue is full."""
+
+
+class WorkerNotReady(WorkerError):
+    """No worker of the model can answer now."""
+
+
+class RequestCancelled(WorkerError):
+    """The client went away before its answer."""
+
+
+def to_wire(error: BaseException) -> Dict[str, Any]:
+    """The tagged, JSON-able form of an error; anything unknown becomes a PolyhostError."""
+    if isinstance(error, PolyhostError):
+        return {"kind": error.kind, "message": error.message, "facts": error.facts}
+    return {"kind": "PolyhostError", "message": f"{type(error).__name__}: {error}", "facts": {}}
+
+
+def from_wire(wire: Dict[str, Any]) -> PolyhostError:
+    """The error that :func:`to_wire` described; an unknown kind becomes a PolyhostError."""
+    kind = _KINDS.get(str(wire.get("kind")), PolyhostError)
+    facts = wire.get("facts")
+    return kind(str(wire.get("message", "")), **(facts if isinstance(facts, dict) else {}))

@@ -1,0 +1,188 @@
+"""What goes into a model and comes out of it, in no language's own types.
+
+A request starts as a :class:`Payload` (the bytes as they came); a :class:`Table`, tensors or
+messages are decoded from it on demand. Only the standard library and numpy are needed here;
+pandas and pyarrow are used where the caller brings their objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A body as it came (or goes), untouched.
+
+    ``mimetype`` has no parameters and keeps the sender's spelling; empty means none was sent.
+    ``query`` keeps every pair in order. ``headers`` is None in batch mode. ``parts`` holds what
+    a multipart request carried beside the body itself (``X.colnames``, ``y``).
+    """
+
+    body: Buffer
+    mimetype: str = ""
+    charset: Optional[str] = None
+    query: Tuple[Tuple[str, str], ...] = ()
+    headers: Optional[Mapping[str, str]] = None
+    parts: Mapping[str, Buffer] = field(default_factory=dict)
+
+    def bytes(self) -> bytes:
+        """The body as bytes; copies only when it is not bytes already."""
+        return self.body if isinstance(self.body, bytes) else bytes(self.body)
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """A text column as codes into its distinct values; -1 is missing.
+
+    ``ordered`` and ``factor`` matter to R only: a factor column stays one.
+    """
+
+    codes: np.ndarray  # int32, shape (rows,)
+    values: Tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def to_objects(self) -> np.ndarray:
+        """The column as an object array of str and None, shape (rows,)."""
+        pool = np.empty(len(self.values) + 1, dtype=object)
+        pool[:-1] = self.values
+        pool[-1] = None
+        return pool[self.codes]
+
+
+Column = Union[np.ndarray, Dictionary]
+"""A numpy array of bool, int, uint, float, datetime64 or object (str, None, any), or a
+Dictionary. Missing is NaN, NaT or None; an int column has no missing values."""
+
+
+class Table:
+    """Named columns of equal length. Names may repeat; order matters. Never changed in place."""
+
+    __slots__ = ("names", "columns", "rows", "index", "matrix")
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        columns: Sequence[Column],
+        *,
+        index: Optional[Sequence[Any]] = None,
+        matrix: Optional[np.ndarray] = None,
+    ) -> None:
+        self.names: Tuple[str, ...] = tuple(names)
+        self.columns: Tuple[Column, ...] = tuple(columns)
+        self.index = index
+        self.matrix = matrix
+        if len(self.names) != len(self.columns):
+            raise ValueError(f"{len(self.names)} names for {len(self.columns)} columns")
+        lengths = {len(column) for column in self.columns}
+        if len(lengths) > 1:
+            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+        self.rows: int = lengths.pop() if lengths else 0
+
+    @classmethod
+    def from_matrix(cls, names: Sequence[str], matrix: np.ndarray) -> Table:
+        """A table over a 2-D numeric array, shape (rows, columns), kept as ``matrix``."""
+        return cls(names, tuple(matrix.T), matrix=matrix)
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __iter__(self) -> Iterator[Tuple[str, Column]]:
+        return iter(zip(self.names, self.columns))
+
+    def __repr__(self) -> str:
+        return f"Table({self.rows} rows: {', '.join(self.names)})"
+
+    def column(self, name: str) -> Column:
+        """The first column of that name; KeyError when there is none."""
+        try:
+            return self.columns[self.names.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def select(self, positions: Sequence[int]) -> Table:
+        """A table of the columns at these positions, in that order."""
+        return Table(
+            [self.names[i] for i in positions],
+            [self.columns[i] for i in positions],
+            index=self.index,
+        )
+
+    def renamed(self, names: Sequence[str]) -> Table:
+        return Table(names, self.columns, index=self.index, matrix=self.matrix)
+
+    def slice(self, start: int, stop: int) -> Table:
+        """Rows start..stop, sharing memory."""
+        if self.matrix is not None:
+            return Table.from_matrix(self.names, self.matrix[start:stop])
+        parts: List[Column] = [
+            Dictionary(c.codes[start:stop], c.values) if isinstance(c, Dictionary) else c[start:stop]
+            for c in self.columns
+        ]
+        return Table(
+            self.names, parts, index=None if self.index is None else self.index[start:stop]
+        )
+
+    @classmethod
+    def from_pandas(cls, frame: Any) -> Table:
+        """A table of a DataFrame's columns; non-default indexes are kept as ``index``."""
+        columns: List[Column] = []
+        for i in range(frame.shape[1]):
+            columns.append(_from_series(frame.iloc[:, i]))
+        index = frame.index
+        default = type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
+        table = cls(
+            [str(name) for name in frame.columns],
+            columns,
+            index=None if default else index.tolist(),
+        )
+        if not columns:
+            table.rows = len(frame)
+        return table
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with these columns; duplicate names stay duplicate."""
+        import pandas as pd
+
+        arrays: Dict[int, Any] = {
+            i: c.to_objects() if isinstance(c, Dictionary) else c
+            for i, c in enumerate(self.columns)
+        }
+        frame = pd.DataFrame(arrays, index=pd.RangeIndex(self.rows))
+        frame.columns = pd.Index(self.names)
+        if self.index is not None:
+            frame.index = pd.Index(list(self.index))
+        return frame
+
+
+def _from_series(series: Any) -> Column:
+    values = series.to_numpy()
+    if values.dtype.kind in "biufM":
+        return np.asarray(values)
+    values = series.astype(object).to_numpy()
+    missing = series.isna().to_numpy()
+    if missing.any():
+        values = values.copy()
+        values[missing] = None
+    return np.asarray(values)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a structured model answered: prediction columns, and extra output beside them."""
+
+    predictions: Table
+    extra: Optional[Table] = None
+
+    def slice(self, start: int, stop: int) -> Scores:
+        return Scores(
+            self.predictions.slice(start, stop),
+            None if self.extra is None else self.extra.slice(start, stop),
+        )

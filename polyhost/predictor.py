@@ -1,0 +1,231 @@
+"""The predictor protocol: what a loaded model is to everything above it, and what a bridge gives.
+
+A *bridge* provides a :class:`Guest`: a model as its own language holds it, with its hooks. The
+*pipeline* drives a guest in the one hook order and is a :class:`Predictor`: what the worker, the
+command line and ``polyhost.load`` talk to. Nothing here imports a bridge, a web framework or a
+model library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Protocol, Tuple, Union
+
+from polyhost.payload import Payload, Scores, Table
+from polyhost.target import Target
+
+Handle = Any
+"""A value that lives in the guest's own language; opaque to everyone but its bridge."""
+
+HOOKS = (
+    "init",
+    "load_model",
+    "read_input_data",
+    "transform",
+    "score",
+    "post_process",
+    "score_unstructured",
+)
+"""The hooks a code dir may define, in call order; the same names in every language."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything a worker needs to load a model. Plain data: it crosses to the worker as JSON.
+
+    ``artifact_names`` are the candidates found beside the custom file, relative to ``code_dir``;
+    ``custom_file`` is the hooks' file, or None.
+    """
+
+    code_dir: Path
+    language: str
+    target: Target
+    custom_file: Optional[Path] = None
+    artifacts: Tuple[Path, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Traits:
+    """How a bridge differs from the others: data that the pipeline reads, never a branch.
+
+    ``post_process_sees``: ``"marshalled"`` (validated and relabelled) or ``"raw"`` (what ``score``
+    or the built-in predict returned). ``extra_output``: target types whose ``score`` hook may
+    return extra columns (``"all"``, ``"classification+regression"`` or ``"none"``).
+    ``artifact_with_hook``: an artifact is needed even though a load_model hook exists.
+    ``one_artifact``: several artifacts are an error when no load_model hook chooses.
+    ``threads``: calls the guest takes at once; 0 is any number.
+    """
+
+    post_process_sees: str = "marshalled"
+    extra_output: str = "all"
+    one_artifact: bool = True
+    threads: int = 1
+    transform_target: bool = True
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column the model expects: ``type`` is ``number``, ``text``, ``boolean`` or ``any``."""
+
+    name: str
+    type: str = "any"
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class GuestInfo:
+    """What a guest knows of its model once it is loaded.
+
+    ``row_wise``: the built-in predict treats each row on its own, so rows of several requests may
+    be put in one call. ``matrix``: it takes a numeric table as one float64 matrix just as well as
+    column by column. ``schema_source``: ``model``, ``metadata`` or ``nothing``.
+    """
+
+    framework: Optional[str] = None
+    labels: Tuple[str, ...] = ()
+    columns: Tuple[ColumnInfo, ...] = ()
+    schema_source: str = "nothing"
+    row_wise: bool = False
+    matrix: bool = False
+    predicts: bool = True
+
+
+@dataclass(frozen=True)
+class HookContext:
+    """What a hook may be told beside its data: the target, and the request it belongs to."""
+
+    target: Target
+    payload: Payload
+
+
+Chunk = Union[str, bytes]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What ``score_unstructured`` answered. ``body`` None is an empty answer; an iterator streams."""
+
+    body: Union[str, bytes, None, Iterator[Chunk]]
+    mimetype: Optional[str] = None
+    charset: Optional[str] = None
+
+
+class Guest(Protocol):
+    """A model as its own language holds it; what a bridge provides and the pipeline drives.
+
+    Made by ``Bridge.open(spec)``: the runtime is then started and the custom file loaded, but no
+    hook has run. Every method runs on the one thread that opened it, unless ``traits.threads``
+    says otherwise. Guest code that raises comes out as :class:`~polyhost.errors.ModelError` with
+    its native type, message and traceback; a bad value in the data as ``SchemaMismatch``.
+    """
+
+    @property
+    def language(self) -> str: ...
+
+    @property
+    def traits(self) -> Traits: ...
+
+    @property
+    def hooks(self) -> FrozenSet[str]:
+        """Names of the hooks the custom file defines."""
+        ...
+
+    def run_init(self) -> None:
+        """Call the ``init`` hook with the code dir."""
+        ...
+
+    def run_load_model(self) -> bool:
+        """Call the ``load_model`` hook and keep its model; False when it returned nothing."""
+        ...
+
+    def load_artifact(self, artifact: Optional[Path]) -> None:
+        """Load the built-in artifact; None when the code dir has none and none is needed."""
+        ...
+
+    def describe(self) -> GuestInfo:
+        """What the loaded model tells of itself. Called once, after loading."""
+        ...
+
+    def read(self, payload: Payload) -> Handle:
+        """Parse a CSV (or sparse, or Arrow) body as this language's standard reader would."""
+        ...
+
+    def wrap(self, table: Table) -> Handle:
+        """A neutral table as this language's frame."""
+        ...
+
+    def unwrap(self, data: Handle) -> Table:
+        """This language's frame as a neutral table; InvalidOutput when it is no frame."""
+        ...
+
+    def rows(self, data: Handle) -> Optional[int]:
+        """Rows of a frame; None when a hook made it something that has none."""
+        ...
+
+    def hook(self, name: str, data: Handle, context: HookContext) -> Handle:
+        """Call ``read_input_data`` (data: bytes), ``transform``, ``score`` or ``post_process``."""
+        ...
+
+    def predict(self, data: Handle, context: HookContext) -> Table:
+        """The built-in predict: probabilities by class, or one column, as a neutral table.
+
+        Names are the model's own labels when it has them. A model that does not name its
+        classes gives names ``""`` and the labels are applied by position.
+        """
+        ...
+
+    def apply_transformer(self, data: Handle, y: Optional[Handle], context: HookContext) -> Table:
+        """Target type ``transform``: the ``transform`` hook, or the transformer's own method."""
+        ...
+
+    def unstructured(self, data: Union[str, bytes], context: HookContext) -> Reply:
+        """Call ``score_unstructured``. The context's payload holds type, charset, query, headers
+        as the hook must see them."""
+        ...
+
+    def interrupt(self) -> bool:
+        """Ask the running call to stop, from another thread; False when this runtime cannot."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a host tells callers about a model. Plain data: it crosses from the worker as JSON."""
+
+    language: str
+    target: Target
+    hooks: Tuple[str, ...]
+    guest: GuestInfo
+    batchable: bool
+    threads: int = 1
+
+
+class Predictor(Protocol):
+    """A loaded model. Not thread-safe unless its info says so."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def predict(self, request: Union[Payload, Table], /) -> Scores:
+        """Predict one request: one row out per row in, for the types that promise it."""
+        ...
+
+    def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:
+        """Predict several requests' tables, in one call where ``info.batchable``."""
+        ...
+
+    def answer(self, request: Payload, /) -> Reply:
+        """Answer one unstructured request."""
+        ...
+
+    def transform(self, request: Payload, /) -> Table:
+        """Transform one request's rows (target type ``transform``)."""
+        ...
+
+    def interrupt(self) -> bool: ...
+
+    def close(self) -> None: ...
