@@ -1,0 +1,36 @@
+# Each target sets up what it needs by itself: see tools/setup.py and CONTRIBUTING.md.
+#
+#   make demo             models in four languages, scored from the command line and over HTTP
+#   make test             every test of every language; RUNTIME=r (java, julia, python): one
+#   make check            formatters, linters, type checker; make format: mend what can be
+#   make wheel            dist/*.whl, with the Java, R and Julia halves inside
+
+PYTHON ?= python3
+VENV := .venv/bin
+RUNTIME ?=
+
+.PHONY: help setup demo test check format wheel clean
+
+help:
+	@sed -n 's/^#  //p' Makefile
+
+setup:
+	@$(PYTHON) tools/setup.py $(if $(RUNTIME),--runtime $(RUNTIME))
+
+demo: setup
+	@$(VENV)/python examples/demo.py
+
+test: setup
+	@$(VENV)/python tools/run_tests.py $(if $(RUNTIME),--runtime $(RUNTIME))
+
+check: setup
+	@$(VENV)/python tools/run_checks.py
+
+format: setup
+	@$(VENV)/python tools/run_checks.py --fix
+
+wheel: setup
+	@$(VENV)/python -m build --wheel
+
+clean:
+	rm -rf .venv .setup build dist runtimes/java/target

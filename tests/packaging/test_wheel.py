@@ -1,0 +1,64 @@
+"""The wheel stands on its own: no checkout, no extra, no JVM, R or Julia."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Where the checkout has them, and where the wheel shall.
+NATIVE = {
+    "runtimes/java/target/polyhost-runtime.jar": "polyhost/_runtimes/java/polyhost-runtime.jar",
+    "runtimes/r/DESCRIPTION": "polyhost/_runtimes/r/DESCRIPTION",
+    "runtimes/julia/Project.toml": "polyhost/_runtimes/julia/Project.toml",
+}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout."""
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter in a new environment that holds the wheel and its core dependencies only."""
+    home = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+    pip = [str(home / "bin/python"), "-m", "pip", "install", "-q", str(wheel)]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return home / "bin/python"
+
+
+def test_wheel_carries_the_native_halves(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    expected = {inside for source, inside in NATIVE.items() if (ROOT / source).exists()}
+    assert expected - names == set()
+    assert "polyhost/py.typed" in names
+    assert not [name for name in names if "/tests/" in name or name.startswith("tests/")]
+
+
+def test_wheel_is_for_every_platform(wheel: Path) -> None:
+    assert wheel.name.endswith("-py3-none-any.whl")
+
+
+@pytest.mark.timeout(600)
+def test_import_needs_no_extra(python: Path, tmp_path: Path) -> None:
+    code = "import polyhost; print(polyhost.__file__)"
+    command = [str(python), "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(done.stdout.strip()).is_relative_to(python.parent.parent)
