@@ -1,0 +1,152 @@
+"""``model-metadata.yaml``: read strictly, so that a typing error is found at load.
+
+The file is DRUM's. Every scalar is text, labels like ``1`` and ``yes`` included; flow style,
+anchors, tags, repeated keys and unknown keys are refused, with the line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Optional, Tuple
+
+from polyhost.errors import SettingsError
+from polyhost.strict_yaml import ANY, LIST_OF_ANY, LIST_OF_TEXT, REQUIRED, TEXT, Kind, read_strictly
+
+FILE_NAME = "model-metadata.yaml"
+
+
+SCHEMA = Kind(
+    "map",
+    keys={
+        "name": REQUIRED,
+        "type": REQUIRED,
+        "targetType": REQUIRED,
+        "environmentID": TEXT,
+        "modelID": TEXT,
+        "description": TEXT,
+        "majorVersion": Kind("bool"),
+        "validation": Kind("map", keys={"input": REQUIRED, "targetName": TEXT}),
+        "inferenceModel": Kind(
+            "map",
+            keys={
+                "targetName": TEXT,
+                "positiveClassLabel": TEXT,
+                "negativeClassLabel": TEXT,
+                "classLabels": LIST_OF_TEXT,
+                "classLabelsFile": TEXT,
+                "predictionThreshold": Kind("int"),
+            },
+        ),
+        "trainingModel": Kind("map", keys={"trainOnProject": TEXT}),
+        "hyperparameters": LIST_OF_ANY,
+        "typeSchema": Kind(
+            "map",
+            keys={"input_requirements": LIST_OF_ANY, "output_requirements": LIST_OF_ANY},
+        ),
+        "inputSchema": Kind(
+            "map",
+            keys={
+                "title": TEXT,
+                "type": REQUIRED,
+                "properties": Kind("any", required=True),
+                "required": LIST_OF_TEXT,
+            },
+        ),
+        "customPredictor": ANY,
+        "runtimeParameterDefinitions": ANY,
+        "userCredentialSpecifications": Kind(
+            "list",
+            items=Kind("map", keys={"key": REQUIRED, "valueFrom": REQUIRED, "reminder": TEXT}),
+        ),
+        "lazyLoading": ANY,
+    },
+)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """A metadata file that was read and found right."""
+
+    path: Path
+    document: Mapping[str, Any]
+
+    @property
+    def target_type(self) -> str:
+        """As the file spells it; not checked yet."""
+        return str(self.document["targetType"])
+
+    @property
+    def is_inference(self) -> bool:
+        """It describes a model that predicts, not one to be trained."""
+        return bool(self.document["type"] == "inference")
+
+    @property
+    def inference_model(self) -> Mapping[str, Any]:
+        """What the file says under ``inferenceModel``; empty when nothing."""
+        found: Mapping[str, Any] = self.document.get("inferenceModel", {})
+        return found
+
+    @property
+    def target_name(self) -> Optional[str]:
+        """Name of the target, or None."""
+        return self.inference_model.get("targetName") or None
+
+    def binary_labels(self) -> Tuple[str, ...]:
+        """``(positive, negative)``; empty when the file has neither."""
+        keys = ("positiveClassLabel", "negativeClassLabel")
+        missing = [key for key in keys if key not in self.inference_model]
+        if len(missing) == 2 and not self.is_inference:
+            return ()
+        if missing:
+            raise self._wrong(
+                f"a binary model needs {' and '.join(keys)} under inferenceModel; "
+                f"missing: {', '.join(missing)}"
+            )
+        return tuple(str(self.inference_model[key]) for key in keys)
+
+    def class_labels(self) -> Tuple[str, ...]:
+        """Labels in the file's order; empty when the file has none."""
+        listed = self.inference_model.get("classLabels")
+        file = self.inference_model.get("classLabelsFile")
+        if listed is None and file is None and not self.is_inference:
+            return ()
+        if (listed is None) == (file is None):
+            found = "neither" if listed is None else "both"
+            raise self._wrong(
+                f"a {self.target_type} model needs exactly one of classLabels and "
+                f"classLabelsFile under inferenceModel; found {found}"
+            )
+        return tuple(listed) if listed is not None else self._labels_of(str(file))
+
+    def _labels_of(self, name: str) -> Tuple[str, ...]:
+        """Labels in a file; a relative name is looked up where we run, then in the code dir."""
+        places = [Path(name), self.path.parent / name]
+        for place in places:
+            if place.is_file():
+                return read_labels(place)
+        raise self._wrong(f"no classLabelsFile {name!r}: looked for {places[0]} and {places[1]}")
+
+    def _wrong(self, text: str) -> SettingsError:
+        return SettingsError(f"{self.path}: {text}.", path=str(self.path))
+
+
+def read_labels(path: Path) -> Tuple[str, ...]:
+    """Labels of a class labels file: one a line, blank lines dropped."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the class labels file {path}: {error}.") from error
+    return tuple(line.rstrip("\r") for line in lines if line.strip())
+
+
+def read(code_dir: Path) -> Optional[Metadata]:
+    """The metadata of a code dir; None when it has none."""
+    path = code_dir / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}.", path=str(path)) from error
+    return Metadata(path, read_strictly(text, SCHEMA, path))

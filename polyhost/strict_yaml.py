@@ -1,0 +1,125 @@
+"""Strict YAML: block style, no anchors, no tags, no repeated keys, a fixed schema, text scalars.
+
+A typing error in a metadata file is then found when the file is read, with its line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Union
+
+from polyhost.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value must be: ``text``, ``int``, ``bool``, ``any``, ``list`` or ``map``."""
+
+    is_a: str = "text"
+    required: bool = False
+    keys: Mapping[str, Kind] = field(default_factory=dict)
+    items: Optional[Kind] = None
+
+
+TEXT = Kind()
+REQUIRED = Kind(required=True)
+ANY = Kind("any")
+LIST_OF_ANY = Kind("list", items=ANY)
+LIST_OF_TEXT = Kind("list", items=TEXT)
+
+Value = Union[str, int, bool, List[Any], Dict[str, Any]]
+
+
+def read_strictly(text: str, schema: Kind, path: Path) -> Dict[str, Any]:
+    """The document in ``text``; SettingsError with the path and line of what is wrong in it."""
+    return _Reader(path).document(text, schema)
+
+
+class _Reader:
+    """Turns YAML nodes into plain values, checking each against its kind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def document(self, text: str, schema: Kind) -> Dict[str, Any]:
+        import yaml
+
+        try:
+            self._refuse_anchors(yaml, text)
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else 1
+            raise self._wrong(line, getattr(error, "problem", None) or str(error)) from error
+        if root is None:
+            needed = ", ".join(key for key, of in schema.keys.items() if of.required)
+            raise self._wrong(1, f"the file is empty; it needs {needed}")
+        value = self._value(root, schema, "the file")
+        assert isinstance(value, dict)
+        return value
+
+    def _refuse_anchors(self, yaml: Any, text: str) -> None:
+        refused = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            if isinstance(token, refused):
+                what = type(token).__name__.replace("Token", "").lower()
+                raise self._wrong(token.start_mark.line + 1, f"YAML's {what} is not allowed here")
+
+    def _value(self, node: Any, kind: Kind, name: str) -> Value:
+        line = node.start_mark.line + 1
+        if getattr(node, "flow_style", False):
+            raise self._wrong(line, f"{name} is in flow style; write one item a line")
+        found = {"scalar": "text", "sequence": "list", "mapping": "map"}[node.id]
+        if kind.is_a in ("list", "map") and found != kind.is_a:
+            raise self._wrong(line, f"{name} must be a {kind.is_a}; found {found}")
+        if kind.is_a in ("text", "int", "bool") and found != "text":
+            raise self._wrong(line, f"{name} must be {kind.is_a}; found a {found}")
+        if found == "map":
+            return self._map(node, kind, name)
+        if found == "list":
+            return [
+                self._value(item, kind.items or ANY, f"item {i} of {name}")
+                for i, item in enumerate(node.value, 1)
+            ]
+        return self._scalar(node, kind, name)
+
+    def _map(self, node: Any, kind: Kind, name: str) -> Dict[str, Any]:
+        values: Dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if key_node.id != "scalar":
+                raise self._wrong(line, f"a key of {name} is not text")
+            key = key_node.value
+            if key in values:
+                raise self._wrong(line, f"{key} is there twice")
+            if kind.is_a == "map" and key not in kind.keys:
+                raise self._wrong(
+                    line, f"unknown key {key!r} in {name}; expected {', '.join(kind.keys)}"
+                )
+            values[key] = self._value(value_node, kind.keys.get(key, ANY), key)
+        missing = [key for key, of in kind.keys.items() if of.required and key not in values]
+        if missing:
+            raise self._wrong(
+                node.start_mark.line + 1, f"{name} lacks the key {', '.join(missing)}"
+            )
+        return values
+
+    def _scalar(self, node: Any, kind: Kind, name: str) -> Value:
+        text: str = node.value
+        line = node.start_mark.line + 1
+        if kind.is_a == "int":
+            try:
+                return int(text)
+            except ValueError:
+                raise self._wrong(line, f"{name} must be a whole number; found {text!r}") from None
+        if kind.is_a == "bool":
+            words = {"true": True, "yes": True, "on": True, "1": True}
+            words.update({"false": False, "no": False, "off": False, "0": False})
+            if text.lower() not in words:
+                raise self._wrong(line, f"{name} must be true or false; found {text!r}")
+            return words[text.lower()]
+        return text
+
+    def _wrong(self, line: int, text: str) -> SettingsError:
+        return SettingsError(f"{self._path}, line {line}: {text}.", path=str(self._path), line=line)
