@@ -21,7 +21,9 @@ class Payload:
 
     ``mimetype`` has no parameters and keeps the sender's spelling; empty means none was sent.
     ``query`` keeps every pair in order. ``headers`` is None in batch mode. ``parts`` holds what
-    a multipart request carried beside the body itself (``X.colnames``, ``y``).
+    a multipart request carried beside the body itself (``X.colnames``, ``y``). ``table`` holds
+    the body's rows where its codec has decoded them already (JSON, Arrow). ``options`` are the
+    operator's switches that came with the request (``strict_rows``).
     """
 
     body: Buffer
@@ -30,6 +32,8 @@ class Payload:
     query: Tuple[Tuple[str, str], ...] = ()
     headers: Optional[Mapping[str, str]] = None
     parts: Mapping[str, Buffer] = field(default_factory=dict)
+    table: Optional[Table] = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def bytes(self) -> bytes:
         """The body as bytes; copies only when it is not bytes already."""
@@ -65,7 +69,7 @@ Dictionary. Missing is NaN, NaT or None; an int column has no missing values."""
 class Table:
     """Named columns of equal length. Names may repeat; order matters. Never changed in place."""
 
-    __slots__ = ("names", "columns", "rows", "index", "matrix")
+    __slots__ = ("names", "_columns", "rows", "index", "matrix")
 
     def __init__(
         self,
@@ -76,12 +80,12 @@ class Table:
         matrix: Optional[np.ndarray] = None,
     ) -> None:
         self.names: Tuple[str, ...] = tuple(names)
-        self.columns: Tuple[Column, ...] = tuple(columns)
+        self._columns: Optional[Tuple[Column, ...]] = tuple(columns)
         self.index = index
         self.matrix = matrix
-        if len(self.names) != len(self.columns):
-            raise ValueError(f"{len(self.names)} names for {len(self.columns)} columns")
-        lengths = {len(column) for column in self.columns}
+        if len(self.names) != len(self._columns):
+            raise ValueError(f"{len(self.names)} names for {len(self._columns)} columns")
+        lengths = {len(column) for column in self._columns}
         if len(lengths) > 1:
             raise ValueError(f"columns of different lengths: {sorted(lengths)}")
         self.rows: int = lengths.pop() if lengths else 0
@@ -89,7 +93,26 @@ class Table:
     @classmethod
     def from_matrix(cls, names: Sequence[str], matrix: np.ndarray) -> Table:
         """A table over a 2-D numeric array, shape (rows, columns), kept as ``matrix``."""
-        return cls(names, tuple(matrix.T), matrix=matrix)
+        table = Table.__new__(Table)
+        table.names = tuple(names)
+        table._columns = None
+        table.index = None
+        table.matrix = matrix
+        table.rows, width = matrix.shape
+        if width != len(table.names):
+            raise ValueError(f"{len(table.names)} names for {width} columns")
+        return table
+
+    @property
+    def columns(self) -> Tuple[Column, ...]:
+        """The columns in order; of a matrix, views that are made when first asked for."""
+        if self._columns is None:
+            self._columns = self._make_columns()
+        return self._columns
+
+    def _make_columns(self) -> Tuple[Column, ...]:
+        assert self.matrix is not None
+        return tuple(self.matrix.T)
 
     def __len__(self) -> int:
         return self.rows
@@ -160,6 +183,34 @@ class Table:
         if self.index is not None:
             frame.index = pd.Index(list(self.index))
         return frame
+
+
+class SparseTable(Table):
+    """A numeric table of which most cells are zero, held by its coordinates.
+
+    ``row``, ``column`` (positions) and ``values`` are arrays of one length; ``columns`` is the
+    dense form, made when somebody asks for it.
+    """
+
+    __slots__ = ("coordinates",)
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        rows: int,
+        coordinates: Tuple[np.ndarray, np.ndarray, np.ndarray],
+    ) -> None:
+        super().__init__((), ())
+        self.names = tuple(names)
+        self.rows = rows
+        self.coordinates = coordinates
+        self._columns = None
+
+    def _make_columns(self) -> Tuple[Column, ...]:
+        row, column, values = self.coordinates
+        dense = np.zeros((len(self.names), self.rows))
+        np.add.at(dense, (column, row), values)
+        return tuple(dense)
 
 
 def _from_series(series: Any) -> Column:

@@ -53,9 +53,11 @@ class Traits:
     ``post_process_sees``: ``"marshalled"`` (validated and relabelled) or ``"raw"`` (what ``score``
     or the built-in predict returned). ``extra_output``: target types whose ``score`` hook may
     return extra columns (``"all"``, ``"classification+regression"`` or ``"none"``).
-    ``artifact_with_hook``: an artifact is needed even though a load_model hook exists.
     ``one_artifact``: several artifacts are an error when no load_model hook chooses.
-    ``threads``: calls the guest takes at once; 0 is any number.
+    ``threads``: calls the guest takes at once; 0 is any number. ``artifact_optional``: a code dir
+    whose hooks do all the work needs neither an artifact nor ``load_model``.
+    ``load_model_may_defer``: a ``load_model`` hook that returned nothing leaves the loading to the
+    built-in loader.
     """
 
     post_process_sees: str = "marshalled"
@@ -63,6 +65,8 @@ class Traits:
     one_artifact: bool = True
     threads: int = 1
     transform_target: bool = True
+    artifact_optional: bool = False
+    load_model_may_defer: bool = False
 
 
 @dataclass(frozen=True)
