@@ -73,11 +73,12 @@ def install(languages: list[str]) -> None:
         return
     if "julia" in lacking:
         _add_bullseye(root)
-        lacking.append("libunwind8")
+        lacking = sorted({*lacking, "libunwind8"})  # installed or not: another version of it
     fixed = ["-y", "-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=600"]
     apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *fixed]
+    say(f"system packages: {' '.join(lacking)}")
     step(
-        f"installing {len(lacking)} system packages ({' '.join(lacking)})",
+        f"installing {len(lacking)} system packages",
         [*apt, "update"],
         [*apt, "install", "--no-install-recommends", "--allow-downgrades", *lacking],
         log="system",
