@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Mapping, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Mapping, Optional, Tuple, TypeVar
 
 from polyhost.errors import PolyhostError, SettingsError
-from polyhost.predictor import ModelSpec
+
+if TYPE_CHECKING:  # the command line starts without numpy, which this needs
+    from polyhost.predictor import ModelSpec
 
 T = TypeVar("T")
 
