@@ -232,6 +232,16 @@ class Scores:
     predictions: Table
     extra: Optional[Table] = None
 
+    def together(self) -> Table:
+        """One table: prediction columns, then the extra ones beside them by position."""
+        if self.extra is None:
+            return self.predictions
+        both = (self.predictions, self.extra)
+        return Table(
+            [name for table in both for name in table.names],
+            [column for table in both for column in table.columns],
+        )
+
     def slice(self, start: int, stop: int) -> Scores:
         return Scores(
             self.predictions.slice(start, stop),
