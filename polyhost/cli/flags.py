@@ -1,0 +1,361 @@
+"""The flags that ``score`` and ``server`` share with DRUM, and their environment twins.
+
+A twin is applied when its flag is not on the command line and the variable is not empty: it is
+added to the arguments, so that every check of the flag applies to it too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polyhost.errors import SettingsError
+from polyhost.target import TargetType
+
+LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
+BOTH = frozenset({"score", "server"})
+SCORE = frozenset({"score"})
+SERVER = frozenset({"server"})
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag: where it belongs, its environment twin, and if it waits for a later release."""
+
+    names: tuple[str, ...]
+    help: str
+    commands: frozenset[str] = BOTH
+    env: str | None = None
+    later: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def long(self) -> str:
+        """The name that starts with two dashes."""
+        return self.names[-1]
+
+    @property
+    def dest(self) -> str:
+        """Its name in the parsed options."""
+        return self.long[2:].replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        """It takes no value."""
+        return self.options.get("action") == "store_true"
+
+
+def existing_folder(text: str) -> Path:
+    """A folder that is there, as a real path."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"no folder at {text!r}")
+    return path.resolve()
+
+
+def existing_file(text: str) -> Path:
+    """A file that is there, as a real path."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"no file at {text!r}")
+    return path.resolve()
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number that is not below ``least``."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {least}; found {text!r}"
+            )
+        return value
+
+    return number
+
+
+def language(text: str) -> str:
+    """A language that some bridge serves."""
+    from polyhost.bridges import all_bridges
+
+    known = sorted(all_bridges())
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(known)}; found {text!r}")
+    return text
+
+
+class _Labels(argparse.Action):
+    """Two labels or more: argparse itself can only ask for one."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        if len(values) < 2:
+            parser.error(f"argument {option_string}: expected at least two labels")
+        setattr(namespace, self.dest, tuple(values))
+
+
+SWITCH = {"action": "store_true"}
+
+TARGET_FLAGS = (
+    Flag(
+        ("--target-type",),
+        "what the model answers; may come from model-metadata.yaml",
+        env="TARGET_TYPE",
+        options={"choices": [member.value for member in TargetType]},
+    ),
+    Flag(
+        ("--positive-class-label",),
+        "label whose probability a binary model gives",
+        env="POSITIVE_CLASS_LABEL",
+        options={"metavar": "LABEL"},
+    ),
+    Flag(
+        ("--negative-class-label",),
+        "the other label of a binary model",
+        env="NEGATIVE_CLASS_LABEL",
+        options={"metavar": "LABEL"},
+    ),
+    Flag(
+        ("--class-labels",),
+        "labels of a multiclass or multilabel model",
+        env="CLASS_LABELS",
+        options={"nargs": "+", "metavar": "LABEL", "action": _Labels},
+    ),
+    Flag(
+        ("--class-labels-file",),
+        "file with those labels, one a line",
+        env="CLASS_LABELS_FILE",
+        options={"type": existing_file, "metavar": "FILE"},
+    ),
+    Flag(
+        ("--language",),
+        "language of the model, when its files do not say; `polyhost doctor` lists them",
+        options={"type": language, "metavar": "LANGUAGE"},
+    ),
+)
+
+FLAGS = (
+    Flag(
+        ("-cd", "--code-dir"),
+        "folder with the model",
+        env="CODE_DIR",
+        options={"required": True, "type": existing_folder, "metavar": "DIR"},
+    ),
+    Flag(
+        ("--input",),
+        "data to score: CSV, or .mtx or .arrow by its name",
+        SCORE,
+        options={"required": True, "type": existing_file, "metavar": "FILE"},
+    ),
+    Flag(
+        ("--output",),
+        "file for the predictions; printed when absent",
+        SCORE,
+        options={"type": lambda text: Path(text).absolute(), "metavar": "FILE"},
+    ),
+    Flag(
+        ("--address",),
+        "where to listen, HOST[:PORT]; port 5000 when absent",
+        SERVER,
+        env="ADDRESS",
+        options={"required": True, "metavar": "HOST:PORT"},
+    ),
+    *TARGET_FLAGS,
+    Flag(
+        ("--max-workers",),
+        "worker processes of the model; 0 is one",
+        SERVER,
+        env="MAX_WORKERS",
+        options={"type": at_least(0), "default": 0, "metavar": "N"},
+    ),
+    Flag(
+        ("--production",),
+        "accepted for old scripts; needs --max-workers",
+        SERVER,
+        env="PRODUCTION",
+        options=SWITCH,
+    ),
+    Flag(
+        ("--with-error-server",),
+        "when the model cannot be loaded, answer every request with the reason",
+        SERVER,
+        env="WITH_ERROR_SERVER",
+        options=SWITCH,
+    ),
+    Flag(("--show-perf",), "tell how long things took", options=SWITCH),
+    Flag(
+        ("--show-stacktrace",),
+        "tell the native traceback of a model's error",
+        env="SHOW_STACKTRACE",
+        options=SWITCH,
+    ),
+    Flag(("--strict-rows",), "a row count that differs is an error", options=SWITCH),
+    Flag(("--verbose",), "say more", options=SWITCH),
+    Flag(
+        ("--logging-level",),
+        "least level of the log lines to show",
+        options={"choices": LEVELS, "default": "warning"},
+    ),
+    Flag(
+        ("--query",),
+        "query string for an unstructured model, such as 'a=1&b=2'",
+        SCORE,
+        options={"metavar": "QUERY"},
+    ),
+    Flag(
+        ("--content-type",),
+        "type of an unstructured model's input, such as 'text/plain; charset=utf8'",
+        SCORE,
+        options={"metavar": "TYPE"},
+    ),
+    Flag(
+        ("--sparse-column-file",),
+        "column names of an .mtx input, one a line",
+        SCORE,
+        options={"type": existing_file, "metavar": "FILE"},
+    ),
+    Flag(
+        ("--deployment-config",),
+        "JSON file that shapes the answers as a deployment does",
+        SERVER,
+        env="DEPLOYMENT_CONFIG",
+        later=True,
+        options={"type": existing_file, "metavar": "FILE"},
+    ),
+    Flag(("--docker",), "run in this image", later=True, options={"metavar": "IMAGE"}),
+    Flag(("--memory",), "memory of the image", later=True, options={"metavar": "SIZE"}),
+    Flag(("--skip-deps-install",), "with --docker: install nothing", later=True, options=SWITCH),
+    Flag(("--monitor",), "report predictions", env="MONITOR", later=True, options=SWITCH),
+    Flag(
+        ("--monitor-embedded",),
+        "let an unstructured model report",
+        env="MLOPS_REPORTING_FROM_UNSTRUCTURED_MODELS",
+        later=True,
+        options=SWITCH,
+    ),
+    Flag(("--deployment-id",), "deployment to report for", options={"metavar": "ID"}),
+    Flag(("--model-id",), "model to report for", options={"metavar": "ID"}),
+    Flag(("--monitor-settings",), "how to report", options={"metavar": "TEXT"}),
+    Flag(("--webserver",), "DataRobot's address", options={"metavar": "URL"}),
+    Flag(("--api-token",), "DataRobot's token", options={"metavar": "TOKEN"}),
+    Flag(
+        ("--allow-dr-api-access",),
+        "let the model's code call DataRobot",
+        env="ALLOW_DR_API_ACCESS_FOR_ALL_CUSTOM_MODELS",
+        later=True,
+        options=SWITCH,
+    ),
+    Flag(
+        ("--gpu-predictor",),
+        "model server to start on a GPU",
+        later=True,
+        options={"metavar": "NAME"},
+    ),
+    Flag(
+        ("--triton-host",),
+        "used with --gpu-predictor only, like the two ports",
+        options={"metavar": "URL"},
+    ),
+    Flag(("--triton-http-port",), "see --triton-host", options={"metavar": "PORT"}),
+    Flag(("--triton-grpc-port",), "see --triton-host", options={"metavar": "PORT"}),
+    Flag(("--sidecar",), "serve beside a model server", later=True, options=SWITCH),
+    Flag(
+        ("--runtime-params-file",),
+        "values of the runtime parameters",
+        env="RUNTIME_PARAMS_FILE",
+        later=True,
+        options={"type": existing_file, "metavar": "FILE"},
+    ),
+    Flag(
+        ("--lazy-loading-file",),
+        "files to fetch before loading",
+        env="LAZY_LOADING_FILE",
+        later=True,
+        options={"type": existing_file, "metavar": "FILE"},
+    ),
+    Flag(
+        ("--user-secrets-mount-path",),
+        "where secrets are mounted",
+        env="USER_SECRETS_MOUNT_PATH",
+        later=True,
+        options={"metavar": "PATH"},
+    ),
+    Flag(
+        ("--user-secrets-prefix",),
+        "prefix of secrets in the environment",
+        env="USER_SECRETS_PREFIX",
+        later=True,
+        options={"metavar": "PREFIX"},
+    ),
+)
+
+
+def add_flags(parser: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
+    """Add flags to a command's parser, their twins named in the help."""
+    for flag in flags:
+        twin = f" [environment: {flag.env}]" if flag.env else ""
+        later = " (not available yet)" if flag.later else ""
+        parser.add_argument(*flag.names, help=flag.help + later + twin, **flag.options)
+
+
+def flags_of(command: str) -> tuple[Flag, ...]:
+    """The flags of one command."""
+    return tuple(flag for flag in FLAGS if command in flag.commands)
+
+
+def with_environment(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[list[str], frozenset[str]]:
+    """Arguments with the twins of absent flags added, and the options that they gave.
+
+    Only the long name counts as present: ``-cd`` and ``CODE_DIR`` together give the flag twice,
+    and the variable wins, as in DRUM.
+    """
+    completed = list(arguments)
+    given: set[str] = set()
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    for flag in flags_of(command):
+        value = environment.get(flag.env, "") if flag.env else ""
+        if not value or _is_present(flag.long, arguments) or _is_excluded(flag.long, arguments):
+            continue
+        if flag.is_switch:
+            words = [flag.long] if _is_true(value, str(flag.env)) else []
+        elif flag.options.get("nargs") == "+":
+            words = [flag.long, *value.split()]
+        else:
+            words = [f"{flag.long}={value}"]
+        if words:
+            completed += words
+            given.add(flag.dest)
+    return completed, frozenset(given)
+
+
+def _is_present(name: str, arguments: Sequence[str]) -> bool:
+    return any(word == name or word.startswith(name + "=") for word in arguments)
+
+
+def _is_excluded(name: str, arguments: Sequence[str]) -> bool:
+    """The other way to say the class labels is on the command line."""
+    rivals = {
+        "--class-labels": "--class-labels-file",
+        "--class-labels-file": "--class-labels",
+    }
+    return name in rivals and _is_present(rivals[name], arguments)
+
+
+def _is_true(value: str, variable: str) -> bool:
+    word = value.strip().lower()
+    if word in ("t", "true", "y", "yes", "on", "1", "1.0"):
+        return True
+    if word in ("f", "false", "n", "no", "off", "0", "none", "0.0"):
+        return False
+    raise SettingsError(
+        f"the environment variable {variable} is {value!r}: expected true or false. "
+        "Set it to one of them, or unset it."
+    )

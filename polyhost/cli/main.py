@@ -1,0 +1,73 @@
+"""From arguments to an exit code.
+
+0 success, 1 an error (of the options, the model or the run), 2 arguments that cannot be parsed,
+130 SIGINT or SIGTERM. Nothing heavy is imported before the command is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from polyhost import __version__
+from polyhost.cli import doctor, score, serve, server
+from polyhost.cli.flags import with_environment
+from polyhost.cli.report import tell, tell_interrupted
+from polyhost.errors import PolyhostError
+
+COMMANDS = (score, server, serve, doctor)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the console script's entry point."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    try:
+        options = parse(parser, arguments, os.environ)
+    except PolyhostError as error:
+        return tell(error, stacktrace=False)
+    if options.command is None:
+        parser.print_help()
+        return 1
+    _set_up_logging(options)
+    try:
+        code: int = options.run(options)
+        return code
+    except PolyhostError as error:
+        return tell(error, stacktrace=getattr(options, "show_stacktrace", False))
+    except KeyboardInterrupt:
+        return tell_interrupted()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command; building it imports no model library."""
+    parser = argparse.ArgumentParser(
+        prog="polyhost",
+        description="Serve trained models of several languages from the folder they were left in.",
+    )
+    parser.add_argument("--version", action="version", version=f"polyhost {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parser.set_defaults(command=None)
+    for module in COMMANDS:
+        module.add_to(commands)
+    return parser
+
+
+def parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str], environment: Mapping[str, str]
+) -> argparse.Namespace:
+    """Parse, environment twins added; ``options.from_environment`` names what they gave."""
+    completed, from_environment = with_environment(arguments, environment)
+    options = parser.parse_args(completed)
+    options.from_environment = from_environment
+    options.environment = environment
+    return options
+
+
+def _set_up_logging(options: argparse.Namespace) -> None:
+    level = getattr(options, "logging_level", "warning").upper()
+    level = {"ALL": "NOTSET", "WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level)
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -1,0 +1,82 @@
+"""From parsed flags to typed settings, and the checks that argparse cannot make."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from polyhost.cli.flags import Flag
+from polyhost.errors import SettingsError
+from polyhost.settings import Setting, Source, TargetSettings
+
+if TYPE_CHECKING:
+    from polyhost.predictor import ModelSpec
+
+
+def check_labels(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Labels that cannot stand together end the program with 2, as a parse error does."""
+    if bool(options.positive_class_label) != bool(options.negative_class_label):
+        parser.error("--positive-class-label and --negative-class-label need each other")
+    if options.class_labels and options.class_labels_file:
+        parser.error("--class-labels and --class-labels-file exclude each other")
+
+
+def refuse_later(options: argparse.Namespace, flags: Iterable[Flag]) -> None:
+    """SettingsError for a flag that a later release will serve."""
+    for flag in flags:
+        if flag.later and getattr(options, flag.dest):
+            name = flag.env if flag.dest in options.from_environment else flag.long
+            raise SettingsError(
+                f"{name} is not available yet in this release of polyhost. Run without it."
+            )
+
+
+def target_settings(options: argparse.Namespace) -> TargetSettings:
+    """What the flags and the environment say of the model's answers."""
+    return TargetSettings(
+        type=_setting(options, "target_type", options.target_type),
+        binary_labels=_binary_labels(options),
+        class_labels=_class_labels(options),
+        name=_target_name(options),
+    )
+
+
+def _binary_labels(options: argparse.Namespace) -> Setting[tuple[str, ...]]:
+    if not options.positive_class_label:
+        return Setting(())
+    labels = (options.positive_class_label, options.negative_class_label)
+    return _setting(options, "positive_class_label", labels)
+
+
+def _class_labels(options: argparse.Namespace) -> Setting[tuple[str, ...]]:
+    if options.class_labels_file:
+        from polyhost.metadata import read_labels
+
+        return _setting(options, "class_labels_file", read_labels(options.class_labels_file))
+    return _setting(options, "class_labels", tuple(options.class_labels or ()))
+
+
+def _target_name(options: argparse.Namespace) -> Setting[str | None]:
+    name = options.environment.get("TARGET_NAME")
+    return Setting(name, Source.ENVIRONMENT, "TARGET_NAME") if name else Setting(None)
+
+
+def _setting(options: argparse.Namespace, dest: str, value: Any) -> Setting[Any]:
+    if not value:
+        return Setting(value)
+    if dest in options.from_environment:
+        return Setting(value, Source.ENVIRONMENT, dest.upper())
+    return Setting(value, Source.FLAG, "--" + dest.replace("_", "-"))
+
+
+def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
+    """The spec of the one model that the options name; ``extra`` joins its options."""
+    from polyhost.resolve import spec_of
+
+    return spec_of(
+        options.code_dir,
+        target_settings(options),
+        language=options.language,
+        options={"strict_rows": options.strict_rows, **extra},
+    )

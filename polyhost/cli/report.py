@@ -1,0 +1,28 @@
+"""How an error is told on the terminal."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from polyhost.errors import PolyhostError
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def tell(error: PolyhostError, *, stacktrace: bool) -> int:
+    """Print an error, with its traceback in the model's own language when asked; exit code 1."""
+    print(f"polyhost: {error.kind}: {error.message}", file=sys.stderr)
+    native = error.facts.get("native_traceback")
+    if stacktrace:
+        print(native or "".join(traceback.format_exception(error)), file=sys.stderr)
+    elif native:
+        print("polyhost: --show-stacktrace tells where it happened.", file=sys.stderr)
+    return FAILED
+
+
+def tell_interrupted() -> int:
+    """Say that a signal ended the run; exit code 130."""
+    print("\nCtrl+C pressed, stopped.", file=sys.stderr)
+    return INTERRUPTED

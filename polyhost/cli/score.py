@@ -1,0 +1,132 @@
+"""``polyhost score``: one file through one model, in this process's own child."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyhost.cli.flags import add_flags, flags_of
+from polyhost.cli.guarded import run_guarded
+from polyhost.cli.options import check_labels, model_spec, refuse_later
+from polyhost.errors import SettingsError
+
+if TYPE_CHECKING:
+    from polyhost.payload import Payload, Table
+    from polyhost.pipeline import Pipeline
+    from polyhost.predictor import ModelSpec, Reply
+
+DEFAULT_CONTENT_TYPE = "text/plain; charset=utf8"
+NOTHING = "The score_unstructured hook returned nothing (None, NULL, null).\n"
+TYPES = {".mtx": "text/mtx", ".arrow": "application/x-apache-arrow-stream"}
+"""By the end of the input's name, case counts; anything else is CSV."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser("score", help="score a file with one model")
+    add_flags(parser, flags_of("score"))
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score the input; guest code runs in a child."""
+    check_labels(options.parser, options)
+    refuse_later(options, flags_of("score"))
+    return run_guarded(lambda: score(options), stacktrace=options.show_stacktrace)
+
+
+def score(options: argparse.Namespace) -> int:
+    """Load the model, answer the input, write the answer."""
+    from polyhost.pipeline import open_predictor
+
+    started = time.perf_counter()
+    spec = model_spec(options)
+    payload = read_payload(options, spec)
+    predictor = open_predictor(spec)
+    loaded = time.perf_counter()
+    try:
+        answer = _answer(predictor, spec, payload)
+    finally:
+        predictor.close()
+    scored = time.perf_counter()
+    _write(answer, options.output)
+    if options.show_perf:
+        _tell_times(started, loaded, scored)
+    return 0
+
+
+def read_payload(options: argparse.Namespace, spec: ModelSpec) -> Payload:
+    """The input as the model gets it; flags of the other kind of model are an error."""
+    from polyhost.codecs import split_content_type
+    from polyhost.payload import Payload
+    from polyhost.target import TargetType
+
+    body = options.input.read_bytes()
+    if spec.target.type is TargetType.UNSTRUCTURED:
+        mimetype, charset = split_content_type(options.content_type or DEFAULT_CONTENT_TYPE)
+        return Payload(body, mimetype, charset, _query(options.query))
+    for flag, value in (("--query", options.query), ("--content-type", options.content_type)):
+        if value is not None:
+            raise SettingsError(
+                f"{flag} is for unstructured models; found target type "
+                f"{spec.target.type.value}. Leave it out."
+            )
+    parts = {}
+    if options.sparse_column_file:
+        parts["X.colnames"] = options.sparse_column_file.read_bytes()
+    return Payload(body, TYPES.get(options.input.suffix, "text/csv"), parts=parts)
+
+
+def _query(text: str | None) -> tuple[tuple[str, str], ...]:
+    """A URL query's pairs; blank values are dropped and the last of a repeated key wins."""
+    from urllib.parse import parse_qsl
+
+    return tuple(dict(parse_qsl(text or "")).items())
+
+
+def _answer(predictor: Pipeline, spec: ModelSpec, payload: Payload) -> Table | Reply:
+    from polyhost.target import TargetType
+
+    if spec.target.type is TargetType.UNSTRUCTURED:
+        return predictor.answer(payload)
+    if spec.target.type is TargetType.TRANSFORM:
+        return predictor.transform(payload)
+    return predictor.predict(payload).together()
+
+
+def _write(answer: Table | Reply, output: Path | None) -> None:
+    from polyhost.formats.csv import write_table
+    from polyhost.payload import Table
+
+    if isinstance(answer, Table):
+        if output is None:
+            print(answer.to_pandas())
+        else:
+            output.write_bytes(write_table(answer))
+        return
+    body = _body(answer)
+    if output is None:
+        sys.stdout.buffer.write(body + b"\n")
+    else:
+        output.write_bytes(body)
+
+
+def _body(reply: Reply) -> bytes:
+    from polyhost.formats.text import unstructured_output
+
+    if reply.body is None:
+        return NOTHING.encode()
+    body, _ = unstructured_output(reply)
+    return body if isinstance(body, bytes) else b"".join(body)
+
+
+def _tell_times(started: float, loaded: float, scored: float) -> None:
+    for what, seconds in (
+        ("full time", scored - started),
+        ("initialisation, model load included", loaded - started),
+        ("run, reading the input included", scored - loaded),
+    ):
+        print(f"{what}: min {seconds:.3f} s, avg {seconds:.3f} s, max {seconds:.3f} s")

@@ -1,0 +1,90 @@
+"""``polyhost server``: DRUM's command: one model at one address."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from polyhost.cli.flags import add_flags, flags_of
+from polyhost.cli.options import check_labels, model_spec, refuse_later
+from polyhost.errors import PolyhostError, SettingsError
+from polyhost.settings import HostedModel, ServerSettings, Source
+
+DEFAULT_PORT = 5000
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser("server", help="serve one model, as DRUM does")
+    add_flags(parser, flags_of("server"))
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    check_labels(options.parser, options)
+    refuse_later(options, flags_of("server"))
+    if options.production and not options.max_workers:
+        raise SettingsError("--production needs workers: give --max-workers above 0.")
+    settings = server_settings(options)
+    from polyhost.server.run import serve
+
+    return serve(settings)
+
+
+def server_settings(options: argparse.Namespace) -> ServerSettings:
+    """The server that the options describe, its one model resolved.
+
+    With ``--with-error-server`` a model that cannot be prepared is no error here: the server
+    tells its callers.
+    """
+    host, port = split_address(options.address)
+    models: tuple[HostedModel, ...] = ()
+    failure: PolyhostError | None = None
+    try:
+        models = (_hosted(options),)
+    except PolyhostError as error:
+        if not options.with_error_server:
+            raise
+        failure = error
+    given = options.from_environment
+    return ServerSettings(
+        address_host=host,
+        port=port,
+        url_prefix=options.environment.get("URL_PREFIX", ""),
+        drum=True,
+        models=models,
+        show_perf=options.show_perf,
+        verbose=options.verbose,
+        show_stacktrace=options.show_stacktrace,
+        strict_rows=options.strict_rows,
+        with_error_server=options.with_error_server,
+        failure=failure,
+        logging_level=options.logging_level,
+        deployment_config=options.deployment_config,
+        sources={
+            name: Source.ENVIRONMENT if flag in given else Source.FLAG
+            for name, flag in (("address_host", "address"), ("port", "address"))
+        },
+    )
+
+
+def _hosted(options: argparse.Namespace) -> HostedModel:
+    return HostedModel(
+        name=options.code_dir.name or "model",
+        spec=model_spec(options),
+        workers=max(1, options.max_workers),
+        own_environment=True,
+    )
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``host[:port]`` → host and port; an IPv6 address is in brackets."""
+    host, colon, port = address.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = address, str(DEFAULT_PORT)
+    if not host or not port.isdigit() or not 0 <= int(port) < 65536:
+        raise SettingsError(
+            f"wrong address {address!r}: expected HOST or HOST:PORT, such as localhost:8080."
+        )
+    return host.strip("[]"), int(port)
