@@ -198,7 +198,10 @@ class Guest(Protocol):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a host tells callers about a model. Plain data: it crosses from the worker as JSON."""
+    """What a host tells callers about a model. Plain data: it crosses from the worker as JSON.
+
+    ``formats``: structured formats the model takes besides CSV (``mtx``, ``arrow``).
+    """
 
     language: str
     target: Target
@@ -206,6 +209,7 @@ class ModelInfo:
     guest: GuestInfo
     batchable: bool
     threads: int = 1
+    formats: Tuple[str, ...] = ()
 
 
 class Predictor(Protocol):

@@ -1,0 +1,144 @@
+"""The application: every route in one table, over a FastAPI app that has the documents."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Optional, Set
+
+from fastapi import FastAPI
+
+from polyhost import __version__
+from polyhost.host import Host
+from polyhost.server.dialects import drum
+from polyhost.server.endpoint import Endpoint, Handler
+from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
+from polyhost.settings import ServerSettings
+from polyhost.worker.pool import State
+
+HTML = b"text/html; charset=utf-8"
+
+
+class Front:
+    """The ASGI app. A route is one dictionary look-up; all else goes to FastAPI's documents."""
+
+    def __init__(self, endpoints: Iterable[Endpoint], documents: FastAPI, prefix: str) -> None:
+        self._routes: Dict[str, Dict[str, Handler]] = {}
+        self._documents = documents
+        self._document_paths = {f"{prefix}{path}" for path in ("/docs", "/redoc", "/openapi.json")}
+        for endpoint in endpoints:
+            for path in endpoint.paths:
+                self._routes.setdefault(path, {})[endpoint.method] = endpoint.handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._documents(scope, receive, send)
+            return
+        methods = self._routes.get(scope["path"])
+        if methods is not None:
+            handler = methods.get(scope["method"])
+            if handler is not None:
+                await handler(scope, receive, send)
+                return
+        await self._other(scope, receive, send, methods)
+
+    async def _other(
+        self, scope: Scope, receive: Receive, send: Send, methods: Optional[Dict[str, Handler]]
+    ) -> None:
+        path, method = scope["path"], scope["method"]
+        if methods is not None:
+            await self._other_method(scope, receive, send, methods)
+        elif not path.endswith("/") and f"{path}/" in self._routes:
+            query = scope["query_string"]
+            place = scope["raw_path"].split(b"?")[0] + b"/" + (b"?" + query if query else b"")
+            await respond(send, 308, HTML, b"", [(b"location", place)])
+        elif path in self._document_paths and method in ("GET", "HEAD"):
+            await self._documents(scope, receive, send)
+        else:
+            await respond(send, 404, HTML, _page("404 Not Found"), drum.common_headers(scope))
+
+    async def _other_method(
+        self, scope: Scope, receive: Receive, send: Send, methods: Dict[str, Handler]
+    ) -> None:
+        known: Set[str] = {*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+        allow = (b"allow", ", ".join(sorted(known)).encode())
+        headers = [allow, *drum.common_headers(scope)]
+        if scope["method"] == "HEAD" and "GET" in methods:
+            await methods["GET"](scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await respond(send, 200, HTML, b"", headers)
+        else:
+            await respond(send, 405, HTML, _page("405 Method Not Allowed"), headers)
+
+
+def _page(title: str) -> bytes:
+    return f"<!doctype html><title>{title}</title><h1>{title}</h1>\n".encode()
+
+
+def build(host: Host, settings: ServerSettings) -> Front:
+    """The application over the host's models: under ``/models/NAME``, and at the root for one."""
+    watcher = Watcher()
+    host.on_sweep.append(watcher.sweep)
+    prefix = settings.url_prefix
+    endpoints: List[Endpoint] = []
+    for name, pool in host.models.items():
+        model = drum.DrumModel(pool, settings, host.budget, watcher)
+        if len(host.models) == 1:
+            endpoints.extend(model.endpoints(prefix))
+        if not settings.drum:
+            endpoints.extend(model.endpoints(f"{prefix}/models/{name}"))
+    if len(host.models) != 1:
+        endpoints.extend(_host_probes(host, prefix))
+    return Front(endpoints, _documents(endpoints, prefix), prefix)
+
+
+def build_error(settings: ServerSettings) -> Front:
+    """The application of a server whose model could not be prepared."""
+    endpoints = drum.error_endpoints(settings.url_prefix, settings.failure)
+    return Front(endpoints, _documents(endpoints, settings.url_prefix), settings.url_prefix)
+
+
+def _host_probes(host: Host, prefix: str) -> List[Endpoint]:
+    """Liveness and readiness of a server of many models."""
+
+    async def ping(scope: Scope, receive: Receive, send: Send) -> None:
+        body = drum.dump({"message": "OK"})
+        await respond(send, 200, drum.JSON, body, drum.common_headers(scope))
+
+    async def health(scope: Scope, receive: Receive, send: Send) -> None:
+        states = {name: pool.state.value for name, pool in host.models.items()}
+        good = all(state in (State.READY.value, State.DEGRADED.value) for state in states.values())
+        body = drum.dump(
+            {"message": "OK" if good else "not every model is ready", "models": states}
+        )
+        headers = drum.common_headers(scope)
+        await respond(send, 200 if good else 503, drum.JSON, body, headers)
+
+    return [
+        Endpoint(
+            "GET", f"{prefix}/", ping, "Liveness", aliases=(f"{prefix}/ping", f"{prefix}/ping/")
+        ),
+        Endpoint("GET", f"{prefix}/health/", health, "Readiness", aliases=(f"{prefix}/health",)),
+    ]
+
+
+def _documents(endpoints: List[Endpoint], prefix: str) -> FastAPI:
+    """A FastAPI app that holds no route of ours, only the OpenAPI document of all of them."""
+    app = FastAPI(
+        title="polyhost",
+        version=__version__,
+        openapi_url=f"{prefix}/openapi.json",
+        docs_url=f"{prefix}/docs",
+        redoc_url=f"{prefix}/redoc",
+    )
+    document = _openapi(endpoints)
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(endpoints: List[Endpoint]) -> Dict[str, Any]:
+    paths: Dict[str, Dict[str, Any]] = {}
+    for endpoint in endpoints:
+        operation = {"summary": endpoint.summary, **endpoint.operation}
+        operation.setdefault("responses", {"200": {"description": "OK"}})
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    info = {"title": "polyhost", "version": __version__}
+    return {"openapi": "3.1.0", "info": info, "paths": paths}

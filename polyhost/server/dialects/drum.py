@@ -1,0 +1,408 @@
+"""DRUM's routes: the host half of its protocol, one set for each model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+from urllib.parse import parse_qsl
+
+from polyhost import __version__
+from polyhost.codecs import Request
+from polyhost.errors import (
+    GuestStatus,
+    InvalidInput,
+    PolyhostError,
+    RequestCancelled,
+    WorkerError,
+    WrongEndpoint,
+)
+from polyhost.server.endpoint import Endpoint, Handler
+from polyhost.server.errors import status_of
+from polyhost.server.exchange import (
+    ClientGone,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    Watcher,
+    header,
+    read_body,
+    respond,
+    send_result,
+)
+from polyhost.server.stats import Timings, report
+from polyhost.settings import ServerSettings
+from polyhost.target import TargetType
+from polyhost.worker.frames import dumps
+from polyhost.worker.pool import Pool, State
+from polyhost.worker.spool import Budget, Spool
+
+log = logging.getLogger(__name__)
+
+JSON = b"application/json"
+NO_SAMPLES = (
+    "ERROR: Samples should be provided as:   - a csv or mtx under `X` form-data param key."
+    "  - binary data"
+)
+FORM = "application/x-www-form-urlencoded"
+ROUTES_OF = {
+    "predict": ("/predict/", "/predictions/", "/invocations"),
+    "transform": ("/transform/",),
+    "unstructured": ("/predictUnstructured/", "/predictionsUnstructured/"),
+}
+_VERSION_HEADER = (b"x-drum-version", __version__.encode())
+
+
+def dump(value: Mapping[str, Any]) -> bytes:
+    """A dictionary as DRUM writes it: keys sorted, compact, a newline at the end."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def common_headers(scope: Scope) -> List[Header]:
+    """The headers of every response: the request's id, and the version."""
+    for key, value in scope["headers"]:
+        if key == b"x-request-id" or key == b"x_request_id":
+            return [(b"x_request_id", value), _VERSION_HEADER]
+    return [(b"x_request_id", str(uuid.uuid4()).encode()), _VERSION_HEADER]
+
+
+def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
+    """Status, body and extra headers of an error, as a client of this route reads it."""
+    status = status_of(error)
+    headers: List[Header] = []
+    if isinstance(error, GuestStatus):
+        return status, dump({"message": error.message}), [(b"x-drum-user-http-error", b"true")]
+    if "retry_after" in error.facts:
+        headers.append((b"retry-after", str(error.facts["retry_after"]).encode()))
+    body: Dict[str, Any] = {"message": f"ERROR: {error.message}"}
+    if isinstance(error, InvalidInput) and content_type.startswith("application/json"):
+        # An MLflow body: its clients read error_code and message, and expect a 400.
+        return 400, dump({"error_code": "BAD_REQUEST", "message": error.message}), headers
+    if error.facts.get("is_schema_validation_error"):
+        body["is_schema_validation_error"] = True
+    return status, dump(body), headers
+
+
+class DrumModel:
+    """DRUM's routes over one model's pool."""
+
+    def __init__(
+        self, pool: Pool, settings: ServerSettings, budget: Budget, watcher: Watcher
+    ) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._budget = budget
+        self._watcher = watcher
+        self._timings = Timings()
+        self._metas: Dict[str, bytes] = {}
+        self._options: Dict[str, Any] = {}
+        if settings.strict_rows or not settings.drum:
+            self._options["strict_rows"] = True
+        if settings.deployment_config is not None:
+            self._options["deployment_config"] = str(settings.deployment_config)
+
+    def endpoints(self, prefix: str) -> List[Endpoint]:
+        """Every route of this model, under a prefix without a slash at its end."""
+        target = self._pool.model.spec.target.type
+        return [
+            *self._probes(prefix),
+            Endpoint("GET", f"{prefix}/info/", self._info, "What the model is"),
+            Endpoint("GET", f"{prefix}/stats/", self._stats, "Processes, memory and times"),
+            Endpoint(
+                "GET", f"{prefix}/capabilities/", self._capabilities, "What the model accepts"
+            ),
+            Endpoint(
+                "POST",
+                f"{prefix}/predict/",
+                self._predict if target.is_structured else self._wrong("predict"),
+                "Predict rows",
+                _PREDICT_OPERATION,
+                aliases=(f"{prefix}/predictions/", f"{prefix}/invocations"),
+            ),
+            Endpoint(
+                "POST",
+                f"{prefix}/transform/",
+                self._handler("transform")
+                if target is TargetType.TRANSFORM
+                else self._wrong("transform"),
+                "Transform rows",
+                _TRANSFORM_OPERATION,
+            ),
+            Endpoint(
+                "POST",
+                f"{prefix}/predictUnstructured/",
+                self._handler("unstructured")
+                if target in (TargetType.UNSTRUCTURED, TargetType.TEXT_GENERATION)
+                else self._wrong("unstructured"),
+                "Answer a body of any kind",
+                _UNSTRUCTURED_OPERATION,
+                aliases=(f"{prefix}/predictionsUnstructured/",),
+            ),
+        ]
+
+    def _probes(self, prefix: str) -> List[Endpoint]:
+        ping, health = f"{prefix}/ping", f"{prefix}/health/"
+        return [
+            Endpoint("GET", f"{prefix}/", self._ping, "Liveness", aliases=(ping, f"{ping}/")),
+            Endpoint("GET", health, self._health, "Readiness", aliases=(health[:-1],)),
+        ]
+
+    # Probes and descriptions
+
+    async def _ping(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await respond(send, 200, JSON, dump({"message": "OK"}), common_headers(scope))
+
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pool = self._pool
+        if pool.state in (State.READY, State.DEGRADED) and pool.any_ready:
+            await self._ping(scope, receive, send)
+            return
+        reason = pool.reason.message if pool.reason is not None else f"model is {pool.state.value}"
+        headers = [*common_headers(scope), (b"retry-after", b"1")]
+        await respond(send, 503, JSON, dump({"message": f"ERROR: {reason}"}), headers)
+
+    async def _info(self, scope: Scope, receive: Receive, send: Send) -> None:
+        spec, info = self._pool.model.spec, self._pool.info
+        body: Dict[str, Any] = {
+            "codeDir": str(spec.code_dir),
+            "targetType": spec.target.type.value,
+            "language": spec.language,
+            "drumVersion": __version__,
+            "drumServer": "fastapi",
+            "modelMetadata": spec.options.get("metadata"),
+            "predictor": None if info is None else info.guest.framework,
+        }
+        if spec.target.type is TargetType.BINARY:
+            body["positiveClassLabel"] = spec.target.positive
+            body["negativeClassLabel"] = spec.target.negative
+        elif spec.target.class_labels is not None:
+            body["classLabels"] = list(spec.target.class_labels)
+        await respond(send, 200, JSON, dump(body), common_headers(scope))
+
+    async def _stats(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pids = [worker.pid for worker in self._pool.workers]
+        await respond(send, 200, JSON, dump(report(pids, self._timings)), common_headers(scope))
+
+    async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
+        formats = self._pool.info.formats if self._pool.info is not None else ()
+        body = {
+            "supported_methods": {"chat": False},
+            "supported_payload_formats": dict.fromkeys(("csv", *formats)),
+        }
+        await respond(send, 200, JSON, dump(body), common_headers(scope))
+
+    # Predictions
+
+    def _meta(self, content_type: str) -> bytes:
+        """The request's meta for structured bodies of this type; equal ones may share a batch."""
+        meta = self._metas.get(content_type)
+        if meta is None:
+            request = Request("predict", "drum", content_type, options=self._options)
+            meta = dumps(request.to_wire())
+            if len(self._metas) > 64:
+                self._metas.clear()
+            self._metas[content_type] = meta
+        return meta
+
+    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The hot route: forward the body, return the body."""
+        content_type = header(scope, b"content-type")
+        await self._exchange(scope, receive, send, self._meta(content_type), content_type, True)
+
+    def _handler(self, op: str) -> Handler:
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            content_type = header(scope, b"content-type")
+            query = scope["query_string"].decode("latin-1")
+            request = Request(
+                op,
+                "drum",
+                content_type,
+                query=tuple(parse_qsl(query, keep_blank_values=True)),
+                headers=_headers_of(scope),
+                options=self._options,
+            )
+            meta = dumps(request.to_wire())
+            await self._exchange(scope, receive, send, meta, content_type, op == "transform")
+
+        return handle
+
+    async def _exchange(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        meta: bytes,
+        content_type: str,
+        structured: bool,
+    ) -> None:
+        headers = common_headers(scope)
+        try:
+            body = await read_body(receive, self._budget)
+            if structured and (not _size(body) or content_type.startswith(FORM)):
+                _close(body)
+                await respond(send, 422, JSON, dump({"message": NO_SAMPLES}), headers)
+                return
+            try:
+                pending = self._pool.submit(meta, body, structured)
+            except PolyhostError:
+                _close(body)
+                raise
+            self._watcher.enter(pending, self._pool, receive)
+            try:
+                result = await pending.future
+                if self._settings.show_perf:
+                    self._timings.add(pending.accepted)
+                await send_result(send, result, headers)
+            except asyncio.CancelledError:
+                if not pending.future.cancelled():
+                    raise
+            except RequestCancelled:
+                return
+            finally:
+                self._watcher.leave(pending)
+        except ClientGone:
+            return
+        except PolyhostError as error:
+            if isinstance(error, WorkerError):
+                log.warning("model %s: %s", self._pool.name, error)
+            status, data, extra = error_body(error, content_type)
+            await respond(send, status, JSON, data, [*headers, *extra])
+
+    def _wrong(self, op: str) -> Handler:
+        target = self._pool.model.spec.target.type
+        right = (
+            "transform"
+            if target is TargetType.TRANSFORM
+            else "unstructured"
+            if target is TargetType.UNSTRUCTURED
+            else "predict"
+        )
+        shown = f"'{target.value}'" if op == "predict" else f"TargetType.{target.name}"
+        routes = " or ".join(ROUTES_OF[right])
+        error = WrongEndpoint(
+            f"This model has target type {shown}, use the {routes} endpoint"
+            f"{'s' if ' or ' in routes else ''}."
+        )
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                _close(await read_body(receive, self._budget))
+            except ClientGone:
+                return
+            data = dump({"message": f"ERROR: {error.message}"})
+            await respond(send, 422, JSON, data, common_headers(scope))
+
+        return handle
+
+
+def _headers_of(scope: Scope) -> Dict[str, str]:
+    """All request headers, names in canonical capitals; of repeated ones the values are joined."""
+    found: Dict[str, str] = {}
+    for key, value in scope["headers"]:
+        name = key.decode("latin-1").title()
+        text = value.decode("latin-1")
+        found[name] = f"{found[name]},{text}" if name in found else text
+    return found
+
+
+def _size(body: Any) -> int:
+    return body.size if isinstance(body, Spool) else len(body)
+
+
+def _close(body: Any) -> None:
+    if isinstance(body, Spool):
+        body.close()
+
+
+def error_endpoints(prefix: str, failure: Optional[PolyhostError]) -> List[Endpoint]:
+    """The error server: a failed start is told with 513 on the routes that clients poll."""
+    text = failure.message if failure is not None else "the model failed to load"
+    body = dump({"message": f"ERROR: {text}"})
+
+    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        await respond(send, 513, JSON, body, common_headers(scope))
+
+    get = ["/", "/ping/", "/ping", "/health/", "/health"]
+    post = ["/transform/", *ROUTES_OF["predict"], *ROUTES_OF["unstructured"]]
+    return [Endpoint("GET", prefix + path, tell, "The start failed") for path in get] + [
+        Endpoint("POST", prefix + path, tell, "The start failed") for path in post
+    ]
+
+
+_ERRORS = {
+    "422": {"description": "the body cannot be used: `message` says why"},
+    "500": {"description": "the model's own code failed: `message` says where"},
+    "503": {"description": "the model is not ready"},
+    "504": {"description": "the model's deadline passed"},
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_SPLIT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "columns": {"type": "array", "items": {"type": "string"}},
+        "data": {"type": "array", "items": {"type": "array", "items": {}}},
+    },
+}
+_PREDICT_OPERATION: Dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "dataframe_split": _SPLIT,
+                        "dataframe_records": {"type": "array", "items": {"type": "object"}},
+                    },
+                }
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["X"],
+                    "properties": {"X": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "one prediction a row",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["predictions"],
+                        "properties": {"predictions": {"type": "array", "items": {}}},
+                    }
+                }
+            },
+        },
+        "400": {"description": "the JSON body cannot be used: `message` says why"},
+        **_ERRORS,
+    },
+}
+_TRANSFORM_OPERATION: Dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "multipart/form-data": _PREDICT_OPERATION["requestBody"]["content"][
+                "multipart/form-data"
+            ],
+        },
+    },
+    "responses": {
+        "200": {"description": "the rows, transformed", "content": {"multipart/form-data": {}}},
+        **_ERRORS,
+    },
+}
+_UNSTRUCTURED_OPERATION: Dict[str, Any] = {
+    "requestBody": {"content": {"*/*": _BINARY}},
+    "responses": {"200": {"description": "what the hook returned"}, **_ERRORS},
+}

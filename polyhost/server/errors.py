@@ -1,0 +1,27 @@
+"""Which HTTP status each error gets: the one table."""
+
+from __future__ import annotations
+
+from typing import Dict, Type
+
+from polyhost import errors
+from polyhost.errors import PolyhostError
+
+STATUS: Dict[Type[PolyhostError], int] = {
+    errors.InvalidInput: 422,
+    errors.WorkerBusy: 429,
+    errors.WorkerNotReady: 503,
+    errors.WorkerTimeout: 504,
+    errors.RequestCancelled: 499,
+    errors.PolyhostError: 500,
+}
+
+
+def status_of(error: PolyhostError) -> int:
+    """The status of an error: its own if guest code asked for one, else its nearest class's."""
+    if isinstance(error, errors.GuestStatus):
+        return int(error.facts.get("status", 400))
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500

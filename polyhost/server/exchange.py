@@ -1,0 +1,169 @@
+"""One HTTP exchange at the level of ASGI: body in, reply out, nothing between."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Set, Tuple, Union
+
+from polyhost.worker.frames import SPOOL_THRESHOLD
+from polyhost.worker.pool import Pending, Pool, Result
+from polyhost.worker.spool import Budget, Spool
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = Tuple[bytes, bytes]
+
+FILE_CHUNK = 256 << 10
+PATIENCE = 0.1
+"""Seconds after which a waiting exchange is watched for a client that goes away."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection before its body or its answer was complete."""
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """The first header of that lower-case name; empty when there is none."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return ""
+
+
+async def read_body(receive: Receive, budget: Budget) -> Union[bytes, Spool]:
+    """The whole body: bytes when it is small, a spool when it is not."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(body) <= SPOOL_THRESHOLD:
+        return body
+    chunks, size = [body], len(body)
+    spool: Optional[Spool] = None
+    try:
+        while message.get("more_body", False):
+            if spool is None and size > SPOOL_THRESHOLD:
+                spool = _spooled(chunks, budget)
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if spool is None:
+                chunks.append(chunk)
+            else:
+                spool.write(chunk)
+        if spool is None and size > SPOOL_THRESHOLD:
+            spool = _spooled(chunks, budget)
+    except BaseException:
+        if spool is not None:
+            spool.close()
+        raise
+    return spool if spool is not None else b"".join(chunks)
+
+
+def _spooled(chunks: List[bytes], budget: Budget) -> Spool:
+    spool = Spool(budget)
+    for chunk in chunks:
+        spool.write(chunk)
+    return spool
+
+
+async def respond(
+    send: Send, status: int, content_type: bytes, body: bytes, headers: List[Header]
+) -> None:
+    """Send a whole answer."""
+    length = (b"content-length", str(len(body)).encode())
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", content_type), length, *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+_metas: Dict[bytes, Tuple[int, List[Header]]] = {}
+
+
+def _head(meta: bytes) -> Tuple[int, List[Header]]:
+    """Status and headers of a reply's meta; the common ones are parsed once."""
+    found = _metas.get(meta)
+    if found is None:
+        wire = json.loads(meta)
+        headers = [(b"content-type", wire["type"].encode("latin-1"))] if wire["type"] else []
+        for name, value in wire.get("headers", {}).items():
+            headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+        found = (int(wire["status"]), headers)
+        if len(_metas) < 256:
+            _metas[meta] = found
+    return found
+
+
+async def send_result(send: Send, result: Result, headers: List[Header]) -> None:
+    """Send a worker's reply: from memory, from its file, or as it streams in."""
+    status, own = _head(result.meta)
+    head = {"type": "http.response.start", "status": status}
+    if result.stream is not None:
+        await send({**head, "headers": [*own, *headers]})
+        async for chunk in result.stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    if result.fd is not None:
+        await _send_file(send, head, result.fd, [*own, *headers])
+        return
+    length = (b"content-length", str(len(result.body)).encode())
+    await send({**head, "headers": [*own, length, *headers]})
+    await send({"type": "http.response.body", "body": result.body})
+
+
+async def _send_file(send: Send, head: Message, fd: int, headers: List[Header]) -> None:
+    try:
+        size = os.fstat(fd).st_size
+        headers.append((b"content-length", str(size).encode()))
+        await send({**head, "headers": headers})
+        for offset in range(0, size, FILE_CHUNK):
+            chunk = os.pread(fd, FILE_CHUNK, offset)
+            more = offset + FILE_CHUNK < size
+            await send({"type": "http.response.body", "body": chunk, "more_body": more})
+    finally:
+        os.close(fd)
+
+
+class Watcher:
+    """Finds clients that went away while their request waits; costs the quick ones nothing."""
+
+    def __init__(self) -> None:
+        self._waiting: Dict[Pending, Tuple[float, Pool, Receive]] = {}
+        self._tasks: Set[Any] = set()
+
+    def enter(self, pending: Pending, pool: Pool, receive: Receive) -> None:
+        self._waiting[pending] = (pending.accepted, pool, receive)
+
+    def leave(self, pending: Pending) -> None:
+        self._waiting.pop(pending, None)
+
+    def sweep(self, now: float) -> None:
+        """Start watching every exchange that has waited for PATIENCE seconds."""
+        import asyncio
+
+        for pending, (since, pool, receive) in list(self._waiting.items()):
+            if now - since < PATIENCE:
+                break
+            del self._waiting[pending]
+            task = asyncio.get_running_loop().create_task(_watch(pending, pool, receive))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+async def _watch(pending: Pending, pool: Pool, receive: Receive) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            pool.cancel(pending)
+            return

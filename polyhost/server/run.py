@@ -1,0 +1,160 @@
+"""Run a server to its end: bind, load, serve, drain, and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from dataclasses import replace
+from typing import Any, Iterator, List, Optional
+
+import uvicorn
+
+from polyhost.errors import PolyhostError, SettingsError
+from polyhost.host import Host
+from polyhost.server.app import Front, build, build_error
+from polyhost.server.output import GuestOutput
+from polyhost.settings import ServerSettings
+from polyhost.worker.pool import State
+
+log = logging.getLogger(__name__)
+
+GRACE = 30.0
+"""Seconds that accepted requests may still take after the signal to stop."""
+
+BACKLOG = 2048
+
+
+def serve(settings: ServerSettings) -> int:
+    """Serve until a signal; the process's exit code (130 for ``polyhost server``, else 0)."""
+    try:
+        import uvloop
+
+        runner: Any = uvloop.run
+    except ImportError:
+        runner = asyncio.run
+    return int(runner(_serve(settings)))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the exit code is ours to decide."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(settings: ServerSettings) -> socket.socket:
+    host, port = settings.address_host, settings.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another address."
+        ) from error
+    sock.set_inheritable(False)
+    return sock
+
+
+async def _serve(settings: ServerSettings) -> int:
+    sock = _bind(settings)
+    host = Host(GuestOutput(named=not settings.drum))
+    stop = asyncio.Event()
+    signals: List[int] = []
+
+    def on_signal(number: int) -> None:
+        signals.append(number)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        code = await _run(settings, host, sock, stop)
+    finally:
+        await host.stop(GRACE)
+        sock.close()
+    if signals and settings.drum:
+        sys.stdout.write("Ctrl+C pressed, aborting drum\n")
+        return 130
+    return code
+
+
+async def _run(
+    settings: ServerSettings, host: Host, sock: socket.socket, stop: asyncio.Event
+) -> int:
+    failure = settings.failure
+    loading: Optional[asyncio.Task[None]] = None
+    if failure is None:
+        loading = asyncio.create_task(host.start(settings.models))
+        if settings.drum:
+            await _first(loading, stop)
+            failure = _failure(host)
+        else:
+            await asyncio.sleep(0)  # every pool exists, loading, before the first request
+    if stop.is_set():
+        return 0
+    if failure is not None and not settings.with_error_server:
+        _report(failure, settings)
+        return 1
+    app = (
+        build(host, settings)
+        if failure is None
+        else build_error(replace(settings, failure=failure))
+    )
+    await _listen(app, settings, sock, stop)
+    if loading is not None:
+        loading.cancel()
+        await asyncio.wait((loading,))
+    return 0
+
+
+async def _first(loading: asyncio.Task[None], stop: asyncio.Event) -> None:
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if loading.done():
+        loading.result()
+
+
+def _failure(host: Host) -> Optional[PolyhostError]:
+    for pool in host.models.values():
+        if pool.state is State.FAILED:
+            return pool.reason
+    return None
+
+
+def _report(failure: PolyhostError, settings: ServerSettings) -> None:
+    sys.stderr.write(f"polyhost: {failure.message}\n")
+    trace = failure.facts.get("native_traceback")
+    if settings.show_stacktrace and trace:
+        sys.stderr.write(f"{trace}\n")
+
+
+async def _listen(
+    app: Front, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
+) -> None:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        lifespan="off",
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=int(GRACE),
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stopping.cancel()
+    await serving

@@ -1,0 +1,174 @@
+"""A warm parent: one thread, costly imports done, workers forked from it in milliseconds.
+
+The host talks to it over a sequenced-packet socket: one JSON command a packet, with descriptors.
+``{"cmd": "fork", "spec": ..., "env": {...}}`` with four descriptors (data, control, stdout,
+stderr) answers ``{"pid": N}`` or ``{"refused": REASON}``; the host then spawns instead. A worker
+is forked twice over, so that it becomes the host's own child and the host alone waits for it.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any, Dict, List, Sequence, Tuple
+
+from polyhost.worker import linux
+
+MAX_COMMAND = 1 << 20
+
+WARM_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""What keeps numpy, pandas, pyarrow and scikit-learn at one thread after import."""
+
+
+def main(fd: int, preload: Sequence[str], warm: str, host: int) -> None:
+    """Serve fork commands until the host closes the socket; never returns."""
+    linux.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sock = socket.socket(fileno=fd)
+    try:
+        _warm_up(preload, warm)
+    except BaseException as error:
+        traceback.print_exc()
+        _send(sock, {"refused": f"{type(error).__name__}: {error}"})
+        os._exit(1)
+    gc.collect()
+    gc.freeze()
+    _send(sock, {"ready": os.getpid(), "threads": linux.thread_count()})
+    while True:
+        command, fds = _receive(sock)
+        if command is None:
+            os._exit(0)
+        _send(sock, _fork(sock, command, fds, host))
+        for descriptor in fds:
+            os.close(descriptor)
+
+
+def _warm_up(preload: Sequence[str], warm: str) -> None:
+    for name in preload:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue  # not in this environment: a worker that needs it says so itself
+    if warm:
+        importlib.import_module(warm).warm()
+
+
+def _receive(sock: socket.socket) -> Tuple[Any, List[int]]:
+    fds = array.array("i")
+    data, ancillary, _, _ = sock.recvmsg(MAX_COMMAND, socket.CMSG_SPACE(8 * fds.itemsize))
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    return (json.loads(data) if data else None), list(fds)
+
+
+def _send(sock: socket.socket, message: Dict[str, Any]) -> None:
+    try:
+        sock.send(json.dumps(message).encode())
+    except OSError:
+        os._exit(0)
+
+
+def _fork(
+    sock: socket.socket, command: Dict[str, Any], fds: List[int], host: int
+) -> Dict[str, Any]:
+    try:
+        _preload_for(command)
+    except Exception as error:
+        sys.stderr.write(f"polyhost: preload failed: {error}\n")
+    threads = linux.thread_count()
+    if threads != 1:
+        return {"refused": f"the warm parent has {threads} threads; forking it is not safe"}
+    reader, writer = os.pipe()
+    first = os.fork()
+    if first == 0:
+        try:
+            second = os.fork()
+            if second == 0:
+                os.close(reader)
+                os.close(writer)
+                sock.close()
+                _become_worker(command, fds, host)
+            os.write(writer, str(second).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    pid = os.read(reader, 32)
+    os.close(reader)
+    os.waitpid(first, 0)
+    return {"pid": int(pid)} if pid else {"refused": "the fork failed"}
+
+
+def _preload_for(command: Dict[str, Any]) -> None:
+    """Import here, once for all later workers, what the bridge says this model will need."""
+    from polyhost.bridges import bridge_for
+
+    spec = command["spec"]
+    preload = getattr(bridge_for(spec["language"]).load(), "preload", None)
+    if preload is None:
+        return
+    from polyhost.worker.messages import spec_from_wire
+
+    before = len(sys.modules)
+    for name in preload(spec_from_wire(spec)):
+        importlib.import_module(name)
+    if len(sys.modules) != before:
+        gc.freeze()
+
+
+def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:
+    """In the grandchild: take the host as parent, a group, an environment and the descriptors."""
+    try:
+        limit = time.monotonic() + 5.0
+        while os.getppid() != host:
+            if time.monotonic() > limit:
+                os._exit(71)
+            time.sleep(0.0002)
+        enter(command["env"], fds[2], fds[3])
+        from polyhost.worker.main import main as worker_main
+
+        worker_main(fds[0], fds[1])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(70)
+
+
+def enter(env: Dict[str, str], stdout: int, stderr: int) -> None:
+    """Make this process a worker's: own group, death signal, environment, standard streams."""
+    os.setpgid(0, 0)
+    linux.die_with_parent()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(env)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    for descriptor in (null, stdout, stderr):
+        if descriptor > 2:
+            os.close(descriptor)
+    _give_threads_back(env)
+
+
+def _give_threads_back(env: Dict[str, str]) -> None:
+    """The parent ran its linear algebra on one thread so that it could be forked."""
+    if "OPENBLAS_NUM_THREADS" in env or "OMP_NUM_THREADS" in env:
+        return
+    try:
+        import threadpoolctl  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return
+    threadpoolctl.threadpool_limits(limits=len(os.sched_getaffinity(0)))

@@ -1,0 +1,71 @@
+"""The few process calls of Linux that Python lacks. Elsewhere each does nothing and says so."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import List, Tuple
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _prctl(option: int, value: int) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.prctl(option, value, 0, 0, 0) == 0)
+
+
+def die_with_parent() -> bool:
+    """Have the kernel kill this process when the thread that started it ends."""
+    return _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def become_subreaper() -> bool:
+    """Adopt what descendants leave behind, so that it can be found and reaped."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def thread_count(pid: int = 0) -> int:
+    """Threads of a process (0: this one), as the kernel sees them; 1 where it can't be told."""
+    try:
+        return len(os.listdir(f"/proc/{pid or 'self'}/task"))
+    except OSError:
+        return 1
+
+
+def children(pid: int) -> List[int]:
+    """Pids of a process's children, of all its threads."""
+    found: List[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children") as file:
+                found.extend(int(word) for word in file.read().split())
+    except OSError:
+        return found
+    return found
+
+
+def memory_pss(pid: int) -> int:
+    """Proportional set size of a process in bytes; 0 when it can't be told."""
+    return _rollup(pid, ("Pss:",))
+
+
+def memory_private(pid: int) -> int:
+    """Private memory of a process in bytes; 0 when it can't be told."""
+    return _rollup(pid, ("Private_Clean:", "Private_Dirty:"))
+
+
+def _rollup(pid: int, keys: Tuple[str, ...]) -> int:
+    total = 0
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            for line in file:
+                if line.startswith(keys):
+                    total += int(line.split()[1]) * 1024
+    except OSError:
+        return 0
+    return total

@@ -1,0 +1,159 @@
+"""The worker process: one predictor behind two sockets.
+
+The guest's own thread (the main one) drains the data socket itself, takes all that waits,
+predicts once and writes once. A second thread answers the control socket.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import threading
+import traceback
+from typing import Any, Dict, Optional
+
+from polyhost.errors import LoadError, PolyhostError, to_wire
+from polyhost.worker import frames
+from polyhost.worker.frames import Frame, Kind, Parser
+from polyhost.worker.messages import info_to_wire, spec_from_wire
+
+
+class Control:
+    """The control socket's thread: ping, stop, interrupt; and the end of the host."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._parser = Parser()
+        self._lock = threading.Lock()
+        self.predictor: Any = None
+        self.running: int = 0
+        """Id of the request that runs now; 0 when none does."""
+        self.interrupted: int = 0
+
+    def initial(self) -> Dict[str, Any]:
+        """Wait for INIT, the first frame."""
+        while True:
+            for frame in self._parser.feed(self._read()):
+                if frame.kind != Kind.INIT:
+                    raise frames.ProtocolError(f"expected INIT first, found kind {frame.kind}")
+                return frame.json()
+
+    def _read(self) -> bytes:
+        data = self.sock.recv(65536)
+        if not data:
+            os._exit(0)
+        return data
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="polyhost-control", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                for frame in self._parser.feed(self._read()):
+                    self._handle(frame)
+        except OSError:
+            os._exit(0)
+
+    def _handle(self, frame: Frame) -> None:
+        if frame.kind == Kind.PING:
+            self.send(Kind.PONG, frame.id)
+        elif frame.kind == Kind.INTERRUPT:
+            predictor = self.predictor
+            if predictor is not None and self.running:
+                self.interrupted = self.running
+                predictor.interrupt()
+        elif frame.kind == Kind.STOP and not self.running:
+            # Between requests the data socket's end is enough; while loading nothing reads it.
+            if self.predictor is None:
+                os._exit(0)
+
+    def send(self, kind: int, id: int = 0, meta: Optional[Dict[str, Any]] = None) -> None:
+        data = frames.encode(kind, id, frames.dumps(meta) if meta else b"")
+        with self._lock:
+            self.sock.sendall(data)
+
+
+def main(data_fd: int, control_fd: int) -> None:
+    """Run a worker over these descriptors until the host closes them; never returns."""
+    data = socket.socket(fileno=data_fd)
+    control = Control(socket.socket(fileno=control_fd))
+    status = 0
+    try:
+        status = _run(data, control)
+    except SystemExit as stop:
+        status = _exit_status(stop)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                status = status or 1
+        os._exit(status)
+
+
+def _exit_status(stop: SystemExit) -> int:
+    """What Python itself would exit with."""
+    if stop.code is None:
+        return 0
+    if isinstance(stop.code, int):
+        return stop.code & 0xFF
+    sys.stderr.write(f"{stop.code}\n")
+    return 1
+
+
+def _run(data: socket.socket, control: Control) -> int:
+    from polyhost.worker.loop import DataLoop
+
+    init = control.initial()
+    if init.get("protocol") != frames.PROTOCOL_VERSION:
+        raise frames.ProtocolError(
+            f"the host speaks worker protocol {init.get('protocol')!r}, "
+            f"this worker {frames.PROTOCOL_VERSION}"
+        )
+    control.start()
+    try:
+        predictor = _open(init)
+    except Exception as error:
+        if not isinstance(error, PolyhostError):
+            traceback.print_exc()
+            error = LoadError(f"the model cannot be loaded: {type(error).__name__}: {error}")
+        control.send(Kind.ERROR, 0, to_wire(error))
+        _wait_for_close(data)
+        return 1
+    control.predictor = predictor
+    control.send(
+        Kind.READY,
+        0,
+        {
+            "protocol": frames.PROTOCOL_VERSION,
+            "pid": os.getpid(),
+            "descriptors": True,
+            "info": info_to_wire(predictor.info),
+        },
+    )
+    DataLoop(data, predictor, control, **init.get("loop", {})).run()
+    predictor.close()
+    return 0
+
+
+def _open(init: Dict[str, Any]) -> Any:
+    from polyhost.pipeline import open_predictor
+
+    return open_predictor(spec_from_wire(init["spec"]))
+
+
+def _wait_for_close(data: socket.socket) -> None:
+    """Give the host a moment to read the error before this process ends."""
+    select.select([data], [], [], 5.0)
+
+
+if __name__ == "__main__":
+    arguments = json.loads(sys.argv[1])
+    main(arguments["data"], arguments["control"])

@@ -1,0 +1,366 @@
+"""The host's handle on one worker process: its sockets, its output, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+
+from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, from_wire
+from polyhost.predictor import ModelInfo, ModelSpec
+from polyhost.worker import frames
+from polyhost.worker.frames import Frame, Kind, Parser, ProtocolError
+from polyhost.worker.messages import info_from_wire, spec_to_wire
+
+log = logging.getLogger(__name__)
+
+BOOT = Path(__file__).with_name("boot.py")
+READ = 1 << 18
+
+OutputSink = Callable[[str, bytes], None]
+"""Called with ``"stdout"`` or ``"stderr"`` and what the guest wrote there."""
+
+
+class Sockets:
+    """The descriptors of one worker: the host's ends and, until it is started, the worker's."""
+
+    def __init__(self) -> None:
+        self.data, self.worker_data = socket.socketpair()
+        self.control, self.worker_control = socket.socketpair()
+        self.stdout, self.worker_stdout = os.pipe()
+        self.stderr, self.worker_stderr = os.pipe()
+        for fd in (self.stdout, self.stderr):
+            os.set_blocking(fd, False)
+        self.data.setblocking(False)
+        self.control.setblocking(False)
+
+    def for_worker(self) -> List[int]:
+        """Data, control, stdout, stderr."""
+        return [
+            self.worker_data.fileno(),
+            self.worker_control.fileno(),
+            self.worker_stdout,
+            self.worker_stderr,
+        ]
+
+    def close_worker_ends(self) -> None:
+        self.worker_data.close()
+        self.worker_control.close()
+        os.close(self.worker_stdout)
+        os.close(self.worker_stderr)
+
+    def close(self) -> None:
+        self.data.close()
+        self.control.close()
+        os.close(self.stdout)
+        os.close(self.stderr)
+
+
+class WorkerProcess:
+    """One worker, from its start to its end. Lives on the event loop's thread.
+
+    ``on_frame(frame)`` is called for every REPLY and ERROR on the data socket, ``on_exit(self)``
+    once, when the process has ended and has been reaped.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        sockets: Sockets,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_frames: Callable[[List[Frame]], None],
+        on_exit: Callable[[WorkerProcess], None],
+        on_output: OutputSink,
+    ) -> None:
+        self.pid = pid
+        self.exit_code: Optional[int] = None
+        self.info: Optional[ModelInfo] = None
+        self.descriptors = False
+        self.started = time.monotonic()
+        self.ready_after: Optional[float] = None
+        self._sockets = sockets
+        self._loop = loop
+        self._on_frames = on_frames
+        self._on_exit = on_exit
+        self._on_output = on_output
+        self._parser = Parser()
+        self._control_parser = Parser()
+        self._out: Deque[Tuple[bytes, Optional[int]]] = deque()
+        self._flushing = False
+        self._writing = False
+        self._ready: asyncio.Future[None] = loop.create_future()
+        self._ended: asyncio.Future[int] = loop.create_future()
+        self._data_fd = sockets.data.fileno()
+        self._pidfd = os.pidfd_open(pid)
+        loop.add_reader(self._pidfd, self._on_end)
+        loop.add_reader(self._data_fd, self._on_data)
+        loop.add_reader(sockets.control.fileno(), self._on_control)
+        for name, fd in (("stdout", sockets.stdout), ("stderr", sockets.stderr)):
+            loop.add_reader(fd, self._on_guest_output, name, fd)
+
+    # Starting
+
+    def initialise(self, spec: ModelSpec, loop_options: Dict[str, Any]) -> None:
+        """Send INIT: what to load."""
+        meta = {
+            "protocol": frames.PROTOCOL_VERSION,
+            "spec": spec_to_wire(spec),
+            "loop": loop_options,
+        }
+        self._send_control(frames.encode(Kind.INIT, 0, frames.dumps(meta)))
+
+    async def wait_ready(self, timeout: float) -> ModelInfo:
+        """Wait for READY. What the worker said is wrong, its early end, or a timeout, is raised."""
+        done, _ = await asyncio.wait((self._ready,), timeout=timeout)
+        if not done:
+            self.kill()
+            raise WorkerStartTimeout(
+                f"the model was not ready after {timeout:g} s: the worker was stopped. "
+                "Raise --load-timeout if it needs longer.",
+                timeout=timeout,
+            )
+        self._ready.result()
+        if self.info is None:
+            raise self.crash()
+        return self.info
+
+    # Sending
+
+    def send(self, data: bytes, fd: Optional[int] = None) -> None:
+        """Queue a frame; all frames of one turn of the event loop leave in one write."""
+        self._out.append((data, fd))
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._writing or self._ended.done():
+            return
+        try:
+            while self._out:
+                data, fd = self._gather()
+                try:
+                    if fd is None:
+                        sent = self._sockets.data.send(data)
+                    else:
+                        sent = frames.send_descriptor(self._sockets.data, data, fd)
+                except BlockingIOError:
+                    self._out.appendleft((data, fd))
+                    raise
+                if sent < len(data):
+                    self._out.appendleft((data[sent:], None))
+        except BlockingIOError:
+            self._writing = True
+            self._loop.add_writer(self._data_fd, self._on_writable)
+        except OSError as error:
+            # The worker has closed its end; its exit is on its way and says why.
+            log.debug("worker %s: write failed: %s", self.pid, error)
+            self._out.clear()
+
+    def _gather(self) -> Tuple[bytes, Optional[int]]:
+        """The frame in front with its descriptor, or all up to the next that has one."""
+        out = self._out
+        data, fd = out.popleft()
+        if fd is not None or not out:
+            return data, fd
+        parts = [data]
+        size = len(data)
+        while out and out[0][1] is None and size < READ:
+            parts.append(out.popleft()[0])
+            size += len(parts[-1])
+        return b"".join(parts), None
+
+    def _on_writable(self) -> None:
+        self._loop.remove_writer(self._data_fd)
+        self._writing = False
+        self._flush()
+
+    def interrupt(self, id: int) -> None:
+        """Ask the guest to stop what it does."""
+        self._send_control(frames.encode(Kind.INTERRUPT, id))
+
+    def _send_control(self, data: bytes) -> None:
+        try:
+            self._sockets.control.send(data)
+        except OSError as error:
+            log.debug("worker %s: control write failed: %s", self.pid, error)
+
+    # Receiving
+
+    def _on_data(self) -> None:
+        """Read once. Nothing more is read after the peer's end or its first mistake."""
+        if not self._read_data():
+            self._loop.remove_reader(self._data_fd)
+
+    def _read_data(self) -> bool:
+        try:
+            data, fds = frames.receive(self._sockets.data, READ)
+            if not data:
+                return False
+            found = self._parser.feed(data, fds)
+        except BlockingIOError:
+            return self.exit_code is None
+        except ConnectionError:
+            return False
+        except (OSError, ProtocolError) as error:
+            log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
+            self.kill()
+            return False
+        if found:
+            self._on_frames(found)
+        return True
+
+    def _on_control(self) -> None:
+        try:
+            data = self._sockets.control.recv(READ)
+            if not data:
+                self._loop.remove_reader(self._sockets.control.fileno())
+                return
+            for frame in self._control_parser.feed(data):
+                self._on_control_frame(frame)
+        except BlockingIOError:
+            return
+        except (OSError, ProtocolError, KeyError, TypeError, ValueError) as error:
+            log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
+            self._loop.remove_reader(self._sockets.control.fileno())
+            self.kill()
+
+    def _on_control_frame(self, frame: Frame) -> None:
+        if frame.kind == Kind.READY:
+            message = frame.json()
+            if message.get("protocol") != frames.PROTOCOL_VERSION:
+                raise ProtocolError(f"READY of protocol {message.get('protocol')!r}")
+            self.info = info_from_wire(message["info"])
+            self.descriptors = bool(message.get("descriptors"))
+            self.ready_after = time.monotonic() - self.started
+            if not self._ready.done():
+                self._ready.set_result(None)
+        elif frame.kind == Kind.ERROR and not self._ready.done():
+            self._fail(from_wire(frame.json()))
+            self.kill()
+
+    def _fail(self, error: PolyhostError) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()  # retrieved here: nobody may be waiting
+
+    def _on_guest_output(self, name: str, fd: int) -> None:
+        try:
+            data = os.read(fd, 65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._on_output(name, data)
+        else:
+            self._loop.remove_reader(fd)
+
+    # Ending
+
+    def finish(self) -> None:
+        """Ask for an orderly end: the worker answers what it has, then leaves."""
+        self._send_control(frames.encode(Kind.STOP, 0))
+        try:
+            self._sockets.data.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+
+    def kill(self) -> None:
+        """End the worker and its whole process group now."""
+        if self.exit_code is not None:
+            return
+        for send in (os.killpg, os.kill):
+            try:
+                send(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+
+    async def stop(self, grace: float) -> None:
+        """Finish, wait, kill, reap."""
+        if self.exit_code is None:
+            self.finish()
+            done, _ = await asyncio.wait((self._ended,), timeout=grace)
+            if not done:
+                self.kill()
+        await asyncio.wait((self._ended,))
+
+    def _on_end(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        try:
+            _, status = os.waitpid(self.pid, 0)
+            self.exit_code = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:
+            self.exit_code = 255
+        try:
+            os.killpg(self.pid, signal.SIGKILL)  # what the guest left running
+        except (ProcessLookupError, PermissionError):
+            log.debug("worker %s left nothing running", self.pid)
+        self._drain()
+        self._fail(self.crash())
+        if not self._ended.done():
+            self._ended.set_result(self.exit_code)
+        self._on_exit(self)
+
+    def crash(self) -> WorkerCrashed:
+        """This worker's end, as an error."""
+        code = self.exit_code or 0
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        return WorkerCrashed(f"the model's process ended: {how}", exit_code=code)
+
+    def _drain(self) -> None:
+        """Read what the dead worker left in its sockets, then close them."""
+        while self._read_data():
+            continue
+        self._on_control()
+        for name, fd in (("stdout", self._sockets.stdout), ("stderr", self._sockets.stderr)):
+            for _ in range(16):
+                if not self._read_last(name, fd):
+                    break
+            self._loop.remove_reader(fd)
+        self._loop.remove_reader(self._data_fd)
+        self._loop.remove_reader(self._sockets.control.fileno())
+        if self._writing:
+            self._loop.remove_writer(self._data_fd)
+        os.close(self._pidfd)
+        self._parser.close()
+        self._sockets.close()
+
+    def _read_last(self, name: str, fd: int) -> bool:
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            return False
+        if data:
+            self._on_output(name, data)
+        return bool(data)
+
+
+def spawn(
+    python: Optional[str], env: Dict[str, str], sockets: Sockets, working_dir: Optional[str] = None
+) -> int:
+    """Start a worker as a fresh process of an interpreter (None: this one); its pid."""
+    data, control, stdout, stderr = sockets.for_worker()
+    arguments = json.dumps({"data_fd": data, "control_fd": control, "host": os.getpid()})
+    process = subprocess.Popen(
+        [python or sys.executable, str(BOOT), "polyhost.worker.spawned", arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=env,
+        pass_fds=(data, control),
+        cwd=working_dir,
+    )
+    process.returncode = 0  # reaped through its pidfd, never by the subprocess module
+    return process.pid
