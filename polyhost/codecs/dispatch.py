@@ -1,0 +1,42 @@
+"""Finds a request's dialect and has it answered."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, List, Sequence, Union
+
+from polyhost.codecs import Answer, Request
+from polyhost.errors import SettingsError
+from polyhost.payload import Buffer
+from polyhost.predictor import Predictor
+
+DIALECTS = {
+    "drum": "polyhost.codecs.drum",
+    "native": "polyhost.codecs.native",
+}
+"""Module of each dialect: it has ``answer`` and ``answer_many`` with the arguments of ours."""
+
+
+def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
+    """Decode one body, predict and encode; errors are raised as they are."""
+    found: Answer = _dialect(request).answer(predictor, request, body)
+    return found
+
+
+def answer_many(
+    predictor: Predictor, request: Request, bodies: Sequence[Buffer]
+) -> List[Union[Answer, Exception]]:
+    """Answers in order to bodies that came with equal requests; a bad body fails alone."""
+    found: List[Union[Answer, Exception]] = _dialect(request).answer_many(
+        predictor, request, bodies
+    )
+    return found
+
+
+def _dialect(request: Request) -> Any:
+    try:
+        return importlib.import_module(DIALECTS[request.dialect])
+    except KeyError:
+        raise SettingsError(
+            f"unknown dialect {request.dialect!r}: expected one of {', '.join(DIALECTS)}."
+        ) from None

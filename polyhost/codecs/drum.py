@@ -1,0 +1,191 @@
+"""DRUM's dialect: structured, unstructured and transform requests.
+
+JSON rows (MLflow's ``dataframe_split`` and ``dataframe_records``) are answered in DRUM's shape.
+Those of one batch with the same columns are gathered and predicted in one call.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, Dict, List, Sequence, Union
+
+from polyhost import batching
+from polyhost.codecs import Answer, Request, deployment, predictions, split_content_type
+from polyhost.codecs.inputs import JSON, read_payload
+from polyhost.errors import InvalidOutput, SettingsError, WrongEndpoint
+from polyhost.formats import multipart, rows, sparse
+from polyhost.formats.csv import write_table
+from polyhost.formats.text import unstructured_output
+from polyhost.marshal import check_rows
+from polyhost.payload import Buffer, Payload, Scores, SparseTable, Table
+from polyhost.predictor import Predictor
+from polyhost.target import Target, TargetType
+
+logger = logging.getLogger(__name__)
+
+_ROUTES = {
+    TargetType.UNSTRUCTURED: "/predictUnstructured/",
+    TargetType.TRANSFORM: "/transform/",
+}
+
+
+def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
+    """Answer one request."""
+    try:
+        handle = _OPS[request.op]
+    except KeyError:
+        raise SettingsError(
+            f"unknown operation {request.op!r}: expected one of {', '.join(_OPS)}."
+        ) from None
+    return handle(predictor, request, body)
+
+
+def answer_many(
+    predictor: Predictor, request: Request, bodies: Sequence[Buffer]
+) -> List[Union[Answer, Exception]]:
+    """Answer a batch: JSON rows in one call where the model allows it, anything else singly."""
+    mimetype, _ = split_content_type(request.content_type)
+    together = predictor.info.batchable and request.op == "predict" and mimetype == JSON
+    if not together or len(bodies) == 1:
+        return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
+    outcomes: List[Any] = [batching.attempt(rows.decode, body) for body in bodies]
+    groups: Dict[Any, List[int]] = {}
+    for i, decoded in enumerate(outcomes):
+        if not isinstance(decoded, Exception):
+            groups.setdefault(_alike(predictor, decoded), []).append(i)
+    for members in groups.values():
+        group = [outcomes[i] for i in members]
+        for i, found in zip(members, _answer_group(predictor, request, group)):
+            outcomes[i] = found
+    return outcomes
+
+
+def _alike(predictor: Predictor, decoded: rows.Rows) -> Any:
+    """What two bodies must share to be one table: names, and the types of each column's cells.
+
+    A model that takes a matrix has numbers only, whatever JSON calls them.
+    """
+    names, data = decoded
+    if predictor.info.guest.matrix:
+        return names
+    if len(data) == 1:
+        return names, tuple(map(type, data[0]))
+    return names, tuple(frozenset(map(type, cells)) for cells in zip(*data))
+
+
+def _answer_group(predictor: Predictor, request: Request, group: List[rows.Rows]) -> List[Any]:
+    """Answers to bodies that are alike, from one call; after a failure each is predicted alone."""
+    names = group[0][0]
+    counts = [len(data) for _, data in group]
+    if len(group) > 1:
+        try:
+            gathered = [row for _, data in group for row in data]
+            table = rows.table(names, gathered, predictor.info.guest.matrix)
+            scores = predictor.predict(table)
+        except Exception as error:
+            logger.debug("a batch of %d failed, its members run singly: %s", len(group), error)
+        else:
+            if scores.predictions.rows == table.rows:
+                return _answers(predictor, request, scores, counts)
+    return [batching.attempt(lambda one: _alone(predictor, request, one), one) for one in group]
+
+
+def _alone(predictor: Predictor, request: Request, decoded: rows.Rows) -> Answer:
+    table = rows.table(*decoded, numeric=predictor.info.guest.matrix)
+    scores = predictor.predict(table)
+    check_rows(scores, table.rows, strict=True)
+    return _answers(predictor, request, scores, [table.rows])[0]
+
+
+def _answers(
+    predictor: Predictor, request: Request, scores: Scores, counts: Sequence[int]
+) -> List[Answer]:
+    target = predictor.info.target
+    settings = request.options.get("deployment_config")
+    if settings:
+        bodies = [
+            deployment.encode(part, target, settings) for part in batching.split(scores, counts)
+        ]
+    else:
+        bodies = predictions.encode_parts(scores, target, counts)
+    return [Answer(body) for body in bodies]
+
+
+def _predict(predictor: Predictor, request: Request, body: Buffer) -> Answer:
+    target = predictor.info.target
+    if not target.type.is_structured:
+        raise WrongEndpoint(
+            f"This model has target type '{target.type.value}', "
+            f"use the {_ROUTES[target.type]} endpoint.",
+            target_type=target.type.value,
+        )
+    scores = predictor.predict(read_payload(predictor, request, body))
+    return _answers(predictor, request, scores, [scores.predictions.rows])[0]
+
+
+def _unstructured(predictor: Predictor, request: Request, body: Buffer) -> Answer:
+    target = predictor.info.target
+    if target.type is not TargetType.UNSTRUCTURED and not target.type.is_text:
+        raise _structured_model(target)
+    content, content_type = unstructured_output(predictor.answer(request.payload(body)))
+    return Answer(content, content_type)
+
+
+def _transform(predictor: Predictor, request: Request, body: Buffer) -> Answer:
+    target = predictor.info.target
+    if target.type is TargetType.UNSTRUCTURED:
+        raise WrongEndpoint(
+            f"This model has target type '{target.type}', use the {_ROUTES[target.type]} endpoint.",
+            target_type=target.type.value,
+        )
+    if target.type is not TargetType.TRANSFORM:
+        raise _structured_model(target)
+    payload = read_payload(predictor, request, body)
+    content, content_type = multipart.encode(_transformed(predictor.transform(payload), payload))
+    return Answer(content, content_type)
+
+
+def _structured_model(target: Target) -> WrongEndpoint:
+    return WrongEndpoint(
+        f"This model has target type '{target.type}', use the /predict/ endpoint.",
+        target_type=target.type.value,
+    )
+
+
+def _transformed(table: Table, payload: Payload) -> List[multipart.Part]:
+    names = _header(table.names)
+    parts = []
+    if isinstance(table, SparseTable):
+        parts.append(multipart.Part("X.format", b"sparse"))
+        parts.append(_file("X.transformed", sparse.write(table)))
+        parts.append(_file("X.colnames", "\n".join(names).encode("utf-8")))
+    else:
+        text = write_table(Table(names, table.columns), newline="\r\n")
+        parts.append(multipart.Part("X.format", b"csv"))
+        parts.append(_file("X.transformed", text[:-2]))
+    if "y" in payload.parts:
+        parts.append(multipart.Part("y.format", b"csv"))
+        parts.append(_file("y.transformed", payload.parts["y"]))
+    return parts
+
+
+def _file(name: str, body: Buffer) -> multipart.Part:
+    return multipart.Part(name, body, name, "application/octet-stream")
+
+
+def _header(names: Sequence[str]) -> List[str]:
+    header = [name.strip().replace("\n", "\\n") for name in names]
+    if not all(header):
+        raise InvalidOutput(
+            f"transform returned a column without a name: expected a name for each; found "
+            f"{list(names)}.",
+            found=list(names),
+        )
+    return header
+
+
+_OPS: Dict[str, Callable[[Predictor, Request, Buffer], Answer]] = {
+    "predict": _predict,
+    "unstructured": _unstructured,
+    "transform": _transform,
+}

@@ -1,0 +1,64 @@
+"""How DRUM's structured routes find the data in a body: by type, or by a part's file name."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping
+
+from polyhost.codecs import Request, split_content_type
+from polyhost.errors import InvalidInput, UnsupportedContentType
+from polyhost.formats import arrow, multipart, rows, sparse
+from polyhost.payload import Buffer, Payload
+from polyhost.predictor import Predictor
+
+CSV = "text/csv"
+JSON = "application/json"
+_CSV_TYPES = ("", CSV, "text/plain")
+_PART_TYPES = {".mtx": sparse.MIMETYPE, ".arrow": arrow.MIMETYPES[0]}
+_NO_SAMPLES = (
+    "Samples should be provided as:   - a csv or mtx under `X` form-data param key.  - binary data"
+)
+
+
+def read_payload(predictor: Predictor, request: Request, body: Buffer) -> Payload:
+    """The request's rows as a payload, decoded already where the body is JSON or Arrow.
+
+    A ``read_input_data`` hook gets the bytes whatever their type.
+    """
+    mimetype, charset = split_content_type(request.content_type)
+    kind = mimetype.lower()
+    parts: Mapping[str, Buffer] = {}
+    if kind == "multipart/form-data":
+        body, mimetype, parts = _read_form(request.content_type, body)
+        kind = mimetype
+    elif not len(body) or kind == "application/x-www-form-urlencoded":
+        raise InvalidInput(_NO_SAMPLES)
+    table = None
+    if "read_input_data" not in predictor.info.hooks:
+        if kind == JSON:
+            table = rows.table(*rows.decode(body), numeric=predictor.info.guest.matrix)
+        elif kind in arrow.MIMETYPES:
+            table = arrow.read(body)
+        elif kind not in _CSV_TYPES and kind != sparse.MIMETYPE:
+            raise _unsupported(request.content_type)
+    return Payload(
+        body, mimetype, charset, request.query, request.headers, parts, table, request.options
+    )
+
+
+def _read_form(content_type: str, body: Buffer) -> tuple[Buffer, str, Dict[str, Buffer]]:
+    form = multipart.parse(content_type, body)
+    samples = form.pop("X", None)
+    if samples is None or not len(samples.body):
+        raise InvalidInput(_NO_SAMPLES)
+    name = samples.filename or ""
+    extension = name[name.rfind(".") :] if "." in name else ""
+    mimetype = _PART_TYPES.get(extension, CSV)
+    return samples.body, mimetype, {key: part.body for key, part in form.items()}
+
+
+def _unsupported(content_type: str) -> UnsupportedContentType:
+    return UnsupportedContentType(
+        f"payload format {content_type!r} is not supported: expected text/csv, {JSON}, "
+        f"{sparse.MIMETYPE}, {arrow.MIMETYPES[0]} or multipart/form-data with a part `X`.",
+        content_type=content_type,
+    )

@@ -1,0 +1,81 @@
+"""Structured answers in DRUM's shape: ``{"predictions": [...]}`` and the extra output."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+import numpy as np
+
+from polyhost.batching import split
+from polyhost.errors import InvalidOutput
+from polyhost.formats import json
+from polyhost.payload import Column, Dictionary, Scores, Table
+from polyhost.target import Target
+
+
+def encode(scores: Scores, target: Target) -> bytes:
+    """The body of one answer."""
+    body: Dict[str, Any] = {"predictions": listed(scores.predictions, target)}
+    if scores.extra is not None:
+        body["extraModelOutput"] = _split(scores.extra)
+    return json.dumps(body)
+
+
+def encode_parts(scores: Scores, target: Target, counts: Sequence[int]) -> List[bytes]:
+    """The bodies of a batch whose requests brought ``counts`` rows each."""
+    if scores.extra is not None:
+        return [encode(part, target) for part in split(scores, counts)]
+    values = listed(scores.predictions, target)
+    bodies = []
+    start = 0
+    for count in counts:
+        bodies.append(json.dumps({"predictions": values[start : start + count]}))
+        start += count
+    return bodies
+
+
+def listed(table: Table, target: Target) -> List[Any]:
+    """One item a row: the value, or an object by column where there are several columns."""
+    if not target.type.is_numeric:
+        return cells(table.columns[0])
+    values = json.rounded(_floats(table))
+    if len(table.names) == 1:
+        return list(values.ravel().tolist())
+    names = table.names
+    return [dict(zip(names, row)) for row in values.tolist()]
+
+
+def _floats(table: Table) -> np.ndarray:
+    if table.matrix is not None:
+        return table.matrix
+    return np.column_stack([_float_column(name, column) for name, column in table])
+
+
+def _float_column(name: str, column: Column) -> np.ndarray:
+    values = column.to_objects() if isinstance(column, Dictionary) else column
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidOutput(
+            f"predictions must be numbers: column {name!r} holds something else ({error}).",
+            found=str(values.dtype),
+        ) from error
+
+
+def _split(table: Table) -> Dict[str, Any]:
+    index = list(range(table.rows)) if table.index is None else list(table.index)
+    columns = [cells(column) for column in table.columns]
+    return {"columns": list(table.names), "index": index, "data": list(zip(*columns))}
+
+
+def cells(column: Column) -> List[Any]:
+    """The values of a column as JSON has them: rounded numbers, dates as milliseconds."""
+    if isinstance(column, Dictionary):
+        return list(column.to_objects())
+    if column.dtype.kind == "f":
+        return list(json.rounded(column).tolist())
+    if column.dtype.kind == "M":
+        missing = np.isnat(column)
+        millis = column.astype("datetime64[ms]").astype(np.int64).tolist()
+        return [None if gone else value for value, gone in zip(millis, missing.tolist())]
+    return list(column.tolist())

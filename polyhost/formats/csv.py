@@ -1,0 +1,149 @@
+"""CSV: what pandas reads it as, and DRUM's way of writing it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any, Dict, Iterable, List
+
+import numpy as np
+
+from polyhost.errors import InvalidInput
+from polyhost.formats import streams
+from polyhost.payload import Buffer, Column, Dictionary, Scores, Table
+
+_SMALL = 5000  # cells; below it the standard library writes faster than pandas
+_NA = frozenset(
+    [
+        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
+        *("1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+    ]
+)
+
+
+def read_frame(body: Buffer) -> Any:
+    """The DataFrame that ``pandas.read_csv`` makes of a body; InvalidInput when it cannot.
+
+    One-column data is read again with its blank lines kept as missing rows.
+    """
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(streams.reader(body), low_memory=False)
+        if frame.shape[1] == 1:
+            frame = pd.read_csv(streams.reader(body), low_memory=False, skip_blank_lines=False)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"Supplied CSV input file encoding must be UTF-8. Found: {error}. Send the data as "
+            "UTF-8."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise _malformed(str(error), body) from error
+    return frame
+
+
+def read_table(body: Buffer) -> Table:
+    """The same without pandas: whole numbers, numbers, booleans, else text."""
+    try:
+        text = str(body, "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"Supplied CSV input file encoding must be UTF-8. Found: {error}. Send the data as "
+            "UTF-8."
+        ) from error
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise _malformed(str(error), body) from error
+    if not lines or not lines[0]:
+        raise _malformed("No columns to parse from file", body)
+    names = lines[0]
+    rows = [line or [""] for line in lines[1:] if line or len(names) == 1]
+    for number, row in enumerate(rows, start=2):
+        if len(row) > len(names):
+            raise _malformed(f"Expected {len(names)} fields in line {number}, saw {len(row)}", body)
+    filled = [row + [""] * (len(names) - len(row)) for row in rows]
+    return Table(_unique(names), [_infer(values) for values in zip(*filled)] or _no_rows(names))
+
+
+def _no_rows(names: List[str]) -> List[np.ndarray]:
+    return [np.empty(0, dtype=object) for _ in names]
+
+
+def _unique(names: List[str]) -> List[str]:
+    """Repeated names get ``.1``, ``.2``; empty ones are ``Unnamed: 3``, as in pandas."""
+    seen: Dict[str, int] = {}
+    out: List[str] = []
+    for i, name in enumerate(names):
+        name = name or f"Unnamed: {i}"
+        count = seen.get(name, 0)
+        seen[name] = count + 1
+        out.append(f"{name}.{count}" if count else name)
+    return out
+
+
+def _infer(values: Iterable[str]) -> np.ndarray:
+    cells = [None if value in _NA else value for value in values]
+    known = [cell for cell in cells if cell is not None]
+    for kind in (np.int64, np.float64):
+        if kind is np.int64 and len(known) < len(cells):
+            continue
+        try:
+            return np.array([np.nan if cell is None else kind(cell) for cell in cells], dtype=kind)
+        except (ValueError, OverflowError):
+            continue
+    words = {word.lower() for word in known}
+    if words <= {"true", "false"} and len(known) == len(cells):
+        return np.array([cell.lower() == "true" for cell in known])
+    return np.array(cells, dtype=object)
+
+
+def _malformed(reason: str, body: Buffer) -> InvalidInput:
+    start = bytes(body[:200]).decode("utf-8", "replace")
+    return InvalidInput(
+        f"the body is not readable as CSV: {reason.strip()}. Expected a header line and rows of "
+        f"as many fields, separated by commas; the data starts {start!r}.",
+        reason=reason.strip(),
+    )
+
+
+def write_scores(scores: Scores) -> bytes:
+    """Prediction columns, then the extra ones beside them by position."""
+    if scores.extra is None:
+        return write_table(scores.predictions)
+    both = (scores.predictions, scores.extra)
+    return write_table(
+        Table([n for t in both for n in t.names], [c for t in both for c in t.columns])
+    )
+
+
+def write_table(table: Table, newline: str = "\n", header: bool = True) -> bytes:
+    """UTF-8 CSV without an index: minimal quotes, missing cells empty, numbers in full."""
+    cells = table.rows * len(table.names)
+    if cells > _SMALL or any(_needs_pandas(column) for column in table.columns):
+        text = table.to_pandas().to_csv(index=False, header=header, lineterminator=newline)
+        return str(text).encode("utf-8")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator=newline)
+    if header:
+        writer.writerow(table.names)
+    writer.writerows(zip(*[_cells(column) for column in table.columns]))
+    return out.getvalue().encode("utf-8")
+
+
+def _needs_pandas(column: Column) -> bool:
+    return not isinstance(column, Dictionary) and column.dtype.kind not in "biufO"
+
+
+def _cells(column: Column) -> List[Any]:
+    if isinstance(column, Dictionary):
+        return list(column.to_objects())
+    if column.dtype.kind != "f":
+        return [None if _is_nan(cell) else cell for cell in column.tolist()]
+    if column.dtype == np.float64:
+        return ["" if cell != cell else repr(cell) for cell in column.tolist()]
+    return ["" if cell != cell else str(cell) for cell in column]
+
+
+def _is_nan(cell: Any) -> bool:
+    return isinstance(cell, float) and cell != cell

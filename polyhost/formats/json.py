@@ -1,0 +1,90 @@
+"""JSON in and out: orjson where it is installed, the standard library where it is not.
+
+Reading takes the ``NaN`` and ``Infinity`` literals that some clients send; writing turns those
+numbers into null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from polyhost.errors import InvalidInput
+from polyhost.payload import Buffer
+
+try:
+    import orjson
+except ImportError:  # another interpreter's worker may do without
+    orjson = None  # type: ignore[assignment]
+
+DECIMALS = 10
+_ROUNDS_BELOW = 1e5  # a double above it has fewer decimals than that
+
+
+def loads(body: Buffer) -> Any:
+    """The value of a JSON body; InvalidInput when it is malformed."""
+    if orjson is not None:
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass  # strict about NaN, big exponents and surrogates: the standard library decides
+    try:
+        return json.loads(str(body, "utf-8"))
+    except (ValueError, RecursionError) as error:
+        start = bytes(body[:80]).decode("utf-8", "replace")
+        raise InvalidInput(
+            f"the body is not valid JSON: {error}; it starts {start!r}. Send UTF-8 JSON."
+        ) from error
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON; NaN and infinity become null, numpy and date values plain ones."""
+    if orjson is not None:
+        try:
+            return orjson.dumps(value, default=plain, option=orjson.OPT_NON_STR_KEYS)
+        except TypeError:
+            pass  # integers past 64 bits, lone surrogates: the standard library can
+    text = json.dumps(_finite(value), default=plain, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8")
+
+
+def plain(value: Any) -> Any:
+    """A numpy value as Python's own, bytes as text, dates as ISO text; TypeError for the rest."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {
+            key if isinstance(key, str) else str(key): _finite(item) for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Floats with at most ten decimals; NaN and infinity stay, for :func:`dumps` to make null."""
+    if values.dtype != np.float64:
+        values = values.astype(np.float64)
+    if not values.size:
+        return values
+    if np.abs(values).max() < _ROUNDS_BELOW:  # false for NaN
+        return np.round(values, DECIMALS)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(np.abs(values) < _ROUNDS_BELOW, np.round(values, DECIMALS), values)

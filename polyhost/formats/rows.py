@@ -1,0 +1,142 @@
+"""Rows in JSON: MLflow's ``dataframe_split`` and ``dataframe_records`` bodies, as tables."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from polyhost.errors import InvalidInput
+from polyhost.formats import json
+from polyhost.payload import Buffer, Column, Table
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+Rows = Tuple[Tuple[str, ...], List[List[Any]]]
+"""Column names, and the cells row by row as JSON gave them."""
+
+
+def decode(body: Buffer) -> Rows:
+    """Names and rows of a body; InvalidInput says what does not fit."""
+    value = json.loads(body)
+    if not isinstance(value, dict):
+        raise InvalidInput(
+            f"Invalid input. A JSON body must be an object; found {_type(value)}. {_HINT}"
+        )
+    found = [form for form in FORMS if form in value]
+    if len(found) != 1:
+        raise InvalidInput(
+            f"Invalid input. Expected exactly one of {', '.join(FORMS)}; found "
+            f"{', '.join(found) or 'none'} (keys: {', '.join(map(repr, value)) or 'none'}). {_HINT}"
+        )
+    if found[0] == "dataframe_split":
+        return _split(value["dataframe_split"])
+    if found[0] == "dataframe_records":
+        return _records(value["dataframe_records"])
+    raise InvalidInput(
+        f"Invalid input. {found[0]!r} bodies are not supported by this route: expected "
+        f"dataframe_split or dataframe_records. {_HINT}"
+    )
+
+
+_HINT = 'Send {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.'
+
+
+def _split(value: Any) -> Rows:
+    if not isinstance(value, dict):
+        raise InvalidInput(f"dataframe_split must be an object; found {_type(value)}. {_HINT}")
+    data = value.get("data")
+    if not isinstance(data, list):
+        raise InvalidInput(f"dataframe_split needs 'data', a list of rows. {_HINT}")
+    unknown = value.keys() - {"data", "columns", "index"}
+    if unknown:
+        raise InvalidInput(
+            f"dataframe_split takes data, columns and index; found {', '.join(sorted(unknown))}."
+        )
+    columns = value.get("columns")
+    if columns is None:
+        width = len(data[0]) if data and isinstance(data[0], list) else 0
+        columns = range(width)
+    elif not isinstance(columns, list):
+        raise InvalidInput(f"dataframe_split 'columns' must be a list; found {_type(columns)}.")
+    names = tuple([name if type(name) is str else str(name) for name in columns])
+    _check_rows(data, len(names))
+    return names, data
+
+
+def _check_rows(data: List[Any], width: int) -> None:
+    for i, row in enumerate(data):
+        if type(row) is not list:
+            raise InvalidInput(f"row {i} of 'data' must be a list; found {_type(row)}.")
+        if len(row) != width:
+            raise InvalidInput(
+                f"row {i} of 'data' has {len(row)} value(s): expected {width}, one per column."
+            )
+
+
+def _records(value: Any) -> Rows:
+    if not isinstance(value, list):
+        raise InvalidInput(f"dataframe_records must be a list of objects; found {_type(value)}.")
+    names: Dict[str, None] = {}
+    for i, record in enumerate(value):
+        if type(record) is not dict:
+            raise InvalidInput(f"dataframe_records must hold objects; row {i} is {_type(record)}.")
+        if record.keys() != names.keys():
+            names.update(dict.fromkeys(record))
+    order = list(names)
+    data = [
+        list(record.values()) if list(record) == order else [record.get(name) for name in order]
+        for record in value
+    ]
+    return tuple(order), data
+
+
+def _type(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def matrix(rows: Sequence[List[Any]], width: int) -> np.ndarray:
+    """The rows as one float64 matrix, null as NaN; ValueError or TypeError when text is there."""
+    if not rows:
+        return np.empty((0, width))
+    values = np.array(rows, dtype=np.float64)
+    if values.shape != (len(rows), width):
+        raise ValueError(f"rows of shape {values.shape}")
+    return values
+
+
+def table(names: Sequence[str], rows: Sequence[List[Any]], numeric: bool) -> Table:
+    """A table of the rows: one matrix where ``numeric`` allows it and all cells are numbers."""
+    if numeric:
+        try:
+            return Table.from_matrix(names, matrix(rows, len(names)))
+        except (TypeError, ValueError, OverflowError):
+            pass  # a text cell: column by column, then
+    cells: Sequence[Sequence[Any]] = list(zip(*rows)) or [()] * len(names)
+    return Table(names, [column(values) for values in cells])
+
+
+def column(values: Sequence[Any]) -> Column:
+    """A column as pandas would type it: whole numbers, numbers, booleans, else objects."""
+    kinds = set(map(type, values))
+    missing = type(None) in kinds
+    kinds.discard(type(None))
+    try:
+        if kinds == {int} and not missing:
+            return np.array(values, dtype=np.int64)
+        if kinds and kinds <= {int, float}:
+            return np.array(values, dtype=np.float64)
+    except OverflowError:
+        pass  # a whole number past 64 bits stays exact, as an object
+    if kinds == {bool} and not missing:
+        return np.array(values, dtype=bool)
+    return objects(values)
+
+
+def objects(values: Sequence[Any]) -> np.ndarray:
+    """An object column of these cells."""
+    out = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):  # a slice would spread cells that are lists
+        out[i] = value
+    return out

@@ -1,0 +1,152 @@
+"""How a guest gets its model: ``init``, then ``load_model`` or the built-in loader, then checks.
+
+Everything that can be known at load fails here, not at the first request.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Optional
+
+from polyhost.bridges import bridge_for
+from polyhost.errors import (
+    ArtifactNotFound,
+    LoadError,
+    MissingHook,
+    ModelError,
+    SettingsError,
+)
+from polyhost.marshal import match_labels
+from polyhost.predictor import Guest, GuestInfo, ModelSpec
+from polyhost.target import TargetType
+
+
+def open_guest(spec: ModelSpec) -> Guest:
+    """Start the runtime and load the custom file; no hook has run yet."""
+    _check_target(spec)
+    with _as_load_error():
+        return bridge_for(spec.language).open(spec)
+
+
+def load(guest: Guest, spec: ModelSpec) -> GuestInfo:
+    """Run ``init``, load the model, and check that hooks and model can do what is asked."""
+    _check_hooks(guest, spec)
+    with _as_load_error():
+        if "init" in guest.hooks:
+            guest.run_init()
+        _load_model(guest, spec)
+        info = guest.describe()
+    _check_predicts(guest, info, spec)
+    _check_labels(guest, info, spec)
+    return info
+
+
+@contextmanager
+def _as_load_error() -> Iterator[None]:
+    """Guest code that raises while it loads is the author's to mend."""
+    try:
+        yield
+    except ModelError as error:
+        raise LoadError(error.message, **error.facts) from error
+
+
+def _check_target(spec: ModelSpec) -> None:
+    if spec.target.type.is_text and not spec.target.name:
+        raise SettingsError(
+            f"target type {spec.target.type.value!r} needs the name of its target: expected the "
+            "environment variable TARGET_NAME to hold it; found nothing. Set TARGET_NAME."
+        )
+
+
+def _check_hooks(guest: Guest, spec: ModelSpec) -> None:
+    """What the hooks alone can tell, before any model is loaded."""
+    target = spec.target.type
+    if target is TargetType.TRANSFORM and not guest.traits.transform_target:
+        raise SettingsError(
+            f"target type 'transform' is not supported in {guest.language}: "
+            "expected a structured or unstructured target type."
+        )
+    if target is TargetType.UNSTRUCTURED and "score_unstructured" not in guest.hooks:
+        raise _missing(guest, spec, "score_unstructured", "unstructured models answer with it")
+
+
+def _load_model(guest: Guest, spec: ModelSpec) -> None:
+    if "load_model" not in guest.hooks:
+        guest.load_artifact(_the_artifact(guest, spec))
+        return
+    if guest.run_load_model():
+        return
+    if guest.traits.load_model_may_defer and spec.artifacts:
+        guest.load_artifact(_the_artifact(guest, spec))
+        return
+    raise LoadError(
+        f"the load_model hook in {_custom(spec)} returned nothing: expected the loaded model. "
+        "Return the model from load_model.",
+        language=guest.language,
+        hook="load_model",
+    )
+
+
+def _the_artifact(guest: Guest, spec: ModelSpec) -> Optional[Path]:
+    if len(spec.artifacts) > 1 and guest.traits.one_artifact:
+        raise ArtifactNotFound.several(spec.code_dir, [path.name for path in spec.artifacts])
+    if spec.artifacts:
+        return spec.code_dir / spec.artifacts[0]
+    if guest.traits.artifact_optional and _hooks_suffice(guest, spec):
+        return None
+    if spec.target.type is TargetType.TRANSFORM and "transform" in guest.hooks:
+        return None
+    expected = bridge_for(spec.language).artifacts
+    raise ArtifactNotFound.none(spec.code_dir, expected, _files(spec.code_dir))
+
+
+def _hooks_suffice(guest: Guest, spec: ModelSpec) -> bool:
+    hook = "score" if spec.target.type.is_structured else "score_unstructured"
+    return hook in guest.hooks
+
+
+def _files(code_dir: Path) -> Iterator[str]:
+    return (path.name for path in code_dir.iterdir() if not path.name.startswith("."))
+
+
+def _check_predicts(guest: Guest, info: GuestInfo, spec: ModelSpec) -> None:
+    if info.predicts or spec.target.type is TargetType.UNSTRUCTURED:
+        return
+    if spec.target.type is TargetType.TRANSFORM:
+        if "transform" not in guest.hooks:
+            raise _missing(guest, spec, "transform", "the loaded model is no known transformer")
+    elif "score" not in guest.hooks:
+        raise _missing(guest, spec, "score", "no built-in predict knows the loaded model")
+
+
+def _missing(guest: Guest, spec: ModelSpec, hook: str, why: str) -> MissingHook:
+    found = ", ".join(sorted(guest.hooks)) or "none"
+    return MissingHook(
+        f"hook {hook!r} is missing in {_custom(spec)} ({guest.language}, target type "
+        f"{spec.target.type.value!r}): expected it, since {why}; hooks found: {found}. "
+        f"Define {hook}.",
+        language=guest.language,
+        hook=hook,
+        found=sorted(guest.hooks),
+    )
+
+
+def _custom(spec: ModelSpec) -> str:
+    return str(spec.custom_file) if spec.custom_file else f"{spec.code_dir} (no custom file)"
+
+
+def _check_labels(guest: Guest, info: GuestInfo, spec: ModelSpec) -> None:
+    """The labels asked for against the model's own, where no hook can still rename them."""
+    if not (info.labels and spec.target.type.is_classification) or "score" in guest.hooks:
+        return
+    if "post_process" in guest.hooks and guest.traits.post_process_sees == "raw":
+        return
+    if match_labels(info.labels, spec.target.labels) is None:
+        raise SettingsError(
+            f"wrong class labels for {spec.code_dir}: expected the model's own, "
+            f"{list(info.labels)}; found {list(spec.target.labels)}. Give the labels that the "
+            "model was trained with.",
+            expected=list(info.labels),
+            found=list(spec.target.labels),
+        )

@@ -1,0 +1,185 @@
+"""The hook order, once for every language: read → transform → score → post_process → marshal.
+
+Between hooks the data stays in the guest, behind a handle. Where languages differ, the bridge
+says so in its traits; nothing here knows a language.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Tuple, Union
+
+from polyhost import batching, loading
+from polyhost.errors import InvalidOutput, WrongEndpoint
+from polyhost.formats.csv import write_table
+from polyhost.formats.text import unstructured_input
+from polyhost.marshal import check_rows, marshal, split_extra
+from polyhost.payload import Payload, Scores, Table
+from polyhost.predictor import Guest, GuestInfo, Handle, HookContext, ModelInfo, ModelSpec, Reply
+from polyhost.target import Target, TargetType
+
+_STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
+_NO_PAYLOAD = Payload(b"")
+
+
+def open_predictor(spec: ModelSpec) -> Pipeline:
+    """Load the model that ``spec`` names, in this process.
+
+    Options read here: ``strict_rows`` (bool), ``batching`` (``auto``, ``off``, or ``on``, which
+    also batches models with hooks) and ``positive_first`` (bool, see :mod:`polyhost.marshal`).
+    """
+    guest = loading.open_guest(spec)
+    try:
+        info = loading.load(guest, spec)
+    except BaseException:
+        guest.close()
+        raise
+    return Pipeline(spec, guest, info)
+
+
+class Pipeline:
+    """A loaded model with its hooks; a :class:`~polyhost.predictor.Predictor`."""
+
+    def __init__(self, spec: ModelSpec, guest: Guest, info: GuestInfo) -> None:
+        self._guest = guest
+        self._hooks = guest.hooks
+        self._target = spec.target
+        self._strict_rows = bool(spec.options.get("strict_rows"))
+        self._positive_first = bool(spec.options.get("positive_first"))
+        self._no_request = HookContext(spec.target, _NO_PAYLOAD)
+        self.info = ModelInfo(
+            language=guest.language,
+            target=spec.target,
+            hooks=tuple(sorted(guest.hooks)),
+            guest=info,
+            batchable=_batchable(spec, guest, info),
+            threads=guest.traits.threads,
+        )
+
+    # Structured
+
+    def predict(self, request: Union[Payload, Table], /) -> Scores:
+        """Predict one request; its row count is checked against the rows it brought."""
+        if not self._target.type.is_structured:
+            raise _wrong_endpoint(self._target, "predictions")
+        data, context = self._read(request)
+        rows = self._guest.rows(data)
+        if "transform" in self._hooks:
+            data = self._guest.hook("transform", data, context)
+        scores = self._score(data, context)
+        strict = self._strict_rows or bool(context.payload.options.get("strict_rows"))
+        return check_rows(scores, rows, strict)
+
+    def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:
+        """Predict several tables, those of one shape in one call where the model allows it."""
+        if not self.info.batchable:
+            return [batching.attempt(self.predict, table) for table in tables]
+        return batching.predict_tables(self.predict, tables)
+
+    def _read(self, request: Union[Payload, Table]) -> Tuple[Handle, HookContext]:
+        if isinstance(request, Table):
+            context = self._no_request
+            if "read_input_data" in self._hooks:  # it reads bytes: the table as it would be sent
+                return self._guest.hook("read_input_data", write_table(request), context), context
+            return self._guest.wrap(request), context
+        context = HookContext(self._target, request)
+        if "read_input_data" in self._hooks:
+            return self._guest.hook("read_input_data", request.bytes(), context), context
+        if request.table is not None:
+            return self._guest.wrap(request.table), context
+        return self._guest.read(request), context
+
+    def _score(self, data: Handle, context: HookContext) -> Scores:
+        guest = self._guest
+        post_process = "post_process" in self._hooks
+        raw_post_process = post_process and guest.traits.post_process_sees == "raw"
+        extra: Optional[Table] = None
+        if "score" in self._hooks:
+            result = guest.hook("score", data, context)
+            if raw_post_process:
+                result = guest.hook("post_process", result, context)
+            table = guest.unwrap(result)
+            if self._may_have_extra():
+                table, extra = split_extra(table, self._target)
+        else:
+            table = guest.predict(data, context)
+            if raw_post_process:
+                table = self._post_process(table, context)
+        predictions = marshal(table, self._target, self._positive_first)
+        if post_process and not raw_post_process:
+            again = self._post_process(predictions, context)
+            predictions = marshal(again, self._target, self._positive_first)
+        return _together(predictions, extra)
+
+    def _post_process(self, table: Table, context: HookContext) -> Table:
+        guest = self._guest
+        return guest.unwrap(guest.hook("post_process", guest.wrap(table), context))
+
+    def _may_have_extra(self) -> bool:
+        allowed = self._guest.traits.extra_output
+        if allowed == "classification+regression":
+            kind = self._target.type
+            return kind.is_classification or kind is TargetType.REGRESSION
+        return allowed == "all"
+
+    # The other target types
+
+    def answer(self, request: Payload, /) -> Reply:
+        """Answer one unstructured request with the ``score_unstructured`` hook."""
+        if "score_unstructured" not in self._hooks:
+            raise _wrong_endpoint(self._target, "unstructured requests")
+        data, payload = unstructured_input(request)
+        return self._guest.unstructured(data, HookContext(self._target, payload))
+
+    def transform(self, request: Payload, /) -> Table:
+        """Transform one request's rows; ``parts["y"]`` goes to the hook as the parsed target."""
+        if self._target.type is not TargetType.TRANSFORM:
+            raise _wrong_endpoint(self._target, "transforms")
+        data, context = self._read(request)
+        y = request.parts.get("y")
+        target = None if y is None else self._guest.read(Payload(y, "text/csv"))
+        rows = self._guest.rows(data)
+        table = self._guest.apply_transformer(data, target, context)
+        if rows is not None and table.rows != rows:
+            raise InvalidOutput(
+                f"transform returned {table.rows} row(s) for {rows} input row(s): expected one "
+                "output row per input row.",
+                expected=rows,
+                found=table.rows,
+            )
+        return table
+
+    def interrupt(self) -> bool:
+        """Stop the running call from another thread: it then raises KeyboardInterrupt."""
+        return self._guest.interrupt()
+
+    def close(self) -> None:
+        """Let the guest go."""
+        self._guest.close()
+
+
+def _together(predictions: Table, extra: Optional[Table]) -> Scores:
+    if extra is not None and extra.rows != predictions.rows:
+        raise InvalidOutput(
+            f"post_process returned {predictions.rows} row(s), but score returned {extra.rows} "
+            "with extra columns: expected as many.",
+            expected=extra.rows,
+            found=predictions.rows,
+        )
+    return Scores(predictions, extra)
+
+
+def _batchable(spec: ModelSpec, guest: Guest, info: GuestInfo) -> bool:
+    """Whether rows of several requests may be predicted in one call."""
+    mode = spec.options.get("batching", "auto")
+    if not spec.target.type.is_structured or mode == "off":
+        return False
+    if "read_input_data" in guest.hooks:  # it needs each request's own bytes
+        return False
+    return mode == "on" or (info.row_wise and not (_STRUCTURED_HOOKS & guest.hooks))
+
+
+def _wrong_endpoint(target: Target, asked: str) -> WrongEndpoint:
+    return WrongEndpoint(
+        f"this model has target type {target.type.value!r} and takes no {asked}.",
+        target_type=target.type.value,
+    )
