@@ -66,7 +66,9 @@ class ArtifactNotFound(CodeDirError):
     """No artifact, or more than one where exactly one is needed."""
 
     @classmethod
-    def none(cls, code_dir: Path, expected: Iterable[str], found: Iterable[str]) -> ArtifactNotFound:
+    def none(
+        cls, code_dir: Path, expected: Iterable[str], found: Iterable[str]
+    ) -> ArtifactNotFound:
         names = sorted(found)
         return cls(
             f"no model artifact in {code_dir}: expected a file ending in {', '.join(expected)}; "

@@ -146,7 +146,9 @@ class Table:
         if self.matrix is not None:
             return Table.from_matrix(self.names, self.matrix[start:stop])
         parts: List[Column] = [
-            Dictionary(c.codes[start:stop], c.values) if isinstance(c, Dictionary) else c[start:stop]
+            Dictionary(c.codes[start:stop], c.values)
+            if isinstance(c, Dictionary)
+            else c[start:stop]
             for c in self.columns
         ]
         return Table(

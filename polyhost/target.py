@@ -89,10 +89,7 @@ class Target:
                 "Give --positive-class-label and --negative-class-label, or inferenceModel in "
                 "model-metadata.yaml."
             )
-        if (
-            self.type in (TargetType.MULTICLASS, TargetType.MULTILABEL)
-            and len(self.labels) < 2
-        ):
+        if self.type in (TargetType.MULTICLASS, TargetType.MULTILABEL) and len(self.labels) < 2:
             raise SettingsError(
                 f"{self.type.value} needs at least two class labels; found {len(self.labels)}. "
                 "Give --class-labels or --class-labels-file, or classLabels in "
