@@ -22,6 +22,7 @@ class Bridge:
     serves it, ``warm() -> None`` (run once in the fork server before any worker is forked).
     ``artifacts``: extensions, matched without case at the end of a name. ``custom``: names of the
     custom file. ``warm_parent``: name of the fork server whose children host it, or None to spawn.
+    ``embeds``: it starts a runtime in the process that stays there; two cannot share a process.
     """
 
     language: str
@@ -31,6 +32,7 @@ class Bridge:
     requires: str
     warm_parent: Optional[str] = "python"
     custom_recursive: bool = False
+    embeds: bool = True
 
     def load(self) -> Any:
         """The bridge's module; RuntimeUnavailable with the install command when it can't be."""
@@ -57,6 +59,7 @@ BRIDGES: Dict[str, Bridge] = {
             custom=("custom.py",),
             requires="pip install polyhost and the model's own library",
             custom_recursive=True,
+            embeds=False,
         ),
         Bridge(
             "r",

@@ -1,0 +1,180 @@
+"""Models behind workers for programs that run no event loop: a host on a thread of its own.
+
+The thread starts with the first model and ends with the last; workers live as long as it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import json
+import logging
+import os
+import threading
+from dataclasses import replace
+from typing import Any, Coroutine, List, Optional, Tuple, TypeVar, Union
+
+from polyhost.codecs import Request
+from polyhost.codecs.native import ARROW, decode_scores, decode_table, encode_table
+from polyhost.errors import PolyhostError, WorkerNotReady
+from polyhost.formats import arrow
+from polyhost.host import Host
+from polyhost.loaded import LoadedModel
+from polyhost.payload import Payload, Scores, Table
+from polyhost.predictor import ModelSpec
+from polyhost.settings import HostedModel
+from polyhost.worker.frames import SPOOL_THRESHOLD, dumps
+from polyhost.worker.pool import Pool, Result
+from polyhost.worker.spool import Spool
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STOP_WITHIN = 5.0
+"""Seconds that a closing model may still take."""
+
+
+class _Background:
+    """The one host of this process, and the thread that its event loop runs on."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="polyhost", daemon=True)
+        self._thread.start()
+        self.host = self.run(self._make())
+        self.models = 0
+
+    async def _make(self) -> Host:
+        host = Host(_log_output, adopt=False)
+        await host.start(())
+        return host
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run on the loop; called from any other thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop(self) -> None:
+        self.run(self.host.stop(STOP_WITHIN))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _log_output(model: str, stream: str, data: bytes) -> None:
+    logger.info("%s %s: %s", model, stream, data.decode("utf-8", "replace").rstrip())
+
+
+_lock = threading.Lock()
+_background: Optional[_Background] = None
+_numbers = itertools.count(1)
+_open: List[BackgroundModel] = []
+
+
+def _enter(model: BackgroundModel) -> _Background:
+    global _background
+    with _lock:
+        if _background is None:
+            _background = _Background()
+        _open.append(model)
+        return _background
+
+
+def _leave(model: BackgroundModel) -> None:
+    global _background
+    with _lock:
+        if model not in _open:
+            return
+        _open.remove(model)
+        if not _open and _background is not None:
+            _background.stop()
+            _background = None
+
+
+@atexit.register
+def _close_all() -> None:
+    for model in tuple(_open):
+        model.close()
+
+
+class BackgroundModel(LoadedModel):
+    """A model in a worker process."""
+
+    def __init__(self, spec: ModelSpec, python: Optional[str] = None) -> None:
+        self._target = spec.target
+        name = f"{spec.code_dir.name or 'model'}-{next(_numbers)}"
+        hosted = HostedModel(name, spec, python=python, own_environment=True)
+        self._name = name
+        self._background = _enter(self)
+        try:
+            self._background.run(self._background.host.start([hosted]))
+            self._pool: Pool = self._background.host.models[name]
+            self.info = self._ready()
+        except BaseException:
+            self.close()
+            raise
+
+    def _ready(self) -> Any:
+        if self._pool.reason is not None:
+            raise self._pool.reason
+        if self._pool.info is None:
+            raise WorkerNotReady(f"model {self._name!r} did not become ready.")
+        # The worker says the labels; the spec's target has them in the caller's order.
+        return replace(self._pool.info, target=self._target)
+
+    def close(self) -> None:
+        """End the worker; the last model to close ends the host too."""
+        pool = self._background.host.models.pop(self._name, None)
+        if pool is not None:
+            self._background.run(pool.stop(STOP_WITHIN))
+        _leave(self)
+
+    def _predict(self, request: Union[Payload, Table]) -> Scores:
+        return decode_scores(*self._ask("predict", request))
+
+    def _transform(self, request: Union[Payload, Table]) -> Table:
+        return decode_table(*self._ask("transform", request))
+
+    def _answer(self, payload: Payload, content_type: str) -> Tuple[bytes, str]:
+        found, body = self._send("unstructured", payload.bytes(), content_type, payload.query)
+        return body, found
+
+    def _ask(self, op: str, request: Union[Payload, Table]) -> Tuple[str, bytes]:
+        if isinstance(request, Table):
+            content_type, body = encode_table(request)
+        else:
+            content_type, body = request.mimetype, request.bytes()
+        return self._send(op, body, content_type)
+
+    def _send(
+        self, op: str, body: bytes, content_type: str, query: Tuple[Tuple[str, str], ...] = ()
+    ) -> Tuple[str, bytes]:
+        accept = ARROW if arrow.available() else ""
+        request = Request(op, "native", content_type, accept, query)
+        meta = dumps(request.to_wire())
+        return self._background.run(self._exchange(meta, body, retry=op != "unstructured"))
+
+    async def _exchange(self, meta: bytes, body: bytes, *, retry: bool) -> Tuple[str, bytes]:
+        carried: Union[bytes, Spool] = body
+        if len(body) > SPOOL_THRESHOLD:
+            carried = Spool(self._background.host.budget)
+            carried.write(body)
+        try:
+            pending = self._pool.submit(meta, carried, retry)
+        except PolyhostError:
+            if isinstance(carried, Spool):
+                carried.close()
+            raise
+        result = await pending.future
+        return str(json.loads(result.meta)["type"]), await _whole(result)
+
+
+async def _whole(result: Result) -> bytes:
+    if result.stream is not None:
+        return b"".join([chunk async for chunk in result.stream])
+    if result.fd is None:
+        return result.body
+    with os.fdopen(result.fd, "rb") as file:
+        file.seek(0)
+        return file.read()

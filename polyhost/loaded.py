@@ -1,0 +1,186 @@
+"""``polyhost.load``: a model of any language as an object of a Python program or a notebook.
+
+The model lives in a worker process, as it does behind a server: it may crash or be of a language
+that cannot share a process with another. ``in_process=True`` loads it here instead.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Mapping, Optional, Sequence, Tuple, Type, Union
+
+from polyhost.bridges import bridge_for
+from polyhost.codecs import split_content_type
+from polyhost.errors import SettingsError
+from polyhost.formats.text import unstructured_output
+from polyhost.payload import Payload, Scores, Table
+from polyhost.pipeline import Pipeline, open_predictor
+from polyhost.predictor import ModelInfo, ModelSpec, Reply
+from polyhost.resolve import spec_of
+from polyhost.settings import Setting, Source, TargetSettings
+
+CSV = "text/csv"
+
+Rows = Union[Table, bytes, Any]
+"""A DataFrame, a Table, or the bytes of a CSV file."""
+
+
+def load(
+    path: Union[str, os.PathLike[str]],
+    *,
+    target_type: Optional[str] = None,
+    positive_class_label: Optional[str] = None,
+    negative_class_label: Optional[str] = None,
+    class_labels: Sequence[str] = (),
+    target_name: Optional[str] = None,
+    language: Optional[str] = None,
+    python: Optional[str] = None,
+    strict_rows: bool = True,
+    in_process: bool = False,
+) -> LoadedModel:
+    """Load the model in the folder at ``path``.
+
+    What is not given comes from its model-metadata.yaml. ``python`` is another interpreter to run
+    the worker in. Close the model, or use it in a ``with`` statement, to end its worker.
+    """
+    binary = (positive_class_label or "", negative_class_label or "")
+    if any(binary) and not all(binary):
+        raise SettingsError("positive_class_label and negative_class_label need each other.")
+    target = TargetSettings(
+        type=_given("target_type", target_type),
+        binary_labels=_given("positive_class_label", binary if all(binary) else ()),
+        class_labels=_given("class_labels", tuple(class_labels)),
+        name=_given("target_name", target_name),
+    )
+    spec = spec_of(Path(path), target, language=language, options={"strict_rows": strict_rows})
+    if not in_process:
+        from polyhost.background import BackgroundModel
+
+        return BackgroundModel(spec, python)
+    if python is not None:
+        raise SettingsError(f"python={python!r} needs a worker: leave in_process out.")
+    return InProcessModel(spec)
+
+
+def _given(name: str, value: Any) -> Setting[Any]:
+    return Setting(value, Source.FLAG if value else Source.DEFAULT, name)
+
+
+class LoadedModel:
+    """A model that was loaded; made by :func:`load`."""
+
+    info: ModelInfo
+
+    def predict(self, rows: Rows) -> Any:
+        """A DataFrame with the predictions of ``rows``, extra columns after them."""
+        return self._predict(_as_request(rows)).together().to_pandas()
+
+    def transform(self, rows: Rows) -> Any:
+        """A DataFrame with ``rows`` transformed (target type ``transform``)."""
+        return self._transform(_as_request(rows)).to_pandas()
+
+    def answer(
+        self,
+        data: Union[str, bytes],
+        *,
+        content_type: str = "",
+        query: Optional[Mapping[str, str]] = None,
+    ) -> Reply:
+        """The answer of an unstructured model; its body is text where it has a charset.
+
+        Without ``content_type`` text is ``text/plain`` and bytes are ``application/octet-stream``.
+        """
+        kind = content_type or (
+            "text/plain" if isinstance(data, str) else "application/octet-stream"
+        )
+        mimetype, charset = split_content_type(kind)
+        body = data.encode(charset or "utf-8") if isinstance(data, str) else data
+        pairs = tuple((query or {}).items())
+        answer, answer_type = self._answer(Payload(body, mimetype, charset, pairs), kind)
+        answer_mimetype, answer_charset = split_content_type(answer_type)
+        text = answer.decode(answer_charset) if answer_charset else answer
+        return Reply(text, answer_mimetype, answer_charset)
+
+    def close(self) -> None:
+        """Let the model go."""
+        raise NotImplementedError
+
+    def __enter__(self) -> LoadedModel:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def _predict(self, request: Union[Payload, Table]) -> Scores:
+        raise NotImplementedError
+
+    def _transform(self, request: Union[Payload, Table]) -> Table:
+        raise NotImplementedError
+
+    def _answer(self, payload: Payload, content_type: str) -> Tuple[bytes, str]:
+        raise NotImplementedError
+
+
+def _as_request(rows: Rows) -> Union[Payload, Table]:
+    if isinstance(rows, Table):
+        return rows
+    if isinstance(rows, (bytes, bytearray, memoryview)):
+        return Payload(rows, CSV)
+    if hasattr(rows, "columns") and hasattr(rows, "iloc"):
+        return Table.from_pandas(rows)
+    raise SettingsError(
+        f"cannot predict a {type(rows).__name__}: expected a DataFrame, a polyhost Table, or the "
+        "bytes of a CSV file."
+    )
+
+
+class InProcessModel(LoadedModel):
+    """A model in this very process."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        _claim_runtime(spec.language)
+        self._pipeline: Pipeline = open_predictor(spec)
+        self.info = self._pipeline.info
+
+    def close(self) -> None:
+        """Let the model go; the runtime it started stays in the process."""
+        self._pipeline.close()
+
+    def _predict(self, request: Union[Payload, Table]) -> Scores:
+        return self._pipeline.predict(request)
+
+    def _transform(self, request: Union[Payload, Table]) -> Table:
+        payload = request if isinstance(request, Payload) else Payload(b"", table=request)
+        return self._pipeline.transform(payload)
+
+    def _answer(self, payload: Payload, content_type: str) -> Tuple[bytes, str]:
+        body, answer_type = unstructured_output(self._pipeline.answer(payload))
+        return (body if isinstance(body, bytes) else b"".join(body)), answer_type
+
+
+_runtime_lock = threading.Lock()
+_active_runtime: Optional[str] = None
+
+
+def _claim_runtime(language: str) -> None:
+    """Note that this process hosts a language's runtime; two would kill each other."""
+    global _active_runtime
+    if not bridge_for(language).embeds:
+        return
+    with _runtime_lock:
+        if _active_runtime not in (None, language):
+            raise SettingsError(
+                f"this process holds the runtime of {_active_runtime}: a second one, of "
+                f"{language}, cannot share it. Leave in_process out for this model.",
+                active=_active_runtime,
+                asked=language,
+            )
+        _active_runtime = language
