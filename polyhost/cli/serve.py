@@ -32,8 +32,8 @@ FLAGS = (
     Flag(("--host",), "address to listen at", options={"default": "127.0.0.1"}),
     Flag(
         ("--port",),
-        "port to listen at; 0 takes a free one",
-        options={"type": at_least(0), "default": 8000},
+        "port to listen at",
+        options={"type": at_least(1), "default": 8000},
     ),
     Flag(
         ("--workers",),
