@@ -1,0 +1,123 @@
+"""A server in another process, on a real socket; stopping it looks for what it left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from support.command import POLYHOST, clean_environment
+
+READY_WITHIN = 240.0
+STOPS_WITHIN = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens at now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class Served:
+    """A running server. ``out`` and ``err`` are the files that it prints to."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+    exit_code: int = 0
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        # No keep-alive pool: a test that stops the server holds no connection to it.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=url, timeout=60, limits=limits, trust_env=False)
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        *arguments: object,
+        command: str = "serve",
+        env: dict[str, str] | None = None,
+        wait: bool = True,
+    ) -> Served:
+        """Start and, unless told otherwise, wait until every model is ready."""
+        port = free_port()
+        where = ["--port", port] if command == "serve" else ["--address", f"127.0.0.1:{port}"]
+        words = [*POLYHOST, command, *map(str, [*arguments, *where])]
+        with open(folder / "out", "wb") as out, open(folder / "err", "wb") as err:
+            process = subprocess.Popen(
+                words,
+                cwd=folder,
+                env=clean_environment(folder, **(env or {})),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        served = cls(process, port, folder, 0 if command == "serve" else 130)
+        if wait:
+            served.wait_answering()
+        return served
+
+    @property
+    def out(self) -> str:
+        return (self.folder / "out").read_text(errors="replace")
+
+    @property
+    def err(self) -> str:
+        return (self.folder / "err").read_text(errors="replace")
+
+    def wait_answering(self, path: str = "/health/", status: int = 200) -> None:
+        """Return when ``path`` answers with ``status``; AssertionError when it never does."""
+        until = time.monotonic() + READY_WITHIN
+        last = "no answer"
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                reply = self.client.get(path)
+                if reply.status_code == status:
+                    return
+                last = f"{reply.status_code} {reply.text}"
+            time.sleep(0.05)
+        self.kill()
+        raise AssertionError(f"GET {path} was never {status}: {last}\n{self.out}\n{self.err}")
+
+    def post(self, path: str, body: bytes | str, content_type: str = "text/csv") -> httpx.Response:
+        """One request with a raw body."""
+        return self.client.post(path, content=body, headers={"Content-Type": content_type})
+
+    def stop(self) -> None:
+        """Ask it to end as a service manager does; check its exit code and for leftovers."""
+        self.client.close()
+        if self.process.poll() is None:
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                code = self.process.wait(STOPS_WITHIN)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"did not stop in {STOPS_WITHIN} s\n{self.err}") from None
+            _, alive = psutil.wait_procs(family, timeout=2)
+            assert not alive, f"processes left running: {alive}"
+            assert code == self.exit_code, f"exit code {code}\n{self.err}"
+        left = sorted(path.name for path in (self.folder / "tmp").iterdir())
+        assert not left, f"temporary files left: {left}"
+
+    def kill(self) -> None:
+        """End it and its processes at once."""
+        if self.process.poll() is None:
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.kill()
+            self.process.wait()
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
