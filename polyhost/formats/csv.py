@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any, Dict, Iterable, List
+import re
+from typing import Any, Dict, Iterable, List, Optional
 
 import numpy as np
 
@@ -40,6 +41,38 @@ def read_frame(body: Buffer) -> Any:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise _malformed(str(error), body) from error
     return frame
+
+
+_NUMBERS_MAX = 1 << 16
+_NUMBER = rb"-?[0-9]{1,8}(?:\.[0-9]{1,7})?"
+_LINE = _NUMBER + rb"(?:," + _NUMBER + rb")*\r?\n"
+_NUMBER_LINES = re.compile(rb"(?:" + _LINE + rb")+")
+_PLAIN_HEADER = re.compile(rb'[^"\r\n\xef]+\r?\n')
+
+
+def read_numbers(body: Buffer) -> Optional[Table]:
+    """A small body that holds nothing but short plain numbers, as one matrix; else None.
+
+    Much faster than pandas for a few rows, and the same to the last bit: with at most fifteen
+    digits every way of reading a number is exact.
+    """
+    if len(body) > _NUMBERS_MAX:
+        return None
+    data = bytes(body)
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    header = _PLAIN_HEADER.match(data)
+    if header is None or not _NUMBER_LINES.fullmatch(data, header.end()):
+        return None
+    try:
+        names = _unique(header.group().decode("utf-8").rstrip("\r\n").split(","))
+    except UnicodeDecodeError:
+        return None  # for the reader that explains it
+    lines = data[header.end() :].split()
+    if any(line.count(b",") != len(names) - 1 for line in lines):
+        return None
+    cells = b",".join(lines).split(b",")
+    return Table.from_matrix(names, np.array(cells, dtype=np.float64).reshape(-1, len(names)))
 
 
 def read_table(body: Buffer) -> Table:

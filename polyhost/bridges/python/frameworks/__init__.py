@@ -1,0 +1,89 @@
+"""Model libraries with a built-in predict: a table of small classes, one a library.
+
+A library is added as a module here with a class like :class:`~.sklearn.SklearnFramework`, and a
+row in ``FRAMEWORKS``; the first that accepts a model has it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional, Protocol, Tuple
+
+from polyhost.bridges.python.faults import facts
+from polyhost.bridges.python.frameworks.sklearn import SklearnFramework
+from polyhost.errors import LoadError
+from polyhost.payload import Table
+from polyhost.predictor import GuestInfo
+from polyhost.target import Target
+
+
+class BuiltIn(Protocol):
+    """A loaded model of a known library, ready to predict."""
+
+    @property
+    def info(self) -> GuestInfo: ...
+
+    def predict(self, data: Any) -> Table:
+        """Predictions for a DataFrame or a Table, one row each."""
+        ...
+
+
+class Framework(Protocol):
+    """A model library."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def extensions(self) -> Tuple[str, ...]: ...
+
+    def load(self, artifact: Path) -> Any: ...
+
+    def accepts(self, model: Any) -> bool: ...
+
+    def built_in(self, model: Any, target: Target) -> BuiltIn:
+        """LoadError when the model cannot answer this target type."""
+        ...
+
+
+FRAMEWORKS: Tuple[Framework, ...] = (SklearnFramework(),)
+
+
+def load_artifact(artifact: Path) -> Any:
+    """The model in a file, by its extension; LoadError keeps the library's own error."""
+    for framework in FRAMEWORKS:
+        if artifact.name.lower().endswith(framework.extensions):
+            try:
+                return framework.load(artifact)
+            except Exception as error:
+                found = facts(error, "load_artifact", artifact.parent)
+                raise LoadError(
+                    f"An error occurred when loading your artifact: {artifact.name}: "
+                    f"{found['native_type']}: {found['native_message']}. Install the library "
+                    "(and its version) that the model was saved with, or define load_model.",
+                    language="python",
+                    **found,
+                ) from error
+    known = ", ".join(extension for framework in FRAMEWORKS for extension in framework.extensions)
+    raise LoadError(
+        f"no built-in library loads {artifact.name}: expected one of {known}. Define a load_model "
+        "hook and a score hook for it.",
+        language="python",
+        found=artifact.name,
+    )
+
+
+def built_in(model: Any, target: Target) -> Optional[BuiltIn]:
+    """The built-in predict of a loaded model; None when no library knows it."""
+    for framework in FRAMEWORKS:
+        if framework.accepts(model):
+            return framework.built_in(model, target)
+    return None
+
+
+def is_transformer(model: Any) -> bool:
+    """Whether a model of a known library can transform rows by itself."""
+    return any(framework.accepts(model) for framework in FRAMEWORKS) and hasattr(model, "transform")
+
+
+__all__ = ["FRAMEWORKS", "BuiltIn", "Framework", "built_in", "is_transformer", "load_artifact"]

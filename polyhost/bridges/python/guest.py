@@ -1,0 +1,185 @@
+"""A Python model as the pipeline drives it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Dict, FrozenSet, Optional, Union
+
+from polyhost.bridges.python import frames, frameworks
+from polyhost.bridges.python.custom import Custom
+from polyhost.bridges.python.faults import as_model_error
+from polyhost.bridges.python.interrupt import Interruptible
+from polyhost.bridges.python.query import Query
+from polyhost.errors import InvalidOutput, PolyhostError
+from polyhost.payload import Payload, Table
+from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Reply, Traits
+from polyhost.target import TargetType
+
+LANGUAGE = "python"
+
+
+class PythonGuest:
+    """Implements :class:`~polyhost.predictor.Guest`; a handle is a DataFrame or a Table."""
+
+    language = LANGUAGE
+    traits = Traits()
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+        self._target = spec.target
+        self._running = Interruptible()
+        self._custom = Custom(spec.code_dir, spec.custom_file, spec.target.type)
+        self.hooks: FrozenSet[str] = self._custom.names
+        self._model: Any = None
+        self._builtin: Optional[frameworks.BuiltIn] = None
+
+    # Loading
+
+    def run_init(self) -> None:
+        self._call("init", self._custom["init"], code_dir=str(self._spec.code_dir))
+
+    def run_load_model(self) -> bool:
+        self._model = self._call("load_model", self._custom["load_model"], str(self._spec.code_dir))
+        return self._model is not None
+
+    def load_artifact(self, artifact: Optional[Path]) -> None:
+        if artifact is not None:
+            self._model = frameworks.load_artifact(artifact)
+
+    def describe(self) -> GuestInfo:
+        kind = self._target.type
+        if kind is TargetType.TRANSFORM:
+            known = "transform" in self.hooks or frameworks.is_transformer(self._model)
+            return GuestInfo(predicts=known)
+        if kind is TargetType.UNSTRUCTURED or "score" in self.hooks:
+            return GuestInfo(predicts="score" in self.hooks)
+        self._builtin = frameworks.built_in(self._model, self._target)
+        return self._builtin.info if self._builtin else GuestInfo(predicts=False)
+
+    # Data
+
+    @property
+    def _wants_tables(self) -> bool:
+        """No hook sees the data, so it need not become a DataFrame first."""
+        return self._builtin is not None and "transform" not in self.hooks
+
+    def read(self, payload: Payload) -> Any:
+        numeric = self._builtin is not None and self._builtin.info.matrix
+        return frames.read(payload, table=self._wants_tables, numeric=numeric)
+
+    def wrap(self, table: Table) -> Any:
+        if self._wants_tables and "post_process" not in self.hooks:
+            return table
+        return frames.from_table(table)
+
+    def unwrap(self, data: Any) -> Table:
+        if isinstance(data, Table):
+            return data
+        return frames.to_table(data)
+
+    def rows(self, data: Any) -> Optional[int]:
+        return len(data) if isinstance(data, Table) or frames.is_frame(data) else None
+
+    # Calls
+
+    def hook(self, name: str, data: Any, context: HookContext) -> Any:
+        function = self._custom[name]
+        if name == "read_input_data":
+            return self._call(name, function, data)
+        if name == "score":
+            named = self._custom.accepted(name, self._score_arguments(context))
+            if self._custom.accepts(name, "binary_data"):
+                named["binary_data"] = context.payload.bytes()
+            found = self._call(name, function, data, self._model, **named)
+        else:
+            found = self._call(name, function, data, self._model)
+        if not frames.is_frame(found):
+            raise InvalidOutput(
+                f"{name} must return a dataframe, but received {type(found)}.",
+                language=LANGUAGE,
+                hook=name,
+                expected="pandas.DataFrame",
+                found=type(found).__name__,
+            )
+        return found
+
+    def _score_arguments(self, context: HookContext) -> Dict[str, Any]:
+        payload, target = context.payload, context.target
+        arguments: Dict[str, Any] = {
+            "target_type": target.type,
+            "mimetype": payload.mimetype,
+            "charset": payload.charset,
+            "sparse_colnames": frames.sparse_names(payload),
+        }
+        if target.type is TargetType.BINARY:
+            arguments["positive_class_label"] = target.positive
+            arguments["negative_class_label"] = target.negative
+        if target.class_labels is not None:
+            arguments["class_labels"] = list(target.class_labels)
+        return arguments
+
+    def predict(self, data: Any, context: HookContext) -> Table:
+        assert self._builtin is not None, "describe() found no built-in predict"
+        table: Table = self._call("predict", self._builtin.predict, data)
+        return table
+
+    def apply_transformer(self, data: Any, y: Any, context: HookContext) -> Table:
+        if "transform" in self.hooks:
+            arguments = (data, self._model, y)[: self._custom.transform_arity]
+            found = self._call("transform", self._custom["transform"], *arguments)
+        else:
+            found = frames.from_transformer(self._call("transform", self._model.transform, data))
+        if isinstance(found, tuple):
+            raise InvalidOutput(
+                "transform returned a tuple: transforming the target is not supported; expected "
+                "a dataframe. Return the transformed features alone.",
+                language=LANGUAGE,
+                hook="transform",
+                found="tuple",
+            )
+        return frames.to_table(found, "transform")
+
+    def unstructured(self, data: Union[str, bytes], context: HookContext) -> Reply:
+        payload = context.payload
+        arguments: Dict[str, Any] = {"mimetype": payload.mimetype, "query": Query.of(payload)}
+        if payload.charset is not None:
+            arguments["charset"] = payload.charset
+        if payload.headers is not None:
+            arguments["headers"] = dict(payload.headers)
+        name = "score_unstructured"
+        named = self._custom.accepted(name, arguments)
+        return _reply(self._call(name, self._custom[name], self._model, data, **named))
+
+    def _call(self, hook: str, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        """Call guest code; what it raises becomes a ModelError with its own traceback."""
+        with self._running:
+            try:
+                return function(*args, **named)
+            except PolyhostError:
+                raise
+            except Exception as error:
+                raise as_model_error(error, LANGUAGE, hook, self._spec.code_dir) from error
+
+    def interrupt(self) -> bool:
+        return self._running.interrupt()
+
+    def close(self) -> None:
+        self._running.close()
+        self._custom.close()
+        self._model = self._builtin = None
+
+
+def _reply(found: Any) -> Reply:
+    data, settings = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+    known = data is None or isinstance(data, (str, bytes))
+    if not known or not (settings is None or isinstance(settings, dict)):
+        kinds = [type(item).__name__ for item in found] if isinstance(found, tuple) else None
+        raise InvalidOutput(
+            "score_unstructured must return text, bytes, None, or a tuple of one of them and a "
+            f"dict; found {type(found).__name__}{f' of {kinds}' if kinds else ''}.",
+            language=LANGUAGE,
+            hook="score_unstructured",
+            found=type(found).__name__,
+        )
+    settings = settings or {}
+    return Reply(data, settings.get("mimetype"), settings.get("charset"))

@@ -1,0 +1,76 @@
+"""Stopping guest code from another thread."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from types import FrameType
+from typing import Any, Optional
+
+_SIGNAL = signal.SIGUSR2
+
+
+class Interruptible:
+    """A context around guest code; :meth:`interrupt` makes it raise KeyboardInterrupt.
+
+    On the main thread a signal does it, which ends a sleep or a read too; on any other thread
+    the exception waits for the next line of Python. Code that never returns to Python, such as
+    a long call into a compiled library, cannot be stopped.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: Optional[int] = None
+        self._pending = False
+        self._previous: Any = None
+        self._signals = self._take_signal()
+
+    def __enter__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        if self._signals:
+            self._thread = None  # the handler looks at it, on this same thread
+            return
+        with self._lock:
+            self._thread, thread = None, self._thread
+            if self._pending:
+                self._pending = False
+                _raise_in(thread, None)
+
+    def interrupt(self) -> bool:
+        """Stop the running call; False when there is none."""
+        with self._lock:
+            if self._thread is None:
+                return False
+            if self._signals:
+                signal.pthread_kill(self._thread, _SIGNAL)
+            else:
+                self._pending = True
+                _raise_in(self._thread, KeyboardInterrupt)
+            return True
+
+    def close(self) -> None:
+        """Give the signal back."""
+        if self._signals and threading.current_thread() is threading.main_thread():
+            signal.signal(_SIGNAL, self._previous)
+            self._signals = False
+
+    def _take_signal(self) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        self._previous = signal.getsignal(_SIGNAL)
+        if self._previous is not signal.SIG_DFL:
+            return False  # somebody else's
+        signal.signal(_SIGNAL, self._on_signal)
+        return True
+
+    def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        if self._thread is not None:
+            raise KeyboardInterrupt
+
+
+def _raise_in(thread: Optional[int], kind: Optional[type]) -> None:
+    target = None if kind is None else ctypes.py_object(kind)  # None takes a pending one back
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread or 0), target)
