@@ -1,0 +1,183 @@
+"""Where Julia is, and the precompiled form of polyhost's Julia package.
+
+Asking a ``julia`` executable for its library costs most of a second, and precompiling the package
+several; both are done once and kept in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Iterator, List
+
+from polyhost._native import julia_project
+from polyhost.doctor import Finding
+from polyhost.errors import RuntimeUnavailable
+
+EXECUTABLE_VARIABLE = "POLYHOST_JULIA"
+SYSTEM_IMAGE_VARIABLE = "JULIA_SYS_IMAGE"
+INSTALL_EXTRA = "pip install 'polyhost[julia]'"
+INSTALL_JULIA = "install Julia 1.5 or later from https://julialang.org/downloads"
+
+_QUESTION = """
+using Libdl
+debug = ccall(:jl_is_debugbuild, Cint, ()) != 0
+image = unsafe_string(Base.JLOptions().image_file)
+print(join((VERSION, Libdl.dlpath(debug ? "libjulia-debug" : "libjulia"), Sys.BINDIR, image), '\\n'))
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One Julia: what embedding it needs to know."""
+
+    executable: str
+    version: str
+    libjulia: str
+    bindir: str
+    sysimage: str
+
+
+def find() -> Installation:
+    """The Julia that ``POLYHOST_JULIA`` names, or the one on the path."""
+    executable = _executable()
+    status = os.stat(executable)
+    key = _digest(executable, str(status.st_mtime_ns), os.environ.get(SYSTEM_IMAGE_VARIABLE, ""))
+    known = cache_folder() / f"installation-{key}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):  # absent, or of another version
+        return Installation(**json.loads(known.read_text("utf-8")))
+    found = _ask(executable)
+    _write(known, json.dumps(asdict(found)))
+    return found
+
+
+def prepare() -> Path:
+    """Precompile the Julia package once; the depot that holds it. Safe to call from many processes."""
+    installation = find()
+    package = julia_project()
+    depot = cache_folder() / f"depot-{_digest(str(package))}-{installation.version}"
+    sources = (f"{path}:{path.stat().st_mtime_ns}" for path in sorted(package.rglob("src/**/*.jl")))
+    ready = depot / f"ready-{_digest(installation.libjulia, installation.sysimage, *sources)}"
+    if not ready.exists():
+        depot.mkdir(parents=True, exist_ok=True)
+        with _locked(depot / "lock"):
+            if not ready.exists():
+                _precompile(installation, package, depot)
+                ready.touch()
+    return depot
+
+
+def findings() -> List[Finding]:
+    """For ``polyhost doctor``."""
+    try:
+        installation = find()
+        julia = Finding("Julia", True, f"{installation.version} ({installation.executable})")
+    except RuntimeUnavailable as error:
+        julia = Finding("Julia", False, error.message, INSTALL_JULIA)
+    from importlib.util import find_spec
+
+    extra = find_spec("julia") is not None
+    return [
+        julia,
+        Finding("pyjulia", extra, "" if extra else "missing", INSTALL_EXTRA * (not extra)),
+    ]
+
+
+def cache_folder() -> Path:
+    """A folder of this user's that can be written."""
+    for root in (os.environ.get("XDG_CACHE_HOME"), os.path.expanduser("~/.cache")):
+        if root and os.path.isabs(root):
+            folder = Path(root) / "polyhost" / "julia"
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                if os.access(folder, os.W_OK):
+                    return folder
+    folder = Path(tempfile.gettempdir()) / f"polyhost-julia-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise RuntimeUnavailable(
+            f"no folder for Julia's caches: {folder} belongs to another user. Set XDG_CACHE_HOME "
+            "to a folder that can be written.",
+            language="julia",
+        )
+    return folder
+
+
+def _executable() -> str:
+    named = os.environ.get(EXECUTABLE_VARIABLE)
+    found = shutil.which(named or "julia")
+    if found is None:
+        where = f"{EXECUTABLE_VARIABLE} names {named!r}, which" if named else "there"
+        reason = "cannot be run" if named else "is no julia on the path"
+        raise RuntimeUnavailable(
+            f"Julia models cannot be served here: {where} {reason}. Needed: {INSTALL_JULIA}, then "
+            f"put it on the path or set {EXECUTABLE_VARIABLE}; and {INSTALL_EXTRA}.",
+            language="julia",
+        )
+    return os.path.realpath(found)
+
+
+def _ask(executable: str) -> Installation:
+    image = os.environ.get(SYSTEM_IMAGE_VARIABLE, "")
+    choice = [f"--sysimage={image}"] if os.path.isfile(image) else []
+    lines = _run([executable, *choice, "--startup-file=no", "-O0", "-e", _QUESTION]).split("\n")
+    version, libjulia, bindir, sysimage = lines[-4:]
+    return Installation(executable, version, libjulia, bindir, os.path.abspath(sysimage))
+
+
+def _precompile(installation: Installation, package: Path, depot: Path) -> None:
+    code = (
+        f"pushfirst!(DEPOT_PATH, {quoted(depot)}); push!(LOAD_PATH, {quoted(package)}); "
+        "Base.require(Main, :PolyHost)"
+    )
+    image = f"--sysimage={installation.sysimage}"
+    _run([installation.executable, image, "--startup-file=no", "-e", code])
+
+
+def quoted(path: Path) -> str:
+    """A path as a Julia string literal."""
+    return json.dumps(str(path), ensure_ascii=False).replace("$", "\\$")
+
+
+def _run(command: List[str]) -> str:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return done.stdout.decode("utf-8")
+    raise RuntimeUnavailable(
+        f"{command[0]} ended with status {done.returncode} and said: "
+        f"{done.stderr.decode('utf-8', 'replace').strip()}. Check that it runs, or set "
+        f"{EXECUTABLE_VARIABLE} to another Julia.",
+        language="julia",
+    )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a whole file in place at once, so that no other process reads half of it."""
+    handle, name = tempfile.mkstemp(dir=str(path.parent))
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(name, path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,143 @@
+const HOOKS = (
+    :init,
+    :load_model,
+    :read_input_data,
+    :transform,
+    :score,
+    :post_process,
+    :score_unstructured,
+)
+
+"""
+    Session(code_dir; custom_file = nothing, target_type = "", labels = String[])
+
+One loaded model: its hooks, and what they and the artifact made. `labels` are in request order:
+for binary the positive one first. The custom file is loaded here; no hook has run.
+"""
+mutable struct Session
+    code_dir::String
+    target_type::String
+    labels::Vector{String}
+    hooks::Union{Nothing,Module}
+    dataframes::Union{Nothing,Module}
+    csv::Union{Nothing,Module}
+    model::Any
+end
+
+function Session(code_dir; custom_file = nothing, target_type = "", labels = String[])
+    hooks = custom_file === nothing ? nothing : load_custom(custom_file)
+    dataframes = optional(DATAFRAMES)
+    csv = dataframes === nothing ? nothing : optional(CSV_PACKAGE)
+    extend_tables()
+    Session(code_dir, target_type, labels, hooks, dataframes, csv, nothing)
+end
+
+const CUSTOM_MODULE = r"^[ \t]*(bare)?module[ \t]+Custom\b"m
+
+"""The module of a `custom.jl`: its own `module Custom`, or one of that name made around it."""
+function load_custom(file::AbstractString)
+    if occursin(CUSTOM_MODULE, read(file, String))
+        Base.include(Main, file)
+        return Base.invokelatest(getfield, Main, :Custom)
+    end
+    custom = Core.eval(Main, :(module Custom end))
+    Base.include(custom, file)
+    custom
+end
+
+"""The hook of that name, or nothing. Exported or not; a name that a package brought is no hook."""
+function hook(session::Session, name::Symbol)
+    hooks = session.hooks
+    hooks !== nothing && isdefined(hooks, name) || return nothing
+    found = getfield(hooks, name)
+    any(method -> within(method.module, hooks), methods(found)) ? found : nothing
+end
+
+within(inner::Module, outer::Module) =
+    inner === outer || (parentmodule(inner) !== inner && within(parentmodule(inner), outer))
+
+hook_names(session::Session) =
+    Symbol[name for name in HOOKS if Base.invokelatest(hook, session, name) !== nothing]
+
+function needed_hook(session::Session, name::Symbol)
+    found = hook(session, name)
+    found === nothing || return found
+    throw(Fault("MissingHook", "custom.jl defines no $name hook, which this call needs."))
+end
+
+run_init(session::Session) = needed_hook(session, :init)(session.code_dir)
+
+"""Run `load_model` and keep its model; false when it returned nothing."""
+function run_load_model(session::Session)
+    session.model = needed_hook(session, :load_model)(session.code_dir)
+    extend_tables()
+    session.model !== nothing
+end
+
+"""
+    call(f, args, told)
+
+Call a hook with what it may be told, in the form that it takes: one keyword named `kwargs` which
+holds all of it, `kwargs...`, some of the names, or none.
+"""
+function call(f, args::Tuple, told::NamedTuple)
+    taken = keywords(f, args)
+    :kwargs in taken && return f(args...; kwargs = told, chosen(told, taken)...)
+    any(name -> endswith(String(name), "..."), taken) && return f(args...; told...)
+    f(args...; chosen(told, taken)...)
+end
+
+chosen(told::NamedTuple, taken) = (name => told[name] for name in keys(told) if name in taken)
+
+"""Names of the keywords of the method that takes `args`; none when no method does."""
+function keywords(f, args::Tuple)
+    applicable(f, args...) || return Symbol[]
+    Symbol[name for name in Base.kwarg_decl(which(f, Tuple{map(Core.Typeof, args)...}))]
+end
+
+"""What `score` is told beside data and model; `nothing` where the target type has no such label."""
+function labels_told(session::Session)
+    binary = session.target_type == "binary"
+    many = session.target_type in ("multiclass", "multilabel")
+    (
+        positive_class_label = binary ? session.labels[1] : nothing,
+        negative_class_label = binary ? session.labels[2] : nothing,
+        class_labels = many ? session.labels : nothing,
+    )
+end
+
+"""Run one of the hooks that take data: `read_input_data` on bytes, the others on any value."""
+function run_hook(session::Session, name::Symbol, data)
+    f = needed_hook(session, name)
+    name === :read_input_data && return f(data)
+    name === :score && return call(f, (data, session.model), labels_told(session))
+    f(data, session.model)
+end
+
+"""Target type `transform`: the hook, with the target column where it takes one."""
+function run_transform(session::Session, data, target)
+    f = needed_hook(session, :transform)
+    result =
+        applicable(f, data, session.model, target) ? f(data, session.model, target) :
+        f(data, session.model)
+    result isa Tuple || return result
+    throw(
+        Fault(
+            "InvalidOutput",
+            "transform returned a tuple of $(length(result)): expected one table. " *
+            "The target column cannot be transformed; return the data alone.",
+        ),
+    )
+end
+
+"""A CSV body as the frame that this model's hooks see."""
+function read_frame(session::Session, bytes::Vector{UInt8})
+    session.csv === nothing && return to_guest(session, read_csv(bytes))
+    # The bytes are the caller's, and CSV.jl may keep what it was given.
+    session.csv.read(IOBuffer(copy(bytes)), session.dataframes.DataFrame; delim = ",")
+end
+
+"""A frame as this model's hooks see it: a DataFrame where the project has DataFrames."""
+to_guest(session::Session, df::Frame) =
+    session.dataframes === nothing ? df :
+    session.dataframes.DataFrame(columns_of(df), names_of(df); copycols = false)
