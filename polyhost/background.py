@@ -47,7 +47,8 @@ class _Background:
         self.models = 0
 
     async def _make(self) -> Host:
-        host = Host(_log_output, adopt=False)
+        # No warm parent: its children need a subreaper, which the user's program is not ours to be.
+        host = Host(_log_output, warm=False, adopt=False)
         await host.start(())
         return host
 

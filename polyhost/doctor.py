@@ -80,7 +80,7 @@ def _look(language: str) -> List[Finding]:
     try:
         module = bridge.load()
     except RuntimeUnavailable as error:
-        return [Finding(f"{language} bridge", False, error.message, bridge.requires)]
+        return [_broken(language, str(error.__cause__ or error))]
     return list(module.doctor())
 
 
