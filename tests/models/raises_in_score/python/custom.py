@@ -1,0 +1,6 @@
+def load_model(code_dir):
+    return "a model"
+
+
+def score(data, model, **kwargs):
+    raise ValueError("score went wrong")
