@@ -10,6 +10,7 @@ from typing import List, Optional, Tuple, Union
 
 from polyhost import batching, loading
 from polyhost.errors import InvalidOutput, WrongEndpoint
+from polyhost.formats import arrow
 from polyhost.formats.csv import write_table
 from polyhost.formats.text import unstructured_input
 from polyhost.marshal import check_rows, marshal, split_extra
@@ -53,6 +54,7 @@ class Pipeline:
             guest=info,
             batchable=_batchable(spec, guest, info),
             threads=guest.traits.threads,
+            formats=(*guest.traits.formats, *(("arrow",) if arrow.available() else ())),
         )
 
     # Structured

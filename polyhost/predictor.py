@@ -57,7 +57,7 @@ class Traits:
     ``threads``: calls the guest takes at once; 0 is any number. ``artifact_optional``: a code dir
     whose hooks do all the work needs neither an artifact nor ``load_model``.
     ``load_model_may_defer``: a ``load_model`` hook that returned nothing leaves the loading to the
-    built-in loader.
+    built-in loader. ``formats``: what its own reader takes besides CSV (``mtx``).
     """
 
     post_process_sees: str = "marshalled"
@@ -67,6 +67,7 @@ class Traits:
     transform_target: bool = True
     artifact_optional: bool = False
     load_model_may_defer: bool = False
+    formats: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
 from polyhost.codecs.predictions import cells, listed
-from polyhost.errors import InvalidOutput
+from polyhost.errors import InvalidInput, InvalidOutput, SettingsError
 from polyhost.formats import json
 from polyhost.payload import Scores
 from polyhost.target import Target, TargetType
 
 
-def encode(scores: Scores, target: Target, config: Mapping[str, Any]) -> bytes:
-    """The body ``{"data": [row, ...]}``; ``config`` is the file's ``target`` object."""
-    settings = config.get("target", config)
+@lru_cache(maxsize=8)
+def load(path: str) -> Mapping[str, Any]:
+    """The ``target`` object of a deployment config; SettingsError when the file has none."""
+    try:
+        config = json.loads(Path(path).read_bytes())
+    except (OSError, InvalidInput) as error:
+        raise SettingsError(f"the deployment config {path} cannot be read: {error}") from error
+    target = config.get("target") if isinstance(config, dict) else None
+    if not isinstance(target, dict):
+        raise SettingsError(
+            f"the deployment config {path} has no target: expected a JSON object with a 'target' "
+            "object in it. Add name, type, class_mapping and prediction_threshold there."
+        )
+    return target
+
+
+def encode(scores: Scores, target: Target, config: str) -> bytes:
+    """The body ``{"data": [row, ...]}``; ``config`` is the path of the deployment config."""
+    settings = load(config)
     shape = _SHAPES.get(target.type, _value)
     rows = [shape(value, settings, target) for value in listed(scores.predictions, target)]
     for i, row in enumerate(rows):

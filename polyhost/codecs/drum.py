@@ -7,7 +7,8 @@ Those of one batch with the same columns are gathered and predicted in one call.
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Dict, List, Sequence, Union
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Union
 
 from polyhost import batching
 from polyhost.codecs import Answer, Request, deployment, predictions, split_content_type
@@ -127,8 +128,19 @@ def _unstructured(predictor: Predictor, request: Request, body: Buffer) -> Answe
     target = predictor.info.target
     if target.type is not TargetType.UNSTRUCTURED and not target.type.is_text:
         raise _structured_model(target)
-    content, content_type = unstructured_output(predictor.answer(request.payload(body)))
+    payload = request.payload(body)
+    if payload.headers is not None:
+        payload = replace(payload, headers=_canonical(payload.headers))
+    content, content_type = unstructured_output(predictor.answer(payload))
     return Answer(content, content_type)
+
+
+def _canonical(headers: Mapping[str, str]) -> Dict[str, str]:
+    """Header names as hooks expect them: ``Content-Type``, whatever the client wrote."""
+    return {
+        "-".join(word.capitalize() for word in name.split("-")): value
+        for name, value in headers.items()
+    }
 
 
 def _transform(predictor: Predictor, request: Request, body: Buffer) -> Answer:

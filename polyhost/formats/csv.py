@@ -11,7 +11,7 @@ import numpy as np
 
 from polyhost.errors import InvalidInput
 from polyhost.formats import streams
-from polyhost.payload import Buffer, Column, Dictionary, Scores, Table
+from polyhost.payload import Buffer, Column, Dictionary, Table
 
 _SMALL = 5000  # cells; below it the standard library writes faster than pandas
 _NA = frozenset(
@@ -137,16 +137,6 @@ def _malformed(reason: str, body: Buffer) -> InvalidInput:
         f"the body is not readable as CSV: {reason.strip()}. Expected a header line and rows of "
         f"as many fields, separated by commas; the data starts {start!r}.",
         reason=reason.strip(),
-    )
-
-
-def write_scores(scores: Scores) -> bytes:
-    """Prediction columns, then the extra ones beside them by position."""
-    if scores.extra is None:
-        return write_table(scores.predictions)
-    both = (scores.predictions, scores.extra)
-    return write_table(
-        Table([n for t in both for n in t.names], [c for t in both for c in t.columns])
     )
 
 

@@ -22,7 +22,7 @@ class PythonGuest:
     """Implements :class:`~polyhost.predictor.Guest`; a handle is a DataFrame or a Table."""
 
     language = LANGUAGE
-    traits = Traits()
+    traits = Traits(formats=("mtx",))
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
