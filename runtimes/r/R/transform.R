@@ -1,0 +1,70 @@
+#' Apply a transformer that R's own tools made
+#' @export
+bake_rows <- function(transformer, data) UseMethod("bake_rows")
+
+bake_rows.recipe <- function(transformer, data) recipes::bake(transformer, data)
+
+bake_rows.default <- function(transformer, data) {
+  abort(
+    "missing_hook", "no built-in transform knows a model of class ", class(transformer)[[1L]],
+    ": expected a recipe (package recipes), or a transform hook."
+  )
+}
+
+model_facts.recipe <- function(model, classify) {
+  do.call(facts, c(list(framework = "recipes"), recipe_columns(model)))
+}
+
+#' Transform rows, by the hook where there is one
+#'
+#' @param hooks the hooks; `model` the transformer or NULL; `target` rows or NULL.
+#' @return a data.frame.
+#' @export
+transform_rows <- function(hooks, model, data, target = NULL) {
+  result <- if (is.null(hooks$transform)) {
+    bake_rows(model, data)
+  } else {
+    accepted <- takes(hooks$transform)
+    values <- list(data, model, target)
+    three <- length(accepted) > 2L || "..." %in% accepted
+    call_hook(hooks, "transform", if (three) values else values[1:2])
+  }
+  if (is.list(result) && !is.data.frame(result)) result <- without_target(result)
+  if (inherits(result, "sparseMatrix")) result <- as.data.frame(as.matrix(result))
+  if (is.data.frame(result) && !ncol(result)) {
+    abort("invalid_output", "transform returned no columns: expected at least one.")
+  }
+  result
+}
+
+without_target <- function(result) {
+  if (length(result) != 2L || !is.null(result[[2L]])) {
+    abort(
+      "invalid_output", "transform must return a data.frame, a sparse matrix, or list(X, NULL); ",
+      "found a list of ", length(result), ". The target cannot be transformed."
+    )
+  }
+  result[[1L]]
+}
+
+recipe_columns <- function(recipe) {
+  info <- recipe$var_info
+  info <- info[info$role %in% "predictor" & info$source %in% "original", ]
+  types <- vapply(info$type, function(type) {
+    if (any(c("numeric", "double", "integer") %in% type)) "number" else "any"
+  }, "")
+  steps <- vapply(recipe$steps, function(step) class(step)[[1L]], "")
+  list(
+    columns = stats::setNames(as.list(types), info$variable),
+    row_wise = all(steps %in% row_wise_steps)
+  )
+}
+
+# Steps of recipes whose value for a row depends on that row alone once prepared.
+row_wise_steps <- paste0("step_", c(
+  "center", "scale", "normalize", "range", "log", "sqrt", "logit", "inverse", "hyperbolic",
+  "BoxCox", "YeoJohnson", "dummy", "novel", "other", "unknown", "ordinalscore", "num2factor",
+  "zv", "nzv", "corr", "lincomb", "rm", "pca", "ica", "interact", "poly", "ns", "bs", "date",
+  "impute_mean", "impute_median", "impute_mode", "impute_knn", "impute_bag", "impute_linear",
+  "ratio", "cut", "discretize", "bin2factor", "string2factor", "factor2string", "relevel"
+))

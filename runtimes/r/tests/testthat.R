@@ -1,0 +1,4 @@
+library(testthat)
+library(polyhost)
+
+test_check("polyhost")
