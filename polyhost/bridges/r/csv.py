@@ -1,0 +1,168 @@
+"""CSV as R's read.csv reads it.
+
+Small bodies go to read.csv itself. Large ones are parsed by pyarrow, several times as fast, and
+typed as read.csv types them; what pyarrow cannot read, or would read otherwise, goes to read.csv
+after all. The two agree but for numbers that differ in the last bit (R's own parser rounds).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, List, Optional
+
+import numpy as np
+
+from polyhost.bridges.r.engine import Engine, Held
+from polyhost.bridges.r.frames import build
+from polyhost.bridges.r.parts import Part, whole, with_na
+from polyhost.errors import InvalidInput
+from polyhost.payload import Buffer
+
+FAST_FROM = 1 << 15
+"""Bodies of so many bytes are parsed by pyarrow."""
+
+_BOM = b"\xef\xbb\xbf"
+
+# A quote that neither opens nor closes a field (doubled ones taken out), or one after a backslash.
+_ODD_QUOTE = re.compile(rb'[^,\n]"[^,\n]|\\"')
+
+
+def read_csv(engine: Engine, body: Buffer) -> Held:
+    """The body as a data frame; InvalidInput for rows of unequal length and the like."""
+    data = _clean(body)
+    if len(data) >= FAST_FROM:
+        frame = _read_fast(engine, data)
+        if frame is not None:
+            return frame
+    frame = engine.call("read", "read_csv_text", _decode(data))
+    assert frame is not None
+    return frame
+
+
+def _clean(body: Buffer) -> bytes:
+    """Without byte order mark and carriage returns (one that ends a line alone is a line end)."""
+    data = bytes(body)
+    if data.startswith(_BOM):
+        data = data[len(_BOM) :]
+    if b"\r" in data:
+        data = data.replace(b"\r", b"") if b"\n" in data else data.replace(b"\r", b"\n")
+    if b"\0" in data:
+        raise InvalidInput(
+            f"CSV data with a NUL byte at offset {data.index(0)}: expected UTF-8 text. "
+            "Is this UTF-16, or no text at all?"
+        )
+    if not data.strip():
+        raise InvalidInput(
+            "the CSV data is empty: no lines available in input; expected a header line and rows."
+        )
+    return data
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found = data[error.start : error.start + 8]
+        raise InvalidInput(
+            f"supplied CSV input encoding must be UTF-8: found {found!r} at offset {error.start}. "
+            "Convert the file to UTF-8."
+        ) from error
+
+
+def _read_fast(engine: Engine, data: bytes) -> Optional[Held]:
+    """None when read.csv had better read this."""
+    try:
+        import pyarrow
+    except ImportError:
+        return None
+    start = len(data) - len(data.lstrip(b"\n"))
+    end = data.find(b"\n", start)
+    header = data[start:end]
+    if end < 0 or header.count(b'"') % 2 or _has_odd_quotes(data):
+        return None
+    held = engine.call("read", "header_names", _decode(header))
+    assert held is not None
+    names = engine.api.to_strings(held.sexp)
+    try:
+        table = _parse(pyarrow.py_buffer(data).slice(end + 1), len(names))
+    except pyarrow.ArrowInvalid:
+        return None
+    if not table.num_rows:
+        return None
+    _decode_cells(table, data)
+    return build(engine, names, [_part(column) for column in table.columns], table.num_rows)
+
+
+def _has_odd_quotes(data: bytes) -> bool:
+    return b'"' in data and _ODD_QUOTE.search(data.replace(b'""', b"")) is not None
+
+
+def _parse(data: Any, width: int) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [str(i) for i in range(width)]
+
+    def read(texts: List[str]) -> Any:
+        return csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(column_names=names, block_size=min(data.size + 1, 2**31 - 1)),
+            csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=width > 1),
+            csv.ConvertOptions(
+                include_columns=texts,
+                column_types={name: pa.string() for name in texts},
+                null_values=["NA", ""],
+                strings_can_be_null=False,
+                true_values=["T", "TRUE"],
+                false_values=["F", "FALSE"],
+            ),
+        )
+
+    table = read([])
+    dates = [name for name in names if _is_time(table.schema.field(name).type)]
+    if dates:  # text to read.csv
+        texts = read(dates)
+        for name in dates:
+            table = table.set_column(int(name), name, texts.column(name))
+    return table.combine_chunks()
+
+
+def _is_time(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_temporal(kind))
+
+
+def _decode_cells(table: Any, data: bytes) -> None:
+    """pyarrow gives a column of bytes where text is not UTF-8."""
+    import pyarrow as pa
+
+    if any(pa.types.is_binary(column.type) for column in table.columns):
+        _decode(data)
+
+
+def _part(column: Any) -> Part:
+    import pyarrow as pa
+
+    array = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    kind = array.type
+    if pa.types.is_string(kind):
+        encoded = array.dictionary_encode()
+        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32) + 1
+        return Part("text", codes, encoded.dictionary.to_pylist())
+    missing = None
+    if array.null_count:
+        missing = array.is_null().to_numpy(zero_copy_only=False)
+    if pa.types.is_null(kind):
+        return Part("logical", np.full(len(array), -(2**31), np.int32))
+    if pa.types.is_boolean(kind):
+        flags = array.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int32)
+        if missing is not None:
+            flags[missing] = -(2**31)
+        return Part("logical", flags)
+    values = (array.fill_null(0) if missing is not None else array).to_numpy(zero_copy_only=False)
+    if pa.types.is_integer(kind):
+        return whole(values, missing)
+    return Part(
+        "double", with_na(values, np.zeros(len(array), bool) if missing is None else missing)
+    )
