@@ -1,0 +1,3 @@
+load_model <- function(code_dir) "no model"
+
+score <- function(data, model, ...) NULL
