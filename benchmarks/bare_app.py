@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ Predict = Callable[[np.ndarray], Any]
 def sklearn_model(path: str) -> Predict:
     with open(path, "rb") as file:
         model = pickle.load(file)
+    warnings.filterwarnings("ignore", message="X does not have valid feature names")
     return lambda rows: model.predict_proba(rows).tolist()
 
 

@@ -39,12 +39,11 @@ class Host:
         """Load every model; returns when each is ready or has failed (its pool says why)."""
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep())
-        await asyncio.gather(*(self.add(model) for model in models))
+        pools = [self._add(model) for model in models]
+        await asyncio.gather(*(pool.start() for pool in pools))
 
-    async def add(self, model: HostedModel) -> Pool:
-        """Load one model."""
+    def _add(self, model: HostedModel) -> Pool:
         pool = self.models[model.name] = Pool(model, self._nursery, self._on_output)
-        await pool.start()
         return pool
 
     async def stop(self, grace: float) -> None:

@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Set, Tuple
 
 from polyhost.worker import linux
 
@@ -32,13 +32,16 @@ WARM_ENVIRONMENT = {
 """What keeps numpy, pandas, pyarrow and scikit-learn at one thread after import."""
 
 
-def main(fd: int, preload: Sequence[str], warm: str, host: int) -> None:
+_warmed: Set[str] = set()
+
+
+def main(fd: int, preload: Sequence[str], language: str, host: int) -> None:
     """Serve fork commands until the host closes the socket; never returns."""
     linux.die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.socket(fileno=fd)
     try:
-        _warm_up(preload, warm)
+        _warm_up(preload, language)
     except BaseException as error:
         traceback.print_exc()
         _send(sock, {"refused": f"{type(error).__name__}: {error}"})
@@ -55,14 +58,14 @@ def main(fd: int, preload: Sequence[str], warm: str, host: int) -> None:
             os.close(descriptor)
 
 
-def _warm_up(preload: Sequence[str], warm: str) -> None:
+def _warm_up(preload: Sequence[str], language: str) -> None:
     for name in preload:
         try:
             importlib.import_module(name)
         except ImportError:
             continue  # not in this environment: a worker that needs it says so itself
-    if warm:
-        importlib.import_module(warm).warm()
+    if language:
+        _warm_for(language)
 
 
 def _receive(sock: socket.socket) -> Tuple[Any, List[int]]:
@@ -85,9 +88,9 @@ def _fork(
     sock: socket.socket, command: Dict[str, Any], fds: List[int], host: int
 ) -> Dict[str, Any]:
     try:
-        _preload_for(command)
-    except Exception as error:
-        sys.stderr.write(f"polyhost: preload failed: {error}\n")
+        _warm_for(command["spec"]["language"])
+    except Exception as error:  # the worker meets it again, and reports it as it should be
+        sys.stderr.write(f"polyhost: warming up failed: {error}\n")
     threads = linux.thread_count()
     if threads != 1:
         return {"refused": f"the warm parent has {threads} threads; forking it is not safe"}
@@ -111,20 +114,18 @@ def _fork(
     return {"pid": int(pid)} if pid else {"refused": "the fork failed"}
 
 
-def _preload_for(command: Dict[str, Any]) -> None:
-    """Import here, once for all later workers, what the bridge says this model will need."""
+def _warm_for(language: str) -> None:
+    """Do here, once for all later workers, the costly start that the language's bridge names."""
     from polyhost.bridges import bridge_for
 
-    spec = command["spec"]
-    preload = getattr(bridge_for(spec["language"]).load(), "preload", None)
-    if preload is None:
+    module = bridge_for(language).load()
+    if module.__name__ in _warmed:
         return
-    from polyhost.worker.messages import spec_from_wire
-
-    before = len(sys.modules)
-    for name in preload(spec_from_wire(spec)):
-        importlib.import_module(name)
-    if len(sys.modules) != before:
+    _warmed.add(module.__name__)
+    warm = getattr(module, "warm", None)
+    if warm is not None:
+        warm()
+        gc.collect()
         gc.freeze()
 
 

@@ -19,7 +19,19 @@ from polyhost.worker.process import BOOT, Sockets, spawn
 
 log = logging.getLogger(__name__)
 
-PRELOAD = ["numpy", "pandas", "pyarrow", "polyhost.pipeline", "polyhost.worker.loop"]
+PRELOAD = [
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "orjson",
+    "threadpoolctl",
+    "polyhost.pipeline",
+    "polyhost.codecs.drum",
+    "polyhost.codecs.native",
+    "polyhost.worker.main",
+    "polyhost.worker.loop",
+]
+"""What every worker of ours imports: done once, in the warm parent."""
 START_LIMIT = 120.0
 FORK_LIMIT = 60.0
 
@@ -27,7 +39,7 @@ FORK_LIMIT = 60.0
 class WarmParent:
     """A fork server process and the socket to it. Commands go one at a time."""
 
-    def __init__(self, name: str, warm_module: str, env: Mapping[str, str]) -> None:
+    def __init__(self, name: str, language: str, env: Mapping[str, str]) -> None:
         self.name = name
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sock.setblocking(False)
@@ -37,7 +49,7 @@ class WarmParent:
         arguments = {
             "fd": theirs.fileno(),
             "preload": PRELOAD,
-            "warm": warm_module,
+            "language": language,
             "host": os.getpid(),
         }
         self._process = subprocess.Popen(
@@ -125,9 +137,8 @@ class Nursery:
             return parent
         if parent is not None:
             parent.close()
-        warm_module = bridge.module if name == language and _has(bridge.module, "warm") else ""
         env = {**os.environ, **bridge_environment(language)}
-        self._parents[name] = WarmParent(name, warm_module, env)
+        self._parents[name] = WarmParent(name, language, env)
         return self._parents[name]
 
     async def start(
@@ -145,15 +156,6 @@ class Nursery:
         for parent in self._parents.values():
             parent.close()
         self._parents.clear()
-
-
-def _has(module: str, name: str) -> bool:
-    import importlib
-
-    try:
-        return hasattr(importlib.import_module(module), name)
-    except ImportError:
-        return False
 
 
 def bridge_environment(language: str) -> Dict[str, str]:

@@ -203,6 +203,7 @@ class Pool:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _give_up(self, error: PolyhostError) -> None:
+        log.error("model %s failed to load: %s", self.name, error)
         self.state = State.FAILED
         self.reason = error
         self._fail_queue(self._not_ready())
