@@ -67,16 +67,6 @@ def require_runtime(language: str) -> None:
     pytest.skip(f"{language} is not usable here: {reason}")
 
 
-def runtimes() -> list[object]:
-    """One parameter a language, marked with it."""
-    return [pytest.param(name, marks=pytest.mark.runtime(name), id=name) for name in BRIDGES]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "runtime" in metafunc.fixturenames and not metafunc.definition.get_closest_marker("runtime"):
-        metafunc.parametrize("runtime", runtimes(), scope="session")
-
-
 @pytest.fixture
 def polyhost(tmp_path: Path) -> Command:
     """The ``polyhost`` command: call it with its arguments."""

@@ -1,0 +1,104 @@
+"""Models that each language's own tool makes, with the tool's own predictions."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from conformance.scenarios import MODELS
+from support.command import clean_environment
+
+RUNNERS = {
+    ".py": [sys.executable],
+    ".R": ["Rscript", "--no-init-file"],
+    ".jl": ["julia", "--startup-file=no"],
+    ".sh": ["sh"],
+}
+"""How a ``make.*`` is run."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One model with an input and the native predictions of it."""
+
+    scenario: str
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def input(self) -> Path:
+        return self.folder / "input.csv"
+
+    @cached_property
+    def expected(self) -> tuple[list[str], list[list[float]]]:
+        header, rows = _read(self.folder / "expected.csv")
+        return header, [[float(cell or "nan") for cell in row] for row in rows]
+
+    @property
+    def target_flags(self) -> list[str]:
+        labels = self.expected[0]
+        if self.scenario == "binary":
+            names = ("--negative-class-label", labels[0], "--positive-class-label", labels[1])
+        elif self.scenario == "multiclass":
+            names = ("--class-labels", *labels)
+        else:
+            names = ()
+        return ["--target-type", self.scenario, *names]
+
+    def with_metadata(self) -> Path:
+        """The model's folder, which says its own target type afterwards."""
+        path = self.model / "model-metadata.yaml"
+        if path.exists():
+            return self.model
+        lines = ["name: made", "type: inference", f"targetType: {self.scenario}"]
+        labels = [f'"{label}"' for label in self.expected[0]]
+        if self.scenario == "binary":
+            lines += ["inferenceModel:", f"  negativeClassLabel: {labels[0]}"]
+            lines += [f"  positiveClassLabel: {labels[1]}"]
+        elif self.scenario == "multiclass":
+            lines += ["inferenceModel:", "  classLabels:", *(f"    - {x}" for x in labels)]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return self.model
+
+
+def make(language: str, scenario: str, folder: Path) -> Made:
+    """Run the language's maker; AssertionError with its output when it fails."""
+    (maker,) = (MODELS / "builtin" / language).glob("make.*")
+    into = folder / scenario
+    into.mkdir()
+    done = subprocess.run(
+        [*RUNNERS[maker.suffix], str(maker), scenario, str(into)],
+        cwd=folder,
+        env=clean_environment(folder),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{maker} {scenario}:\n{done.stdout}\n{done.stderr}"
+    return Made(scenario, into)
+
+
+def without_column(path: Path, position: int) -> tuple[str, bytes]:
+    """Name of a column of a CSV file, and the file without it."""
+    import io
+
+    header, rows = _read(path)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for row in (header, *rows):
+        writer.writerow(row[:position] + row[position + 1 :])
+    return header[position], out.getvalue().encode()
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    return header, rows

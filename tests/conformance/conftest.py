@@ -1,0 +1,67 @@
+"""Servers that hold many scenarios of one language: starting a runtime is what costs time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conformance.builtin import Made, make
+from conformance.gaps import GAPS
+from conformance.scenarios import BUILTIN, SCENARIOS, with_metadata
+from support.served import Served
+
+
+@pytest.fixture(scope="module")
+def host_of(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str, tuple[str, ...]], Served]]:
+    """``host_of(language, scenarios)``: a server with those, started once a module."""
+    servers: dict[tuple[str, tuple[str, ...]], Served] = {}
+
+    def host(language: str, names: tuple[str, ...]) -> Served:
+        present = tuple(name for name in names if (name, language) not in GAPS)
+        key = (language, present)
+        if key not in servers:
+            into = tmp_path_factory.mktemp(f"models-{language}")
+            folders = [with_metadata(SCENARIOS[name], language, into) for name in present]
+            servers[key] = Served.start(tmp_path_factory.mktemp("server"), *folders)
+        return servers[key]
+
+    yield host
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]:
+    """``made(language, scenario)``: the builtin model, made once a session."""
+    folders: dict[str, Path] = {}
+    models: dict[tuple[str, str], Made] = {}
+
+    def get(language: str, scenario: str) -> Made:
+        if language not in folders:
+            folders[language] = tmp_path_factory.mktemp(f"builtin-{language}")
+        if (language, scenario) not in models:
+            models[language, scenario] = make(language, scenario, folders[language])
+        return models[language, scenario]
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def builtin_host(
+    made: Callable[[str, str], Made], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Served]]:
+    """``builtin_host(language)``: a server with that language's builtin models."""
+    servers: dict[str, Served] = {}
+
+    def host(language: str) -> Served:
+        if language not in servers:
+            names = [f"{name}={made(language, name).with_metadata()}" for name in BUILTIN]
+            servers[language] = Served.start(tmp_path_factory.mktemp("server"), *names)
+        return servers[language]
+
+    yield host
+    for server in servers.values():
+        server.stop()
