@@ -225,7 +225,6 @@ FLAGS = (
         "JSON file that shapes the answers as a deployment does",
         SERVER,
         env="DEPLOYMENT_CONFIG",
-        later=True,
         options={"type": existing_file, "metavar": "FILE"},
     ),
     Flag(("--docker",), "run in this image", later=True, options={"metavar": "IMAGE"}),

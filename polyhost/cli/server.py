@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 from polyhost.cli.flags import add_flags, flags_of
@@ -26,6 +28,8 @@ def run(options: argparse.Namespace) -> int:
     refuse_later(options, flags_of("server"))
     if options.production and not options.max_workers:
         raise SettingsError("--production needs workers: give --max-workers above 0.")
+    if options.deployment_config:
+        _check_deployment_config(options.deployment_config)
     settings = server_settings(options)
     from polyhost.server.run import serve
 
@@ -76,6 +80,17 @@ def _hosted(options: argparse.Namespace) -> HostedModel:
         workers=max(1, options.max_workers),
         own_environment=True,
     )
+
+
+def _check_deployment_config(path: Path) -> None:
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise SettingsError(
+            f"the deployment config {path} is no JSON: {error}. Mend it, or leave it out."
+        ) from error
+    if not isinstance(document, dict) or not isinstance(document.get("target"), dict):
+        raise SettingsError(f"the deployment config {path} lacks the object 'target'.")
 
 
 def split_address(address: str) -> tuple[str, int]:
