@@ -1,0 +1,222 @@
+"""A Java model as polyhost's guest: its hooks, its artifact, and what goes between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, FrozenSet, List, Optional, Tuple, Union
+
+from polyhost.bridges.java import builtin, jvm, reading, tables
+from polyhost.bridges.java.failures import translate
+from polyhost.bridges.java.jvm import java_bytes, java_class, java_path, java_texts
+from polyhost.errors import InvalidInput, InvalidOutput, UnsupportedContentType
+from polyhost.formats import arrow
+from polyhost.payload import Payload, Table
+from polyhost.predictor import GuestInfo, Handle, HookContext, ModelSpec, Reply, Traits
+from polyhost.target import Target
+
+_CSV = ("", "text/csv", "text/plain")
+_METHODS = {
+    "read_input_data": "readInputData",
+    "transform": "transform",
+    "score": "score",
+    "post_process": "postProcess",
+}
+_SEES_ROWS = frozenset(("transform", "score"))
+_LIBRARIES = "lib/*.jar"
+
+
+class JavaGuest:
+    """A handle is a neutral Table until a hook wants it, and a Java one after a hook."""
+
+    language = "java"
+
+    def __init__(self, spec: ModelSpec) -> None:
+        jvm.start(spec.options)
+        self._spec = spec
+        self._builtin: Optional[builtin.BuiltIn] = None
+        self._thrown = java_class("java.lang.Throwable")
+        self._table = java_class("io.polyhost.Table")
+        self._target = _java_target(spec.target)
+        self._loader = java_class("io.polyhost.load.ModelLoader")(_jars(spec))
+        self._hooks = self._guarded("load", self._make_hooks)
+        self.hooks: FrozenSet[str] = frozenset(
+            map(str, self._hooks.defined()) if self._hooks is not None else ()
+        )
+        self.traits = Traits(
+            one_artifact=not _all_jars(spec.artifacts),
+            threads=0 if self._hooks is None else 1,
+            artifact_optional=True,
+        )
+
+    def _make_hooks(self) -> Any:
+        custom = self._spec.custom_file
+        if custom is None:
+            return None
+        hooks = java_class("io.polyhost.load.GuestHooks")
+        path = java_path(self._spec.code_dir / custom)
+        if custom.suffix == ".java":
+            return hooks.ofSource(path, self._loader)
+        return hooks.ofJar(path, self._loader)
+
+    def _guarded(self, hook: str, call: Any, *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except self._thrown as error:
+            raise translate(error, hook) from error
+
+    # Loading
+
+    def run_init(self) -> None:
+        """Call the ``init`` hook with the code dir."""
+        self._guarded("init", self._hooks.init, str(self._spec.code_dir))
+
+    def run_load_model(self) -> bool:
+        """Call the ``load_model`` hook; False when it returned null."""
+        return bool(self._guarded("load_model", self._hooks.loadModel, str(self._spec.code_dir)))
+
+    def load_artifact(self, artifact: Optional[Path]) -> None:
+        """Load the built-in artifact, which hooks are then given as their model."""
+        if artifact is None:
+            return
+        spec = self._spec
+        path = spec.code_dir / artifact
+        self._builtin = self._guarded(
+            "load", builtin.load, path, self._loader, spec.target, spec.options
+        )
+        if self._hooks is not None:
+            self._hooks.useModel(self._builtin.native)
+
+    def describe(self) -> GuestInfo:
+        """What the loaded model tells of itself."""
+        return GuestInfo(predicts=False) if self._builtin is None else self._builtin.describe()
+
+    # Data
+
+    def read(self, payload: Payload) -> Handle:
+        """A CSV as text for hooks and scoring code, by the model's own columns otherwise."""
+        mimetype = payload.mimetype.lower()
+        if mimetype in arrow.MIMETYPES:
+            return arrow.read(payload.body)
+        if mimetype not in _CSV:
+            raise UnsupportedContentType(
+                f"a Java model cannot read {payload.mimetype!r}: expected CSV (text/csv) or an "
+                f"Arrow stream ({arrow.MIMETYPES[0]}). Send one of them, or define a "
+                "read_input_data hook.",
+                mimetype=payload.mimetype,
+            )
+        if not len(payload.body):
+            raise InvalidInput("the CSV is empty: expected a header line; found no bytes.")
+        model = self._builtin
+        if model is None or model.reads_texts or _SEES_ROWS & self.hooks or not model.numeric:
+            return reading.read_texts(payload.body)
+        return reading.read_columns(payload.body, model.numeric)
+
+    def wrap(self, table: Table) -> Handle:
+        """The table itself: it becomes a Java one when a hook is called with it."""
+        return table
+
+    def unwrap(self, data: Handle) -> Table:
+        """The neutral table of a handle."""
+        if isinstance(data, Table):
+            return data
+        if isinstance(data, self._table):
+            return tables.from_java(data)
+        raise InvalidOutput(
+            f"no table came out of the model: expected an io.polyhost.Table; found {type(data)}.",
+            language="java",
+        )
+
+    def rows(self, data: Handle) -> Optional[int]:
+        """Rows of a table."""
+        return data.rows if isinstance(data, Table) else int(data.rows())
+
+    # Calls
+
+    def hook(self, name: str, data: Handle, context: HookContext) -> Handle:
+        """Call a structured hook with a Java table (``read_input_data``: with bytes)."""
+        argument = java_bytes(data) if name == "read_input_data" else self._java(data)
+        arguments = (argument, self._target) if name == "score" else (argument,)
+        return self._guarded(name, getattr(self._hooks, _METHODS[name]), *arguments)
+
+    def _java(self, data: Handle) -> Any:
+        if not isinstance(data, Table):
+            return data
+        try:
+            return tables.to_java(data)
+        except ValueError as error:
+            raise InvalidInput(str(error)) from error
+
+    def predict(self, data: Handle, context: HookContext) -> Table:
+        """The artifact's own predict."""
+        assert self._builtin is not None, "describe() said that this model does not predict"
+        try:
+            if isinstance(data, Table):
+                return self._builtin.predict(data)
+            return self._builtin.predict_java(data)
+        except self._thrown as error:
+            raise translate(error, "predict") from error
+
+    def apply_transformer(self, data: Handle, y: Optional[Handle], context: HookContext) -> Table:
+        """The ``transform`` hook; the target goes by unchanged."""
+        return self.unwrap(self.hook("transform", data, context))
+
+    def unstructured(self, data: Union[str, bytes], context: HookContext) -> Reply:
+        """Call ``score_unstructured``."""
+        payload = context.payload
+        is_text = isinstance(data, str)
+        request = java_class("io.polyhost.Request")(
+            data if is_text else None,
+            None if is_text else java_bytes(data),
+            payload.mimetype or None,
+            payload.charset,
+            _pairs(payload.query),
+            _pairs(tuple((payload.headers or {}).items())),
+        )
+        return _reply(self._guarded("score_unstructured", self._hooks.scoreUnstructured, request))
+
+    def interrupt(self) -> bool:
+        """False: a running Java call cannot be stopped."""
+        return False
+
+    def close(self) -> None:
+        """Let the model's classes go; the JVM stays."""
+        self._builtin = self._hooks = None
+        self._loader.close()
+
+
+def _jars(spec: ModelSpec) -> Any:
+    """The class path of the model: its libraries, its jars, and ``custom.jar``."""
+    custom = (spec.custom_file,) if spec.custom_file else ()
+    own = [p for p in (*custom, *spec.artifacts) if p.suffix.lower() == ".jar"]
+    found = java_class("java.util.ArrayList")()
+    for jar in (*own, *sorted(spec.code_dir.glob(_LIBRARIES))):
+        found.add(java_path(spec.code_dir / jar))
+    return found
+
+
+def _all_jars(artifacts: Tuple[Path, ...]) -> bool:
+    """Jars are loaded together: a model and what it needs."""
+    return all(path.suffix.lower() == ".jar" for path in artifacts)
+
+
+def _java_target(target: Target) -> Any:
+    return java_class("io.polyhost.Target")(target.type.value, java_texts(list(target.labels)))
+
+
+def _pairs(pairs: Tuple[Tuple[str, str], ...]) -> Any:
+    flat: List[str] = [text for pair in pairs for text in pair]
+    return java_texts(flat)
+
+
+def _reply(reply: Any) -> Reply:
+    text, data = reply.text(), reply.bytes()
+    body: Union[str, bytes, None] = None
+    if text is not None:
+        body = str(text)
+    elif data is not None:
+        body = bytes(memoryview(data))
+    return Reply(body, _text(reply.mimetype()), _text(reply.charset()))
+
+
+def _text(value: Any) -> Optional[str]:
+    return None if value is None else str(value)

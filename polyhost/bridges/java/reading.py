@@ -1,0 +1,128 @@
+"""CSV as a Java model sees it: text as it stands in the file, or what the model's columns hold.
+
+pyarrow parses; ``Table.readCsv`` of the runtime is the reader it must agree with. Types are forced
+by the model's own schema, never guessed: the category ``007`` stays what it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from polyhost.errors import InvalidInput
+from polyhost.payload import Buffer, Column, Dictionary, Table
+
+_HEADER_BYTES = 1 << 16
+_SMALL = 1 << 16
+_BLOCK = 8 << 20
+_BAD_NUMBER = re.compile(r"In CSV column #(\d+): CSV conversion error to double")
+
+
+def read_texts(body: Buffer) -> Table:
+    """Every column as text; an empty cell is the empty text, and nothing is missing."""
+    names = header(body)
+    return _read(body, names, dict.fromkeys(range(len(names)), False))
+
+
+def read_columns(body: Buffer, numeric: Mapping[str, bool]) -> Table:
+    """The named columns only: those of numbers as float64, the others as text.
+
+    A column of numbers with a cell that is none comes as text too: what reads the table decides
+    what such a cell is worth. Of columns of one name the first is read.
+    """
+    names = header(body)
+    wanted = {names.index(name): numeric[name] for name in numeric if name in names}
+    return _read(body, names, dict(sorted(wanted.items())))
+
+
+def header(body: Buffer) -> List[str]:
+    """The names in the first line that is not empty."""
+    size = len(body)
+    for length in (min(_HEADER_BYTES, size), size):
+        text = bytes(body[:length]).decode("utf-8-sig", "ignore" if length < size else "strict")
+        rows = csv.reader(io.StringIO(text, newline=""))
+        names = next((row for row in rows if row), None)
+        if names is not None and (rows.line_num < text.count("\n") or length == size):
+            return names
+    raise InvalidInput(
+        "the CSV is empty: expected a header line with the names of the columns; found "
+        f"{size} bytes without one."
+    )
+
+
+def _read(body: Buffer, names: Sequence[str], wanted: Dict[int, bool]) -> Table:
+    """The columns at the wanted positions; the value says whether one holds numbers."""
+    numbers = {position for position, numeric in wanted.items() if numeric}
+    if not wanted:
+        wanted = {0: False}  # the rows must still be counted
+    while True:
+        arrow, bad = _attempt(body, len(names), list(wanted), numbers)
+        if arrow is not None:
+            columns = [_column(arrow.column(i)) for i in range(len(wanted))]
+            bad = {p for p, c in zip(wanted, columns) if p in numbers and _has_infinite(c)}
+            if not bad:
+                return Table([names[position] for position in wanted], columns)
+        numbers -= bad
+
+
+def _attempt(
+    body: Buffer, width: int, wanted: Sequence[int], numbers: Set[int]
+) -> Tuple[Optional[Any], Set[int]]:
+    """The Arrow table, or the columns of numbers which hold what is none."""
+    import pyarrow as pa
+
+    try:
+        return _parse(body, width, wanted, numbers), set()
+    except pa.ArrowInvalid as error:
+        found = _BAD_NUMBER.search(str(error))
+        if found:
+            return None, {int(found.group(1))}
+        if "UTF8" in str(error) and numbers:
+            return None, set(numbers)
+        raise InvalidInput(
+            f"the CSV cannot be parsed: {error}. Expected UTF-8, commas, one header line, and as "
+            "many cells in each row as there are names."
+        ) from error
+
+
+def _parse(body: Buffer, width: int, wanted: Sequence[int], numbers: Set[int]) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    positions = [str(i) for i in range(width)]
+    text = pa.dictionary(pa.int32(), pa.string())
+    return arrow_csv.read_csv(
+        pa.BufferReader(pa.py_buffer(body)),
+        read_options=arrow_csv.ReadOptions(
+            column_names=positions,
+            skip_rows_after_names=1,
+            use_threads=len(body) > _SMALL,
+            block_size=max(_BLOCK, len(body) if len(body) < 2 * _BLOCK else 0),
+        ),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            include_columns=[positions[i] for i in wanted],
+            column_types={positions[i]: pa.float64() if i in numbers else text for i in wanted},
+            strings_can_be_null=False,
+        ),
+    )
+
+
+def _column(chunked: Any) -> Column:
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(chunked.type):
+        return np.asarray(chunked.to_numpy())
+    array = chunked.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # no rows, no chunk
+        return Dictionary(np.empty(0, dtype=np.int32), ())
+    return Dictionary(array.indices.to_numpy(), tuple(array.dictionary.to_pylist()))
+
+
+def _has_infinite(column: Column) -> bool:
+    """``inf`` is a number to pyarrow and a plain word to Java."""
+    return isinstance(column, np.ndarray) and bool(np.isinf(column).any())
