@@ -115,19 +115,24 @@ def _unique(names: List[str]) -> List[str]:
     return out
 
 
+_WHOLE = re.compile(r" *[+-]?[0-9]+ *")
+_REAL = re.compile(r" *[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity) *", re.I)
+
+
 def _infer(values: Iterable[str]) -> np.ndarray:
     cells = [None if value in _NA else value for value in values]
     known = [cell for cell in cells if cell is not None]
-    for kind in (np.int64, np.float64):
-        if kind is np.int64 and len(known) < len(cells):
-            continue
-        try:
-            return np.array([np.nan if cell is None else kind(cell) for cell in cells], dtype=kind)
-        except (ValueError, OverflowError):
-            continue
-    words = {word.lower() for word in known}
-    if words <= {"true", "false"} and len(known) == len(cells):
-        return np.array([cell.lower() == "true" for cell in known])
+    if len(known) == len(cells) and all(map(_WHOLE.fullmatch, known)):
+        for kind in (np.int64, np.uint64):
+            try:
+                return np.array(list(map(int, known)), dtype=kind)
+            except OverflowError:
+                continue
+    if all(map(_REAL.fullmatch, known)):
+        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+    if {word.lower() for word in known} <= {"true", "false"}:
+        flags = [None if cell is None else cell.lower() == "true" for cell in cells]
+        return np.array(flags, dtype=bool if len(known) == len(cells) else object)
     return np.array(cells, dtype=object)
 
 
