@@ -5,8 +5,11 @@ PolyhostError
 │   ├── ArtifactNotFound      no artifact, or several where one is needed
 │   ├── MissingHook           a hook that this kind of model needs is not defined
 │   ├── AmbiguousLanguage     nothing, or too much, says which language this is
-│   └── LoadError             the artifact or the custom file cannot be loaded
+│   ├── LoadError             the artifact or the custom file cannot be loaded
+│   └── SourceError           a folder, archive or address cannot be made a version
 ├── SettingsError         a flag, a variable or a metadata value is wrong: the operator acts
+├── StoreError            the store is full, or what it holds is damaged: the operator acts
+├── StateError            the file of the desired state cannot be read: the operator acts
 ├── InvalidInput          the request is wrong: the caller acts
 │   ├── UnsupportedContentType
 │   ├── WrongEndpoint         a structured route for an unstructured model, and the like
@@ -101,8 +104,20 @@ class LoadError(CodeDirError):
     """The artifact or the custom file cannot be loaded."""
 
 
+class SourceError(CodeDirError):
+    """A folder, archive or address cannot be made a version of a model."""
+
+
 class SettingsError(PolyhostError):
     """A flag, an environment variable or a metadata value is wrong."""
+
+
+class StoreError(PolyhostError):
+    """The store is full, or what it holds is damaged."""
+
+
+class StateError(PolyhostError):
+    """The file of the desired state cannot be read."""
 
 
 class InvalidInput(PolyhostError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Mapping, Optional, Tuple, TypeVar
@@ -14,12 +15,16 @@ if TYPE_CHECKING:  # the command line starts without numpy, which this needs
 
 T = TypeVar("T")
 
+MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""What a model may be called: a part of an address and of a path, and neither's syntax."""
+
 
 class Source(str, enum.Enum):
     """Who gave a value."""
 
     FLAG = "flag"
     ENVIRONMENT = "environment variable"
+    FILE = "configuration file"
     METADATA = "model-metadata.yaml"
     DEFAULT = "default"
 
@@ -65,23 +70,135 @@ class TargetSettings:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one model may take. None is no limit.
+
+    ``max_queue``: requests that wait. ``max_rows``, ``max_body``: rows and bytes of one request.
+    ``deadline``: seconds a request may run. ``load_timeout``: seconds until READY. ``memory``:
+    bytes (PSS) of one worker. ``cpus``: cores of one worker. ``max_concurrency``: calls that one
+    worker runs at once, where its guest allows.
+    """
+
+    max_queue: int = 10_000
+    max_rows: Optional[int] = None
+    max_body: Optional[int] = None
+    deadline: Optional[float] = None
+    load_timeout: float = 600.0
+    memory: Optional[int] = None
+    cpus: Optional[float] = None
+    max_concurrency: int = 1
+
+
+@dataclass(frozen=True)
+class Batching:
+    """Whether rows of several requests may share a call, and how many. False when ``off``.
+
+    ``auto``: where the model is known to work row by row; ``on``: always. ``max_batch``: requests
+    in one call. ``max_rows``: rows in one call; None is no limit.
+    """
+
+    mode: str = "auto"
+    max_batch: int = 64
+    max_rows: Optional[int] = None
+
+    def __bool__(self) -> bool:
+        return self.mode != "off"
+
+
+@dataclass(frozen=True)
 class HostedModel:
     """One model of a server.
 
-    ``python``: another interpreter to run the worker in; None is ours. ``deadline``: seconds a
-    request may run; None is no limit. ``load_timeout``: seconds until READY. ``batching``: rows
-    of several requests may share a call where the model allows. ``own_environment``: the worker
-    gets the host's whole environment (DRUM's one-model server), not the allow-list.
+    ``python``: another interpreter to run the worker in; None is ours. ``workers``: replicas.
+    ``spares``: workers kept loaded beside them. ``own_environment``: the worker gets the host's
+    whole environment (DRUM's one-model server), not the allow-list; ``environment`` is added to
+    either. ``env``: what was asked for as the model's Python: None is ours, ``"uv"`` one built
+    from its requirements (``python`` is set once it is built), else an interpreter's path.
+    ``devices``: what each replica sees of the devices, in their order; one entry is for all.
+    ``swap``: a new version is loaded before the old one goes (``overlap``) or after
+    (``replace``). ``lazy``: loaded at its first request. ``digests``: SHA-256 by file of the code
+    dir, checked before loading.
     """
 
     name: str
     spec: ModelSpec
     python: Optional[str] = None
     workers: int = 1
-    deadline: Optional[float] = None
-    load_timeout: float = 600.0
-    batching: bool = True
+    limits: Limits = Limits()
+    batching: Batching = Batching()
     own_environment: bool = False
+    version: str = "1"
+    spares: int = 0
+    env: Optional[str] = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    devices: Tuple[str, ...] = ()
+    swap: str = "overlap"
+    lazy: bool = False
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def deadline(self) -> Optional[float]:
+        """Seconds a request may run; None is no limit."""
+        return self.limits.deadline
+
+    @property
+    def load_timeout(self) -> float:
+        """Seconds until READY."""
+        return self.limits.load_timeout
+
+
+@dataclass(frozen=True)
+class HostLimits:
+    """What all clients together may take. None is no limit.
+
+    ``max_header``, ``max_query``: bytes of a request's headers, of its query. ``body_timeout``:
+    seconds a body may pause while it arrives. ``body_budget``: bytes of bodies in flight.
+    ``memory``: bytes (PSS) of all workers; lazy models are unloaded to stay under it.
+    """
+
+    max_connections: Optional[int] = None
+    max_header: int = 64 << 10
+    max_query: int = 64 << 10
+    body_timeout: Optional[float] = 60.0
+    body_budget: int = 16 << 30
+    memory: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key that callers show. Only its SHA-256 (hex) is kept.
+
+    ``role``: ``predict`` or ``admin``. ``models``: those it opens; empty is all.
+    """
+
+    name: str
+    sha256: str = field(repr=False)
+    role: str = "predict"
+    models: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files of the server's certificate chain and its key."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Admin:
+    """The admin API: whether it is there, and the folders it may load models from."""
+
+    enabled: bool = False
+    roots: Tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where versions of models are kept, and how many bytes of them; None is no limit."""
+
+    path: Optional[Path] = None
+    quota: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +208,9 @@ class ServerSettings:
     ``drum``: this is ``polyhost server``: one model, its routes at the root, exit 130 on SIGTERM,
     row counts may differ with a warning; otherwise ``polyhost serve``: drains and exits 0.
     ``failure``: what kept the model from being prepared, for the error server to tell.
+    ``fronts``: processes that serve clients. ``grace``: seconds that accepted requests may still
+    take once the server was told to stop. ``desired``: the file that holds what was deployed over
+    the admin API; None keeps nothing.
     """
 
     address_host: str = "127.0.0.1"
@@ -106,6 +226,14 @@ class ServerSettings:
     failure: Optional[PolyhostError] = None
     logging_level: str = "warning"
     deployment_config: Optional[Path] = None
+    limits: HostLimits = HostLimits()
+    fronts: int = 1
+    admin: Admin = Admin()
+    keys: Tuple[ApiKey, ...] = ()
+    tls: Optional[Tls] = None
+    grace: float = 30.0
+    store: StoreSettings = StoreSettings()
+    desired: Optional[Path] = None
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:

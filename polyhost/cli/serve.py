@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from polyhost.cli.flags import LEVELS, SWITCH, TARGET_FLAGS, Flag, add_flags, at_least
 from polyhost.cli.options import check_labels, target_settings
 from polyhost.errors import SettingsError
-from polyhost.settings import HostedModel, ServerSettings, Setting, Source, TargetSettings
+from polyhost.settings import (
+    Batching,
+    HostedModel,
+    Limits,
+    ServerSettings,
+    Setting,
+    Source,
+    TargetSettings,
+)
 
 if TYPE_CHECKING:
     from polyhost.predictor import ModelSpec
@@ -117,9 +125,8 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
                 spec=_spec(folder, options, alone=len(folders) == 1),
                 python=python,
                 workers=options.workers,
-                deadline=options.deadline,
-                load_timeout=options.load_timeout,
-                batching=options.batching != "off",
+                limits=Limits(deadline=options.deadline, load_timeout=options.load_timeout),
+                batching=Batching(options.batching),
             )
             for name, folder in folders
         ),

@@ -15,7 +15,7 @@ import pytest
 
 from polyhost.errors import ModelError, WorkerBusy, WorkerCrashed, WorkerTimeout
 from polyhost.predictor import ModelSpec
-from polyhost.settings import HostedModel
+from polyhost.settings import HostedModel, Limits
 from polyhost.target import Target, TargetType
 from polyhost.worker.nursery import Nursery
 from polyhost.worker.pool import Pool, State
@@ -75,7 +75,7 @@ def with_pool(
     async def main() -> None:
         output: list[bytes] = []
         spec = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
-        model = HostedModel("m", spec, workers=workers, deadline=deadline)
+        model = HostedModel("m", spec, workers=workers, limits=Limits(deadline=deadline))
         pool = Pool(
             model, StrangerNursery(), lambda *args: output.append(args[2]), max_queue=max_queue
         )
