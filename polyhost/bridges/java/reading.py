@@ -1,7 +1,8 @@
 """CSV as a Java model sees it: text as it stands in the file, or what the model's columns hold.
 
-pyarrow parses; ``Table.readCsv`` of the runtime is the reader it must agree with. Types are forced
-by the model's own schema, never guessed: the category ``007`` stays what it is.
+Types are forced by the model's own schema, never guessed: the category ``007`` stays what it is.
+pyarrow parses, and Python's own reader does a body so small that pyarrow's start is all of its
+cost. Both must agree with ``Table.readCsv`` of the runtime.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -17,13 +18,17 @@ from polyhost.errors import InvalidInput
 from polyhost.payload import Buffer, Column, Dictionary, Table
 
 _HEADER_BYTES = 1 << 16
-_SMALL = 1 << 16
+_SMALL = 1 << 12
 _BLOCK = 8 << 20
-_BAD_NUMBER = re.compile(r"In CSV column #(\d+): CSV conversion error to double")
+_LINE_ENDS = b"\r\n"
+_BAD_NUMBER = re.compile(r"In CSV column #(\d+):.* CSV conversion error to double", re.DOTALL)
 
 
 def read_texts(body: Buffer) -> Table:
     """Every column as text; an empty cell is the empty text, and nothing is missing."""
+    if len(body) <= _SMALL:
+        return _read_small(body, None)
+    body = _trimmed(body)
     names = header(body)
     return _read(body, names, dict.fromkeys(range(len(names)), False))
 
@@ -34,24 +39,78 @@ def read_columns(body: Buffer, numeric: Mapping[str, bool]) -> Table:
     A column of numbers with a cell that is none comes as text too: what reads the table decides
     what such a cell is worth. Of columns of one name the first is read.
     """
+    if len(body) <= _SMALL:
+        return _read_small(body, numeric)
+    body = _trimmed(body)
     names = header(body)
     wanted = {names.index(name): numeric[name] for name in numeric if name in names}
     return _read(body, names, dict(sorted(wanted.items())))
+
+
+def _read_small(body: Buffer, only: Optional[Container[str]]) -> Table:
+    """All cells as text; of the columns in ``only``, where it is given, the first of each name."""
+    rows = csv.reader(io.StringIO(_decode(bytes(body), whole=True), newline=""))
+    names, *cells = [row for row in rows if row] or [[]]
+    if not names:
+        raise _empty(body)
+    for number, row in enumerate(cells, start=1):
+        if len(row) != len(names):
+            raise _malformed(f"row {number} has {len(row)} cells, the header {len(names)}")
+    wanted: Sequence[int] = range(len(names))
+    if only is not None:
+        wanted = [i for i in wanted if names[i] in only and names.index(names[i]) == i] or [0]
+    columns = list(zip(*cells)) if cells else [()] * len(names)
+    return Table([names[i] for i in wanted], [_objects(columns[i]) for i in wanted])
+
+
+def _objects(cells: Sequence[str]) -> np.ndarray:
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return column
+
+
+def _empty(body: Buffer) -> InvalidInput:
+    return InvalidInput(
+        "the CSV is empty: expected a header line with the names of the columns; found "
+        f"{len(body)} bytes without one."
+    )
+
+
+def _malformed(reason: str) -> InvalidInput:
+    return InvalidInput(
+        f"the CSV cannot be parsed: {reason}. Expected UTF-8, commas, one header line, and as "
+        "many cells in each row as there are names."
+    )
+
+
+def _trimmed(body: Buffer) -> Buffer:
+    """Without empty lines before the header, which pyarrow would take for it."""
+    start = 0
+    while start < len(body) and body[start] in _LINE_ENDS:
+        start += 1
+    return memoryview(body)[start:] if start else body
 
 
 def header(body: Buffer) -> List[str]:
     """The names in the first line that is not empty."""
     size = len(body)
     for length in (min(_HEADER_BYTES, size), size):
-        text = bytes(body[:length]).decode("utf-8-sig", "ignore" if length < size else "strict")
+        text = _decode(bytes(body[:length]), whole=length == size)
         rows = csv.reader(io.StringIO(text, newline=""))
         names = next((row for row in rows if row), None)
         if names is not None and (rows.line_num < text.count("\n") or length == size):
             return names
-    raise InvalidInput(
-        "the CSV is empty: expected a header line with the names of the columns; found "
-        f"{size} bytes without one."
-    )
+    raise _empty(body)
+
+
+def _decode(data: bytes, whole: bool) -> str:
+    """The text; where the data is cut off, so may be its last character."""
+    try:
+        return data.decode("utf-8-sig", "strict" if whole else "ignore")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"the CSV is not UTF-8: {error}. Supplied CSV input file encoding must be UTF-8."
+        ) from error
 
 
 def _read(body: Buffer, names: Sequence[str], wanted: Dict[int, bool]) -> Table:
@@ -83,10 +142,7 @@ def _attempt(
             return None, {int(found.group(1))}
         if "UTF8" in str(error) and numbers:
             return None, set(numbers)
-        raise InvalidInput(
-            f"the CSV cannot be parsed: {error}. Expected UTF-8, commas, one header line, and as "
-            "many cells in each row as there are names."
-        ) from error
+        raise _malformed(str(error)) from error
 
 
 def _parse(body: Buffer, width: int, wanted: Sequence[int], numbers: Set[int]) -> Any:
@@ -100,8 +156,7 @@ def _parse(body: Buffer, width: int, wanted: Sequence[int], numbers: Set[int]) -
         read_options=arrow_csv.ReadOptions(
             column_names=positions,
             skip_rows_after_names=1,
-            use_threads=len(body) > _SMALL,
-            block_size=max(_BLOCK, len(body) if len(body) < 2 * _BLOCK else 0),
+            block_size=len(body) + 1 if len(body) < 2 * _BLOCK else _BLOCK,
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
