@@ -1,0 +1,18 @@
+import io.polyhost.Hooks;
+import io.polyhost.Table;
+import io.polyhost.Target;
+import java.nio.file.Path;
+
+/** Two columns where one is wanted. */
+public class Custom implements Hooks {
+
+  @Override
+  public Object loadModel(Path codeDir) {
+    return 2.0;
+  }
+
+  @Override
+  public Table score(Table rows, Object model, Target target) {
+    return Table.of("u", rows.numbers("a")).with("v", rows.numbers("b"));
+  }
+}
