@@ -26,8 +26,19 @@ def run_guarded(work: Callable[[], int], *, stacktrace: bool) -> int:
     """The exit code of ``work``, run in a child.
 
     Fork happens before anything that starts threads is imported. What the child leaves running
-    is ended with it.
+    is ended with it, and its temporary files are removed.
     """
+    import shutil
+    import tempfile
+
+    temporary = tempfile.mkdtemp(prefix="polyhost-")
+    try:
+        return _run(work, temporary, stacktrace=stacktrace)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _run(work: Callable[[], int], temporary: str, *, stacktrace: bool) -> int:
     before = set(linux.children(os.getpid()))
     linux.become_subreaper()
     read_end, write_end = os.pipe()
@@ -36,6 +47,7 @@ def run_guarded(work: Callable[[], int], *, stacktrace: bool) -> int:
     pid = os.fork()
     if pid == 0:
         os.close(read_end)
+        os.environ["TMPDIR"] = temporary
         _be_child(work, write_end, stacktrace)
     os.close(write_end)
     previous = signal.signal(signal.SIGTERM, _interrupt)

@@ -51,4 +51,6 @@ class Command:
             timeout=timeout,
             check=False,
         )
+        left = sorted(path.name for path in (self.folder / "tmp").iterdir())
+        assert not left, f"temporary files left: {left}"
         return Done(done.returncode, done.stdout, done.stderr)
