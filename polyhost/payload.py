@@ -158,9 +158,7 @@ class Table:
     @classmethod
     def from_pandas(cls, frame: Any) -> Table:
         """A table of a DataFrame's columns; non-default indexes are kept as ``index``."""
-        columns: List[Column] = []
-        for i in range(frame.shape[1]):
-            columns.append(_from_series(frame.iloc[:, i]))
+        columns = [_from_series(frame.iloc[:, i]) for i in range(frame.shape[1])]
         index = frame.index
         default = type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
         table = cls(

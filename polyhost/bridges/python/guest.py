@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import GeneratorType
 from typing import Any, Callable, Dict, FrozenSet, Optional, Union
 
 from polyhost.bridges.python import frames, frameworks
@@ -27,8 +28,8 @@ class PythonGuest:
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         self._target = spec.target
-        self._running = Interruptible()
         self._custom = Custom(spec.code_dir, spec.custom_file, spec.target.type)
+        self._running = Interruptible()
         self.hooks: FrozenSet[str] = self._custom.names
         self._model: Any = None
         self._builtin: Optional[frameworks.BuiltIn] = None
@@ -171,11 +172,11 @@ class PythonGuest:
 
 def _reply(found: Any) -> Reply:
     data, settings = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
-    known = data is None or isinstance(data, (str, bytes))
+    known = data is None or isinstance(data, (str, bytes, GeneratorType))
     if not known or not (settings is None or isinstance(settings, dict)):
         kinds = [type(item).__name__ for item in found] if isinstance(found, tuple) else None
         raise InvalidOutput(
-            "score_unstructured must return text, bytes, None, or a tuple of one of them and a "
+            "score_unstructured must return text, bytes, None, a generator of text or bytes, or a tuple of one of them and a "
             f"dict; found {type(found).__name__}{f' of {kinds}' if kinds else ''}.",
             language=LANGUAGE,
             hook="score_unstructured",
