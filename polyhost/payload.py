@@ -58,7 +58,7 @@ class Dictionary:
         pool = np.empty(len(self.values) + 1, dtype=object)
         pool[:-1] = self.values
         pool[-1] = None
-        return pool[self.codes]
+        return np.asarray(pool[self.codes])
 
 
 Column = Union[np.ndarray, Dictionary]
