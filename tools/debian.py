@@ -60,6 +60,7 @@ def install(languages: list[str]) -> None:
     if not shutil.which("apt-get"):
         return
     wanted = [name for language in languages for name in PACKAGES[language]]
+    wanted += ["python3-numpy"]  # a foreign interpreter, for the tests: Debian's own
     if sys.base_prefix == "/usr":
         wanted += ["python3-dev", "python3-venv"]
     if "julia" in languages and not _has_debian_julia():

@@ -19,15 +19,21 @@ from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, fr
 from polyhost.predictor import ModelInfo, ModelSpec
 from polyhost.worker import frames
 from polyhost.worker.frames import Frame, Kind, Parser, ProtocolError
+from polyhost.worker.marks import MarkReader, new_token
 from polyhost.worker.messages import info_from_wire, spec_to_wire
+from polyhost.worker.stacks import SIGNAL as STACKS_SIGNAL
 
 log = logging.getLogger(__name__)
 
 BOOT = Path(__file__).with_name("boot.py")
 READ = 1 << 18
 
-OutputSink = Callable[[str, bytes], None]
-"""Called with ``"stdout"`` or ``"stderr"`` and what the guest wrote there."""
+STACKS_TIME = 0.2
+"""Seconds that a hung worker has to write its stacks before it is killed."""
+
+OutputSink = Callable[[str, bytes, int], None]
+"""Called with ``"stdout"`` or ``"stderr"``, what the guest wrote there, and the id of the request
+that it belongs to (0: none, or not known)."""
 
 
 class Sockets:
@@ -81,6 +87,8 @@ class WorkerProcess:
         on_frames: Callable[[List[Frame]], None],
         on_exit: Callable[[WorkerProcess], None],
         on_output: OutputSink,
+        on_metric: Callable[[Dict[str, Any]], None] = lambda report: None,
+        marks: bool = False,
     ) -> None:
         self.pid = pid
         self.exit_code: Optional[int] = None
@@ -93,6 +101,10 @@ class WorkerProcess:
         self._on_frames = on_frames
         self._on_exit = on_exit
         self._on_output = on_output
+        self._on_metric = on_metric
+        self._token = new_token() if marks else ""
+        self._marks = MarkReader(self._token) if marks else None
+        self._hung = False
         self._parser = Parser()
         self._control_parser = Parser()
         self._out: Deque[Tuple[bytes, Optional[int]]] = deque()
@@ -117,13 +129,15 @@ class WorkerProcess:
             "spec": spec_to_wire(spec),
             "loop": loop_options,
         }
+        if self._token:
+            meta["marks"] = self._token
         self._send_control(frames.encode(Kind.INIT, 0, frames.dumps(meta)))
 
     async def wait_ready(self, timeout: float) -> ModelInfo:
         """Wait for READY. What the worker said is wrong, its early end, or a timeout, is raised."""
         done, _ = await asyncio.wait((self._ready,), timeout=timeout)
         if not done:
-            self.kill()
+            self.end_hung()
             raise WorkerStartTimeout(
                 f"the model was not ready after {timeout:g} s: the worker was stopped. "
                 "Raise --load-timeout if it needs longer.",
@@ -231,6 +245,8 @@ class WorkerProcess:
                 self._on_control_frame(frame)
         except BlockingIOError:
             return
+        except ConnectionError:
+            self._loop.remove_reader(self._sockets.control.fileno())
         except (OSError, ProtocolError, KeyError, TypeError, ValueError) as error:
             log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
             self._loop.remove_reader(self._sockets.control.fileno())
@@ -246,6 +262,8 @@ class WorkerProcess:
             self.ready_after = time.monotonic() - self.started
             if not self._ready.done():
                 self._ready.set_result(None)
+        elif frame.kind == Kind.METRIC:
+            self._on_metric(frame.json())
         elif frame.kind == Kind.ERROR and not self._ready.done():
             self._fail(from_wire(frame.json()))
             self.kill()
@@ -263,9 +281,16 @@ class WorkerProcess:
         except OSError:
             data = b""
         if data:
-            self._on_output(name, data)
+            self._pass_on(name, data)
         else:
             self._loop.remove_reader(fd)
+
+    def _pass_on(self, name: str, data: bytes) -> None:
+        if self._marks is None:
+            self._on_output(name, data, 0)
+        else:
+            for id, piece in self._marks.split(name, data):
+                self._on_output(name, piece, id)
 
     # Ending
 
@@ -276,6 +301,27 @@ class WorkerProcess:
             self._sockets.data.shutdown(socket.SHUT_WR)
         except OSError:
             return
+
+    def dump_stacks(self) -> None:
+        """Have the worker write its threads' stacks to its standard error, whatever it does now.
+
+        Only before it is killed: a worker that is none of ours may die of the signal.
+        """
+        if self.exit_code is None:
+            self._send_control(frames.encode(Kind.STACKS, 0))
+            try:
+                signal.pidfd_send_signal(self._pidfd, STACKS_SIGNAL)
+            except ProcessLookupError:
+                log.debug("worker %s has ended by itself", self.pid)
+
+    def end_hung(self) -> None:
+        """Kill a worker that does not answer, its stacks told first. Once is enough."""
+        if self._hung or self.exit_code is not None:
+            return
+        self._hung = True
+        log.warning("worker %s hangs: its stacks follow, then it is killed", self.pid)
+        self.dump_stacks()
+        self._loop.call_later(STACKS_TIME, self.kill)
 
     def kill(self) -> None:
         """End the worker and its whole process group now."""
@@ -328,6 +374,9 @@ class WorkerProcess:
             for _ in range(16):
                 if not self._read_last(name, fd):
                     break
+            rest = self._marks.rest(name) if self._marks is not None else b""
+            if rest:
+                self._on_output(name, rest, 0)
             self._loop.remove_reader(fd)
         self._loop.remove_reader(self._data_fd)
         self._loop.remove_reader(self._sockets.control.fileno())
@@ -343,7 +392,7 @@ class WorkerProcess:
         except OSError:
             return False
         if data:
-            self._on_output(name, data)
+            self._pass_on(name, data)
         return bool(data)
 
 

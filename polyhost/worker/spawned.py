@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
-from polyhost.worker import linux
+from polyhost.errors import RuntimeUnavailable, to_wire
+from polyhost.worker import frames, linux
 
 
 def main(data_fd: int, control_fd: int, host: int) -> None:
@@ -17,6 +19,22 @@ def main(data_fd: int, control_fd: int, host: int) -> None:
         sys.exit("polyhost: the host ended while its worker started")
     for fd in (data_fd, control_fd):
         os.set_inheritable(fd, False)
+    _need_numpy(control_fd)
     from polyhost.worker.main import main as worker_main
 
     worker_main(data_fd, control_fd)
+
+
+def _need_numpy(control_fd: int) -> None:
+    """Tell the host, and end, when this interpreter lacks the one package that workers need."""
+    try:
+        import numpy  # noqa: F401
+    except ImportError as error:
+        wrong = RuntimeUnavailable(
+            f"the interpreter {sys.executable} cannot host a model: {error}. "
+            f"Install numpy there: {sys.executable} -m pip install numpy "
+            "(Debian's own Python: apt-get install python3-numpy)."
+        )
+        control = socket.socket(fileno=control_fd)
+        control.sendall(frames.encode(frames.Kind.ERROR, 0, frames.dumps(to_wire(wrong))))
+        sys.exit(1)
