@@ -63,7 +63,7 @@ class _Background:
         self._loop.close()
 
 
-def _log_output(model: str, stream: str, data: bytes) -> None:
+def _log_output(model: str, stream: str, data: bytes, pid: int, request: str) -> None:
     logger.info("%s %s: %s", model, stream, data.decode("utf-8", "replace").rstrip())
 
 

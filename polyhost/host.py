@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Callable, Dict, Iterable, List, Optional
 
+from polyhost.observe import NOBODY, ModelObserver
 from polyhost.settings import HostedModel
 from polyhost.worker import linux
 from polyhost.worker.nursery import Nursery
@@ -18,14 +19,22 @@ log = logging.getLogger(__name__)
 SWEEP = 0.05
 """Seconds between two looks at deadlines and at clients that may have gone away."""
 
-Output = Callable[[str, str, bytes], None]
-"""Called with model, ``stdout`` or ``stderr``, and what guest code wrote there."""
+Output = Callable[[str, str, bytes, int, str], None]
+"""Called with model, ``stdout`` or ``stderr``, what guest code wrote there, its worker's pid, and
+the id of the request that ran then (empty: none, several, or not known)."""
 
 
 class Host:
     """Owns every worker of this process. Made and used on one event loop."""
 
-    def __init__(self, on_output: Output, *, warm: bool = True, adopt: bool = True) -> None:
+    def __init__(
+        self,
+        on_output: Output,
+        *,
+        warm: bool = True,
+        adopt: bool = True,
+        observe: Callable[[HostedModel], ModelObserver] = lambda model: NOBODY,
+    ) -> None:
         if adopt:
             linux.become_subreaper()
         self.models: Dict[str, Pool] = {}
@@ -33,6 +42,7 @@ class Host:
         self.on_sweep: List[Callable[[float], None]] = []
         self._nursery = Nursery(warm=warm)
         self._on_output = on_output
+        self._observe = observe
         self._sweeper: Optional[asyncio.Task[None]] = None
 
     async def start(self, models: Iterable[HostedModel]) -> None:
@@ -43,7 +53,9 @@ class Host:
         await asyncio.gather(*(pool.start() for pool in pools))
 
     def _add(self, model: HostedModel) -> Pool:
-        pool = self.models[model.name] = Pool(model, self._nursery, self._on_output)
+        pool = self.models[model.name] = Pool(
+            model, self._nursery, self._on_output, observer=self._observe(model)
+        )
         return pool
 
     async def stop(self, grace: float) -> None:

@@ -47,6 +47,8 @@ class Pipeline:
         self._strict_rows = bool(spec.options.get("strict_rows"))
         self._positive_first = bool(spec.options.get("positive_first"))
         self._no_request = HookContext(spec.target, _NO_PAYLOAD)
+        self.rows = 0
+        """Rows answered so far, for whoever counts them."""
         self.info = ModelInfo(
             language=guest.language,
             target=spec.target,
@@ -69,7 +71,9 @@ class Pipeline:
             data = self._guest.hook("transform", data, context)
         scores = self._score(data, context)
         strict = self._strict_rows or bool(context.payload.options.get("strict_rows"))
-        return check_rows(scores, rows, strict)
+        scores = check_rows(scores, rows, strict)
+        self.rows += scores.predictions.rows
+        return scores
 
     def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:
         """Predict several tables, those of one shape in one call where the model allows it."""
@@ -148,7 +152,13 @@ class Pipeline:
                 expected=rows,
                 found=table.rows,
             )
+        self.rows += table.rows
         return table
+
+    def stacks(self) -> str:
+        """What the guest's runtime says of its threads, from another thread; empty if nothing."""
+        tell = getattr(self._guest, "stacks", None)
+        return str(tell()) if tell is not None else ""
 
     def interrupt(self) -> bool:
         """Stop the running call from another thread: it then raises KeyboardInterrupt."""

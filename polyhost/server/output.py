@@ -15,7 +15,7 @@ class GuestOutput:
         self._named = named
         self._lines: Dict[Tuple[str, str], bytes] = {}
 
-    def __call__(self, model: str, stream: str, data: bytes) -> None:
+    def __call__(self, model: str, stream: str, data: bytes, pid: int, request: str) -> None:
         sink = (sys.stdout if stream == "stdout" else sys.stderr).buffer
         if self._named:
             data = self._label(model, stream, data)

@@ -55,6 +55,7 @@ class Kind(enum.IntEnum):
     LOG = 22
     METRIC = 23
     REPORT = 24
+    STACKS = 25
 
 
 class Flag(enum.IntFlag):

@@ -14,6 +14,7 @@ from polyhost.codecs import Answer, Request
 from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerTimeout, to_wire
 from polyhost.worker import frames
 from polyhost.worker.frames import Flag, Frame, Kind, Parser, ProtocolError
+from polyhost.worker.marks import Marker
 
 READ = 1 << 20
 
@@ -50,6 +51,7 @@ class DataLoop:
         control: Any,
         max_batch: int = 64,
         max_batch_bytes: int = 4 << 20,
+        marker: Optional[Marker] = None,
     ) -> None:
         from polyhost.codecs import dispatch
 
@@ -60,6 +62,7 @@ class DataLoop:
         self._batchable = bool(predictor.info.batchable) and max_batch > 1
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
+        self._marker = marker
         self._parser = Parser()
         self._jobs: Deque[Job] = deque()
         self._partial: Dict[int, Tuple[bytes, List[bytes], int]] = {}
@@ -71,6 +74,7 @@ class DataLoop:
 
     def run(self) -> None:
         """Serve until the host closes the socket."""
+        control, marker = self._control, self._marker
         while True:
             if not self._jobs:
                 if not self._open:
@@ -78,7 +82,13 @@ class DataLoop:
                 self._receive(0)
                 continue
             batch = self._take()
-            self._serve(batch)
+            control.tally.batch(len(batch))
+            if marker is None or len(batch) > 1:
+                self._serve(batch)
+            else:
+                marker.running(batch[0].id)
+                self._serve(batch)
+                marker.running(0)
             if self._open:
                 self._drain()
 

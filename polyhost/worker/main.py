@@ -6,6 +6,7 @@ predicts once and writes once. A second thread answers the control socket.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
@@ -16,19 +17,22 @@ import traceback
 from typing import Any, Dict, Optional
 
 from polyhost.errors import LoadError, PolyhostError, to_wire
-from polyhost.worker import frames
+from polyhost.worker import frames, stacks
 from polyhost.worker.frames import Frame, Kind, Parser
+from polyhost.worker.marks import Marker
 from polyhost.worker.messages import info_to_wire, spec_from_wire
+from polyhost.worker.tally import Tally
 
 
 class Control:
-    """The control socket's thread: ping, stop, interrupt; and the end of the host."""
+    """The control socket's thread: ping, stop, interrupt, reports; and the end of the host."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._parser = Parser()
         self._lock = threading.Lock()
         self.predictor: Any = None
+        self.tally = Tally()
         self.running: int = 0
         """Id of the request that runs now; 0 when none does."""
         self.interrupted: int = 0
@@ -53,10 +57,29 @@ class Control:
     def _run(self) -> None:
         try:
             while True:
+                self._wait()
                 for frame in self._parser.feed(self._read()):
                     self._handle(frame)
         except OSError:
             os._exit(0)
+
+    def _wait(self) -> None:
+        """Send reports as they fall due, until the host has something to say."""
+        tally, poll = self.tally, select.poll()
+        poll.register(self.sock, select.POLLIN)
+        poll.register(tally.wake_fd, select.POLLIN)
+        while True:
+            ready = [fd for fd, _ in poll.poll(tally.wait)]
+            if tally.wake_fd in ready:
+                tally.on_wake()
+            if tally.wait == 0:
+                self.report()
+            if self.sock.fileno() in ready:
+                return
+
+    def report(self) -> None:
+        """Tell the host what was counted since the last report."""
+        self.send(Kind.METRIC, 0, self.tally.take())
 
     def _handle(self, frame: Frame) -> None:
         if frame.kind == Kind.PING:
@@ -66,6 +89,8 @@ class Control:
             if predictor is not None and self.running:
                 self.interrupted = self.running
                 predictor.interrupt()
+        elif frame.kind == Kind.STACKS:
+            stacks.write_guest(self.predictor)
         elif frame.kind == Kind.STOP and not self.running:
             # Between requests the data socket's end is enough; while loading nothing reads it.
             if self.predictor is None:
@@ -82,6 +107,8 @@ def main(data_fd: int, control_fd: int) -> None:
     data = socket.socket(fileno=data_fd)
     control = Control(socket.socket(fileno=control_fd))
     status = 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a pipe is read by somebody who waits
     try:
         status = _run(data, control)
     except SystemExit as stop:
@@ -117,6 +144,9 @@ def _run(data: socket.socket, control: Control) -> int:
             f"the host speaks worker protocol {init.get('protocol')!r}, "
             f"this worker {frames.PROTOCOL_VERSION}"
         )
+    stacks.answer_signal()
+    marks = init.get("marks")
+    marker = Marker(marks) if marks else None
     control.start()
     try:
         predictor = _open(init)
@@ -127,7 +157,7 @@ def _run(data: socket.socket, control: Control) -> int:
         control.send(Kind.ERROR, 0, to_wire(error))
         _wait_for_close(data)
         return 1
-    control.predictor = predictor
+    control.predictor = control.tally.predictor = predictor
     control.send(
         Kind.READY,
         0,
@@ -138,7 +168,8 @@ def _run(data: socket.socket, control: Control) -> int:
             "info": info_to_wire(predictor.info),
         },
     )
-    DataLoop(data, predictor, control, **init.get("loop", {})).run()
+    DataLoop(data, predictor, control, marker=marker, **init.get("loop", {})).run()
+    control.report()
     predictor.close()
     return 0
 

@@ -22,6 +22,7 @@ from polyhost.errors import (
     WorkerTimeout,
     from_wire,
 )
+from polyhost.observe import NOBODY, ModelObserver, current
 from polyhost.predictor import ModelInfo
 from polyhost.settings import HostedModel
 from polyhost.worker import frames
@@ -42,6 +43,7 @@ WINDOW = 128
 SERIAL_WINDOW = 2
 WINDOW_BYTES = 4 << 20
 INTERRUPT_GRACE = 1.0
+NAMES_KEPT = 1024
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 
 
@@ -84,6 +86,7 @@ class Pending:
         "stream",
         "size",
         "accepted",
+        "exchange",
     )
 
     def __init__(
@@ -97,6 +100,7 @@ class Pending:
         self.tries = 0
         self.solo = False
         self.accepted = self.sent = time.monotonic()
+        self.exchange = current.get()
         self.stream: Optional[ReplyStream] = None
         self.size = len(body) if isinstance(body, bytes) else 0
 
@@ -123,9 +127,10 @@ class Pool:
         self,
         model: HostedModel,
         nursery: Nursery,
-        on_output: Callable[[str, str, bytes], None],
+        on_output: Callable[[str, str, bytes, int, str], None],
         *,
         max_queue: int = 10_000,
+        observer: ModelObserver = NOBODY,
     ) -> None:
         self.model = model
         self.name = model.name
@@ -135,6 +140,8 @@ class Pool:
         self.restarts = 0
         self._nursery = nursery
         self._on_output = on_output
+        self._observer = observer
+        self._names: Dict[int, str] = {}
         self._max_queue = max_queue
         self._queue: Deque[Pending] = deque()
         self._replicas: List[Replica] = []
@@ -170,6 +177,16 @@ class Pool:
     def busy(self) -> int:
         """Requests accepted and not yet answered."""
         return len(self._queue) + sum(len(replica.inflight) for replica in self._replicas)
+
+    @property
+    def queued(self) -> int:
+        """Requests that no worker has yet."""
+        return len(self._queue)
+
+    @property
+    def ready_workers(self) -> int:
+        """Replicas that can answer now."""
+        return sum(replica.ready for replica in self._replicas)
 
     @property
     def any_ready(self) -> bool:
@@ -234,7 +251,11 @@ class Pool:
             self._loop,
             on_frames=lambda found: self._on_frames(replica, found),
             on_exit=on_exit,
-            on_output=lambda name, data: self._on_output(self.name, name, data),
+            on_output=lambda stream, data, id: self._on_output(
+                self.name, stream, data, pid, self._names.get(id, "")
+            ),
+            on_metric=self._observer.counted,
+            marks=self._observer.marks_output,
         )
         replica.worker = worker
         self._replicas.append(replica)
@@ -303,7 +324,9 @@ class Pool:
     def _send_to_free(self, pending: Pending) -> bool:
         best: Optional[Replica] = None
         for replica in self._replicas:
-            if not replica.ready or replica.solo or replica.interrupted is not None:
+            if not replica.ready or replica.solo or replica.timed_out:
+                continue
+            if replica.interrupted is not None:
                 continue
             held = len(replica.inflight)
             if held == 0 or (
@@ -327,6 +350,8 @@ class Pool:
         if not replica.inflight:
             replica.progress = pending.sent
         replica.inflight[pending.id] = pending
+        if pending.exchange is not None and self._observer.marks_output:
+            self._remember_name(pending.id, pending.exchange.id)
         replica.bytes += pending.size
         replica.solo = pending.solo
         flags = Flag.SOLO if pending.solo else 0
@@ -338,6 +363,12 @@ class Pool:
             worker.send(data, body.fd)
         else:
             self._send_chunks(worker, pending, flags)
+
+    def _remember_name(self, id: int, name: str) -> None:
+        """Keep what clients call a request: its output may come after its answer."""
+        self._names[id] = name
+        if len(self._names) > NAMES_KEPT:
+            del self._names[next(iter(self._names))]
 
     def _send_chunks(self, worker: WorkerProcess, pending: Pending, flags: int) -> None:
         body = pending.body if isinstance(pending.body, bytes) else pending.body.read()
@@ -417,6 +448,9 @@ class Pool:
         del replica.inflight[pending.id]
         replica.bytes -= pending.size
         replica.solo = False
+        self._observer.served(
+            pending.exchange, pending.sent - pending.accepted, replica.progress - pending.sent
+        )
 
     def _release(self, pending: Pending) -> None:
         """Let go of the body: nobody can need it again."""
@@ -497,4 +531,4 @@ class Pool:
                 replica.worker.interrupt(head.id)
             elif now - replica.interrupted > INTERRUPT_GRACE:
                 replica.timed_out = True
-                replica.worker.kill()
+                replica.worker.end_hung()
