@@ -24,6 +24,7 @@ from polyhost.predictor import (
     Reply,
     Traits,
 )
+from polyhost.target import TargetType
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +34,12 @@ _SCHEMAS_KEPT = 256
 
 
 class Held:
-    """A value on Julia's side, or a table that has not had to go there yet."""
+    """A value on Julia's side, or a table that has not had to go there yet.
 
-    __slots__ = ("_runtime", "block", "handle", "rows", "table")
+    ``origin`` names the hook that made it; ``block`` owns memory that Julia may look at.
+    """
+
+    __slots__ = ("_runtime", "block", "handle", "origin", "rows", "table")
 
     def __init__(
         self,
@@ -43,13 +47,14 @@ class Held:
         rows: int,
         handle: int = 0,
         table: Optional[Table] = None,
-        block: Optional[Block] = None,
+        origin: str = "",
     ) -> None:
         self._runtime = runtime
         self.rows = rows
         self.handle = handle
         self.table = table
-        self.block = block
+        self.origin = origin
+        self.block: Optional[Block] = None
 
     def __del__(self) -> None:
         if self.handle:
@@ -64,7 +69,7 @@ class JuliaGuest:
 
     def __init__(self, runtime: rt.Runtime, spec: ModelSpec) -> None:
         self._runtime = runtime
-        self._target = spec.target
+        self._structured = spec.target.type is not TargetType.UNSTRUCTURED
         self._schemas: Dict[Tuple[str, ...], int] = {}
         self._names: Dict[bytes, Tuple[str, ...]] = {}
         custom = None if spec.custom_file is None else str(_inside(spec.code_dir, spec.custom_file))
@@ -90,8 +95,7 @@ class JuliaGuest:
         """Load a ``.jlso``: an MLJ machine, or the object in it, or a dictionary of several."""
         if artifact is None:
             return
-        path = Path(self._code_dir) / artifact
-        held = jlso.read(path)
+        held = jlso.read(artifact)
         items: List[Union[str, bytes]] = [held.format, held.manifest]
         for name, raw in held.objects:
             items += (name, raw)
@@ -100,10 +104,12 @@ class JuliaGuest:
         except errors.ModelError as error:
             versions = f"It was written by Julia {held.julia}; this" if held.julia else "This"
             here = f"{versions} is Julia {self._runtime.installation.version}."
-            raise _load_error(path.name, error, here) from error
+            raise _load_error(artifact.name, error, here) from error
 
     def describe(self) -> GuestInfo:
         """What the model tells of itself; its first predict is run, which compiles it."""
+        if self._structured:
+            self._runtime.warm()
         out = self._runtime.call(rt.DESCRIBE, self._session)
         told = json.loads(ctypes.string_at(out[0], out[1]))
         info = GuestInfo(
@@ -137,8 +143,13 @@ class JuliaGuest:
                 mimetype=payload.mimetype,
             )
         body = payload.bytes()
-        out = self._runtime.call(rt.READ, self._session, body, len(body), doing="read_input_data")
-        return Held(self._runtime, out[1], out[0])
+        out = self._runtime.call(rt.READ, self._session, body, len(body), "read")
+        held = Held(self._runtime, out[1], out[0])
+        if not out[2]:
+            raise errors.InvalidInput(
+                "the CSV body is empty: expected a line of column names, then a line a row."
+            )
+        return held
 
     def wrap(self, table: Table) -> Held:
         """The table; it goes to Julia when a hook or the built-in predict wants it."""
@@ -148,7 +159,8 @@ class JuliaGuest:
         """A frame as a neutral table."""
         if not data.handle and data.table is not None:
             return data.table
-        return self._table(self._runtime.call(rt.UNWRAP, data.handle, doing="unwrap"))
+        name = data.origin.encode("ascii")
+        return self._table(self._runtime.call(rt.UNWRAP, data.handle, name, len(name), data.origin))
 
     def rows(self, data: Held) -> Optional[int]:
         """Rows of a frame; None for anything else."""
@@ -161,7 +173,7 @@ class JuliaGuest:
             out = self._runtime.call(rt.READ_HOOK, self._session, body, len(body), name)
         else:
             out = self._numbers(rt.HOOK, (HOOKS.index(name) + 1, self._handle(data)), name)
-        return Held(self._runtime, out[1], out[0])
+        return Held(self._runtime, out[1], out[0], origin=name)
 
     def predict(self, data: Held, context: HookContext) -> Table:
         """The built-in predict."""

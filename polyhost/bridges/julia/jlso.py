@@ -51,13 +51,17 @@ def _container(content: bytes) -> Artifact:
     document = Lowered(root).value(root)
     metadata = document["metadata"]
     compression = str(metadata.get("compression", "none"))
-    manifest = metadata.get("manifest", b"")
-    return Artifact(
-        tuple((name, _unpacked(raw, compression)) for name, raw in _objects(document, content)),
-        format={"serialize": "julia_serialize"}.get(metadata["format"], metadata["format"]),
-        julia=str(metadata["julia"]) if "julia" in metadata else None,
-        manifest=_text(_unpacked(manifest, compression) if isinstance(manifest, bytes) else ""),
-    )
+    packed = _objects(document, content)
+    objects = tuple((name, _unpacked(raw, compression)) for name, raw in packed)
+    kind = "bson" if metadata["format"] == "bson" else "julia_serialize"
+    for name, raw in objects:
+        if kind != "bson" and not raw.startswith(STREAM_MAGIC):
+            raise ValueError(f"object {name!r} begins with {raw[:8]!r}: no stream of serialize")
+    manifest = metadata.get("manifest")
+    if isinstance(manifest, bytes):
+        manifest = _unpacked(manifest, compression if manifest else "none").decode("utf-8")
+    julia = metadata.get("julia")
+    return Artifact(objects, kind, None if julia is None else str(julia), manifest or "")
 
 
 def _objects(document: Dict[str, Any], content: bytes) -> List[Tuple[str, bytes]]:
@@ -77,10 +81,6 @@ def _unpacked(raw: bytes, compression: str) -> bytes:
     if compression.startswith("gzip"):
         return zlib.decompress(raw, 31)
     raise ValueError(f"unknown compression {compression!r}: expected none or gzip")
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def parse(content: bytes) -> Dict[str, Any]:

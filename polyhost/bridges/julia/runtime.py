@@ -102,7 +102,7 @@ class Runtime:
         # A project with PyCall or PythonCall calls into Python without taking the lock itself.
         if not self.call(CALLS_PYTHON)[0]:
             self._entries = [_RELEASING_GIL(address) for address in table]
-        self.call(WARM)
+        self._warm = False
 
     @classmethod
     def started(cls) -> Runtime:
@@ -133,6 +133,12 @@ class Runtime:
         """Call an entry with a packed list of texts, byte strings and None."""
         data = pack(items)
         return self.call(entry, handle, data, len(data), doing)
+
+    def warm(self) -> None:
+        """Compile what every structured request runs, once, before the first one waits for it."""
+        if not self._warm:
+            self.call(WARM)
+            self._warm = True
 
     def forget(self, handle: int) -> None:
         """Free a handle at the next call. Callable from any thread, finalizers included."""

@@ -45,12 +45,12 @@ end
 text(bytes::Vector{UInt8}) = String(bytes)
 text(::Nothing) = nothing
 
-numbers(data::Bytes, length::Int64) = at(Int64, Int64(UInt(data)), length >> 3)
+numbers(data::Bytes, nbytes::Int64) = at(Int64, Int64(UInt(data)), nbytes >> 3)
 
-function guarded(f, handle::Int64, data::Bytes, length::Int64, out::Out)::Cint
+function guarded(f, handle::Int64, data::Bytes, nbytes::Int64, out::Out)::Cint
     try
         SENT[] = nothing
-        Base.invokelatest(f, handle, data, length, out)
+        Base.invokelatest(f, handle, data, nbytes, out)
         return 0
     catch exception
         LAST_ERROR[] = json(report(exception, catch_backtrace(), CODE_DIR[]))
@@ -94,10 +94,10 @@ end
 do_describe(handle::Int64, ::Bytes, ::Int64, out::Out) =
     give_text(out, json(describe(HANDLES[handle])))
 
-function do_read(handle::Int64, data::Bytes, length::Int64, out::Out)
+function do_read(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
     # The reader keeps nothing of the bytes: columns are made of its own values.
-    frame = read_frame(HANDLES[handle], at(UInt8, Int64(UInt(data)), length))
-    give(out, keep(frame), rows_of(frame))
+    frame = read_frame(HANDLES[handle], at(UInt8, Int64(UInt(data)), nbytes))
+    give(out, keep(frame), rows_of(frame), Int64(length(propertynames(frame))))
 end
 
 do_schema(::Int64, data::Bytes, ::Int64, out::Out) =
@@ -114,8 +114,8 @@ function frame_of(session::Session, block::Vector{Int64})
     to_guest(session, Frame(copy(HANDLES[schema]::Vector{Symbol}), columns))
 end
 
-function do_wrap(handle::Int64, data::Bytes, length::Int64, out::Out)
-    frame = frame_of(HANDLES[handle], numbers(data, length))
+function do_wrap(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
+    frame = frame_of(HANDLES[handle], numbers(data, nbytes))
     give(out, keep(frame), rows_of(frame))
 end
 
@@ -128,21 +128,23 @@ end
 
 do_rows(handle::Int64, ::Bytes, ::Int64, out::Out) = give(out, rows_of(HANDLES[handle]))
 
-function do_unwrap(handle::Int64, ::Bytes, ::Int64, out::Out)
-    give_table(out, table_of(HANDLES[handle]))
-end
+do_unwrap(handle::Int64, data::Bytes, nbytes::Int64, out::Out) =
+    give_table(out, table_of(HANDLES[handle], unsafe_string(data, nbytes)))
 
-function table_of(value)
+function table_of(value, hook)
     df = as_frame(value)
     df === nothing || return names(df), columns_of(df)
     throw(
         Fault(
             "InvalidOutput",
-            "a hook returned a $(typeof(value)): expected a table, such as " *
+            "$hook returned $(told_type(value)): expected a table, such as " *
             "(Predictions = values,), PolyHost.Frame or a DataFrame.",
         ),
     )
 end
+
+told_type(::Nothing) = "nothing"
+told_type(value) = "a $(typeof(value))"
 
 function give_table(out::Out, table)
     names, columns = table
@@ -154,14 +156,14 @@ function give_table(out::Out, table)
     give_text(out, json(names), 4)
 end
 
-function do_hook(handle::Int64, data::Bytes, length::Int64, out::Out)
-    which_hook, value = numbers(data, length)
+function do_hook(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
+    which_hook, value = numbers(data, nbytes)
     result = run_hook(HANDLES[handle], HOOKS[which_hook], HANDLES[value])
     give_result(out, result)
 end
 
-function do_read_hook(handle::Int64, data::Bytes, length::Int64, out::Out)
-    bytes = copy(at(UInt8, Int64(UInt(data)), length))
+function do_read_hook(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
+    bytes = copy(at(UInt8, Int64(UInt(data)), nbytes))
     give_result(out, run_hook(HANDLES[handle], :read_input_data, bytes))
 end
 
@@ -170,18 +172,18 @@ function give_result(out::Out, result)
     flush_output()
 end
 
-do_predict(handle::Int64, data::Bytes, length::Int64, out::Out) =
-    give_table(out, predict_frame(HANDLES[handle], HANDLES[numbers(data, length)[1]]))
+do_predict(handle::Int64, data::Bytes, nbytes::Int64, out::Out) =
+    give_table(out, predict_frame(HANDLES[handle], HANDLES[numbers(data, nbytes)[1]]))
 
-function do_predict_block(handle::Int64, data::Bytes, length::Int64, out::Out)
+function do_predict_block(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
     session = HANDLES[handle]
-    give_table(out, predict_frame(session, frame_of(session, numbers(data, length))))
+    give_table(out, predict_frame(session, frame_of(session, numbers(data, nbytes))))
 end
 
-function do_transform(handle::Int64, data::Bytes, length::Int64, out::Out)
-    value, target = numbers(data, length)
+function do_transform(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
+    value, target = numbers(data, nbytes)
     y = target == 0 ? nothing : HANDLES[target]
-    give_table(out, table_of(run_transform(HANDLES[handle], HANDLES[value], y)))
+    give_table(out, table_of(run_transform(HANDLES[handle], HANDLES[value], y), "transform"))
     flush_output()
 end
 
@@ -209,8 +211,8 @@ function give_answer(out::Out, answer::Answer)
     give_text(out, json((answer.mimetype, answer.charset)), 4)
 end
 
-do_free(::Int64, data::Bytes, length::Int64, ::Out) =
-    foreach(handle -> delete!(HANDLES, handle), numbers(data, length))
+do_free(::Int64, data::Bytes, nbytes::Int64, ::Out) =
+    foreach(handle -> delete!(HANDLES, handle), numbers(data, nbytes))
 
 do_last_error(::Int64, ::Bytes, ::Int64, out::Out) = give_text(out, LAST_ERROR[])
 
@@ -230,7 +232,7 @@ function warm()
             push!(block, o.kind, address(o.data), address(o.aux), address(o.mask))
         end
         session = Session("", "", String[], nothing, nothing, nothing, nothing)
-        give_table(out, table_of(frame_of(session, block)))
+        give_table(out, table_of(frame_of(session, block), "warm"))
         delete!(HANDLES, block[1])
     end
 end
@@ -263,8 +265,8 @@ const ENTRIES = (
 const TABLE = Vector{Ptr{Cvoid}}(undef, length(ENTRIES))
 
 for (i, entry) in enumerate(ENTRIES)
-    @eval $(Symbol(:entry_, i))(handle::Int64, data::Bytes, length::Int64, out::Out)::Cint =
-        guarded($entry, handle, data, length, out)
+    @eval $(Symbol(:entry_, i))(handle::Int64, data::Bytes, nbytes::Int64, out::Out)::Cint =
+        guarded($entry, handle, data, nbytes, out)
 end
 
 macro entry_table()

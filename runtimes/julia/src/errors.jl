@@ -20,10 +20,12 @@ function report(exception, backtrace, code_dir::AbstractString)
         kind = exception isa Fault ? exception.kind : "ModelError",
         type = String(nameof(typeof(exception))),
         message = message_of(exception),
-        traceback = join(("[$i] $frame" for (i, frame) in enumerate(frames)), "\n"),
+        traceback = join((line_of(i, frame) for (i, frame) in enumerate(frames)), "\n"),
         location = location_of(exception, frames, code_dir),
     )
 end
+
+line_of(i, frame) = "[$i] $(frame.func) at $(frame.file):$(frame.line)"
 
 function message_of(exception)
     try

@@ -1,0 +1,3 @@
+load_model(code_dir) = nothing
+
+score(data, model) = (Predictions = data.a .+ model .* data.b,)

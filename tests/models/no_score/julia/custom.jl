@@ -1,0 +1,1 @@
+load_model(code_dir) = "a text predicts nothing"
