@@ -1,0 +1,191 @@
+"""The desired state: which models a server should hold, in one small JSON file.
+
+What was deployed over the admin API is written here, and made true again at the next start. The
+file is replaced in one step. One that cannot be read, or that somebody else's program wrote, is
+told of and never overwritten: :func:`set_aside` moves it away when the operator says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from polyhost.errors import StateError
+
+FORMAT = 1
+"""Version of the file's format; older ones stay readable, with a specimen each in the tests."""
+
+KIND = "polyhost desired state"
+MOST_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class DesiredModel:
+    """One model that should be there.
+
+    ``source``: what its version was made from. ``digest``: of the version in the store, or None
+    for a folder that is served where it is. ``settings``: what was said beside that, as in the
+    configuration file, by dotted name (``limits.deadline``); values are plain JSON.
+    """
+
+    name: str
+    source: str
+    version: str = "1"
+    digest: Optional[str] = None
+    replicas: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """All models that should be there, by name."""
+
+    models: Mapping[str, DesiredModel] = field(default_factory=dict)
+
+    def having(self, model: DesiredModel) -> DesiredState:
+        """This state with a model added or replaced."""
+        return DesiredState({**self.models, model.name: model})
+
+    def lacking(self, name: str) -> DesiredState:
+        """This state without a model."""
+        return DesiredState({key: model for key, model in self.models.items() if key != name})
+
+
+def read(path: Path) -> DesiredState:
+    """The state in a file; an empty one when there is no file. StateError when it is not ours."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return DesiredState()
+    except OSError as error:
+        raise _wrong(path, f"it cannot be read: {error.strerror or error}") from error
+    return _decode(path, data)
+
+
+def write(path: Path, state: DesiredState) -> None:
+    """Replace the file in one step. StateError when what is there now is not ours to replace."""
+    read(path)
+    try:
+        _replace(path, encode(state))
+    except OSError as error:
+        raise StateError(
+            f"cannot write the desired state to {path}: {error.strerror or error}. The file is as "
+            "it was. Look at the space left and the permissions there.",
+            path=str(path),
+        ) from error
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be read, contents untouched; its new name."""
+    for number in range(1, 10_000):
+        aside = path.with_name(f"{path.name}.aside-{number}")
+        try:
+            os.link(path, aside)  # unlike a rename, this never replaces a file
+        except FileExistsError:
+            continue
+        path.unlink()
+        return aside
+    raise StateError(f"too many files called {path.name}.aside-N beside {path}. Remove some.")
+
+
+def encode(state: DesiredState) -> bytes:
+    """The bytes of the file: equal states have equal bytes."""
+    models = []
+    for name in sorted(state.models):
+        model = asdict(state.models[name])
+        model["settings"] = dict(model["settings"])
+        models.append(model)
+    document = {"kind": KIND, "format": FORMAT, "models": models}
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # one name for what is new: a killed writer leaves one
+        new = path.with_name(f"{path.name}.new")
+        try:
+            _write_whole(new, data)
+            os.replace(new, path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _decode(path: Path, data: bytes) -> DesiredState:
+    document = _document(path, data)
+    models: Dict[str, DesiredModel] = {}
+    found = document.get("models")
+    if not isinstance(found, list):
+        raise _wrong(path, "it has no list of models")
+    for number, entry in enumerate(found, 1):
+        model = _model(path, number, entry)
+        if model.name in models:
+            raise _wrong(path, f"model {model.name!r} is there twice")
+        models[model.name] = model
+    return DesiredState(models)
+
+
+def _document(path: Path, data: bytes) -> Dict[str, Any]:
+    if len(data) > MOST_BYTES:
+        raise _wrong(path, f"it is larger than {MOST_BYTES} bytes")
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        what = "it is empty" if not data else f"it is damaged or cut short ({error})"
+        raise _wrong(path, what) from error
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise _wrong(path, f"it is another program's: expected kind {KIND!r}")
+    if document.get("format") != FORMAT:
+        raise _wrong(
+            path,
+            f"its format is {document.get('format')!r}: expected {FORMAT}. A newer polyhost may "
+            "have written it",
+        )
+    return document
+
+
+_FIELDS: Dict[str, Tuple[type, ...]] = {
+    "name": (str,),
+    "source": (str,),
+    "version": (str,),
+    "digest": (str, type(None)),
+    "replicas": (int,),
+    "settings": (dict,),
+}
+
+
+def _model(path: Path, number: int, entry: Any) -> DesiredModel:
+    if not isinstance(entry, dict):
+        raise _wrong(path, f"model {number} is no object")
+    if set(entry) != set(_FIELDS):
+        odd = ", ".join(sorted(set(entry) ^ set(_FIELDS)))
+        raise _wrong(path, f"model {number} lacks these fields, or has them too many: {odd}")
+    for name, types in _FIELDS.items():
+        if not isinstance(entry[name], types) or isinstance(entry[name], bool):
+            raise _wrong(path, f"{name} of model {number} is {entry[name]!r}")
+    return DesiredModel(**entry)
+
+
+def _wrong(path: Path, why: str) -> StateError:
+    return StateError(
+        f"{path} is no desired state that can be used: {why}. It was left as it is. Mend it, or "
+        "move it away and deploy the models again.",
+        path=str(path),
+    )
