@@ -8,7 +8,7 @@ after all. The two agree but for numbers that differ in the last bit (R's own pa
 from __future__ import annotations
 
 import re
-from typing import Any, List, Optional
+from typing import Any, FrozenSet, List, Optional
 
 import numpy as np
 
@@ -27,6 +27,13 @@ _BOM = b"\xef\xbb\xbf"
 _ODD_QUOTE = re.compile(rb'[^,\n]"[^,\n]|\\"')
 
 
+# Whole numbers and logicals that pyarrow takes and read.csv does not: in hexadecimal, beside blanks.
+_ODD_WHOLE = re.compile(rb"0[xX]|[ \t][,\n\"]|[,\n\"][ \t]|^[ \t]|[ \t]$")
+
+# A plus sign makes pyarrow read whole numbers as doubles.
+_PLUS = re.compile(rb"(?:^|[,\n\"])\+[0-9]")
+
+
 def read_csv(engine: Engine, body: Buffer) -> Held:
     """The body as a data frame; InvalidInput for rows of unequal length and the like."""
     data = _clean(body)
@@ -34,7 +41,7 @@ def read_csv(engine: Engine, body: Buffer) -> Held:
         frame = _read_fast(engine, data)
         if frame is not None:
             return frame
-    frame = engine.call("read", "read_csv_text", _decode(data))
+    frame = engine.call("read", "read_csv_text", decode(data))
     assert frame is not None
     return frame
 
@@ -58,13 +65,14 @@ def _clean(body: Buffer) -> bytes:
     return data
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """UTF-8 text; InvalidInput with the place of what is none."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         found = data[error.start : error.start + 8]
         raise InvalidInput(
-            f"supplied CSV input encoding must be UTF-8: found {found!r} at offset {error.start}. "
+            f"supplied input encoding must be UTF-8: found {found!r} at offset {error.start}. "
             "Convert the file to UTF-8."
         ) from error
 
@@ -80,11 +88,12 @@ def _read_fast(engine: Engine, data: bytes) -> Optional[Held]:
     header = data[start:end]
     if end < 0 or header.count(b'"') % 2 or _has_odd_quotes(data):
         return None
-    held = engine.call("read", "header_names", _decode(header))
+    held = engine.call("read", "header_names", decode(header))
     assert held is not None
     names = engine.api.to_strings(held.sexp)
     try:
-        table = _parse(pyarrow.py_buffer(data).slice(end + 1), len(names))
+        rows = pyarrow.py_buffer(data).slice(end + 1)
+        table = _parse(rows, len(names), _suspects(data, end))
     except pyarrow.ArrowInvalid:
         return None
     if not table.num_rows:
@@ -94,10 +103,17 @@ def _read_fast(engine: Engine, data: bytes) -> Optional[Held]:
 
 
 def _has_odd_quotes(data: bytes) -> bool:
-    return b'"' in data and _ODD_QUOTE.search(data.replace(b'""', b"")) is not None
+    quotes = data.count(b'"')
+    if quotes % 2:
+        return True
+    return quotes > 0 and _ODD_QUOTE.search(data.replace(b'""', b"")) is not None
 
 
-def _parse(data: Any, width: int) -> Any:
+def _parse(data: Any, width: int, suspects: FrozenSet[str]) -> Any:
+    """A column's type is pyarrow's where read.csv would find the same, else text, typed by R.
+
+    Dates are text to read.csv; so is what may hide in columns of the types that are ``suspects``.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
@@ -119,18 +135,28 @@ def _parse(data: Any, width: int) -> Any:
         )
 
     table = read([])
-    dates = [name for name in names if _is_time(table.schema.field(name).type)]
-    if dates:  # text to read.csv
-        texts = read(dates)
-        for name in dates:
-            table = table.set_column(int(name), name, texts.column(name))
+    texts = [field.name for field in table.schema if _is_suspect(field.type, suspects)]
+    if texts:
+        again = read(texts)
+        for name in texts:
+            table = table.set_column(int(name), name, again.column(name))
     return table.combine_chunks()
 
 
-def _is_time(kind: Any) -> bool:
+def _suspects(data: bytes, start: int) -> FrozenSet[str]:
+    """Types, by pyarrow's names, that read.csv may not find in columns where pyarrow does."""
+    found: List[str] = []
+    if _ODD_WHOLE.search(data, start):
+        found += ["int64", "bool"]
+    if _PLUS.search(data, start):
+        found.append("double")
+    return frozenset(found)
+
+
+def _is_suspect(kind: Any, suspects: FrozenSet[str]) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_temporal(kind))
+    return bool(pa.types.is_temporal(kind)) or str(kind) in suspects
 
 
 def _decode_cells(table: Any, data: bytes) -> None:
@@ -138,7 +164,7 @@ def _decode_cells(table: Any, data: bytes) -> None:
     import pyarrow as pa
 
     if any(pa.types.is_binary(column.type) for column in table.columns):
-        _decode(data)
+        decode(data)
 
 
 def _part(column: Any) -> Part:

@@ -7,7 +7,7 @@ from typing import Any, Dict, FrozenSet, List, Optional, Tuple, Union
 
 from polyhost.bridges.r import api as r_api
 from polyhost.bridges.r.api import Pairs
-from polyhost.bridges.r.csv import read_csv
+from polyhost.bridges.r.csv import decode, read_csv
 from polyhost.bridges.r.engine import LANGUAGE, Engine, Held, start
 from polyhost.bridges.r.frames import scores, to_frame, to_table
 from polyhost.errors import MissingHook, UnsupportedContentType
@@ -28,8 +28,10 @@ TRAITS = Traits(
     extra_output="classification+regression",
     threads=1,
     load_model_may_defer=True,
+    formats=("mtx",),
 )
 
+_SPARSE_TYPE = "text/mtx"
 _CSV_TYPES = ("", "text/csv", "text/plain")
 
 
@@ -143,8 +145,9 @@ class RGuest:
     def _no_predict(self, framework: str, refusal: str) -> MissingHook:
         hook = "transform" if self._target.type is TargetType.TRANSFORM else "score"
         return MissingHook(
-            f"the built-in predict cannot serve this model of {framework} for target type "
-            f"{self._target.type.value!r}: {refusal}. Define a {hook} hook in custom.R.",
+            f"hook {hook!r} is missing in {self._spec.code_dir} ({LANGUAGE}, target type "
+            f"{self._target.type.value!r}): the built-in predict does not serve this model of "
+            f"{framework}, since {refusal}. Define {hook} in custom.R.",
             language=LANGUAGE,
             hook=hook,
             found=sorted(self.hooks),
@@ -153,14 +156,25 @@ class RGuest:
     # Frames
 
     def read(self, payload: Payload) -> Handle:
-        """A CSV body as read.csv reads it."""
+        """A CSV body as read.csv reads it; a Matrix Market body as a sparse matrix."""
+        if payload.mimetype == _SPARSE_TYPE:
+            return self._read_sparse(payload)
         if payload.mimetype not in _CSV_TYPES:
             raise UnsupportedContentType(
                 f"payload format {payload.mimetype!r} is not supported by R models: expected "
-                "text/csv. Define a read_input_data hook to read it.",
+                f"text/csv or {_SPARSE_TYPE}. Define a read_input_data hook to read it.",
                 mimetype=payload.mimetype,
             )
         return read_csv(self._engine, payload.body)
+
+    def _read_sparse(self, payload: Payload) -> Handle:
+        names = payload.parts.get("X.colnames")
+        return self._engine.call(
+            "read",
+            "read_mtx_text",
+            decode(payload.bytes()),
+            None if names is None else decode(bytes(names)).split(),
+        )
 
     def wrap(self, table: Table) -> Handle:
         """A neutral table as a data frame, or as a sparse matrix where it is sparse."""

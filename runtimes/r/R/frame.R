@@ -30,6 +30,31 @@ sparse_rows <- function(row, column, values, names, rows) {
   matrix
 }
 
+#' Read Matrix Market text as a sparse matrix
+#' @export
+read_mtx_text <- function(text, names = NULL) {
+  require_packages("Matrix", "sparse input")
+  connection <- textConnection(text)
+  on.exit(close(connection))
+  matrix <- tryCatch(Matrix::readMM(connection), error = function(condition) {
+    abort(
+      "invalid_input", "cannot read the sparse data: ", conditionMessage(condition),
+      ". Expected Matrix Market coordinate text."
+    )
+  })
+  if (is.null(names)) {
+    return(matrix)
+  }
+  if (length(names) != ncol(matrix)) {
+    abort(
+      "invalid_input", length(names), " column names for a sparse matrix of ", ncol(matrix),
+      " columns: expected one name for each."
+    )
+  }
+  colnames(matrix) <- names
+  matrix
+}
+
 #' Rows of a frame or matrix, or NULL
 #' @export
 frame_rows <- function(frame) if (length(dim(frame)) == 2L) nrow(frame)
