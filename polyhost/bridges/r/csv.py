@@ -18,7 +18,7 @@ from polyhost.bridges.r.parts import Part, whole, with_na
 from polyhost.errors import InvalidInput
 from polyhost.payload import Buffer
 
-FAST_FROM = 1 << 15
+FAST_FROM = 1 << 14
 """Bodies of so many bytes are parsed by pyarrow."""
 
 _BOM = b"\xef\xbb\xbf"
@@ -27,8 +27,14 @@ _BOM = b"\xef\xbb\xbf"
 _ODD_QUOTE = re.compile(rb'[^,\n]"[^,\n]|\\"')
 
 
-# Whole numbers and logicals that pyarrow takes and read.csv does not: in hexadecimal, beside blanks.
-_ODD_WHOLE = re.compile(rb"0[xX]|[ \t][,\n\"]|[,\n\"][ \t]|^[ \t]|[ \t]$")
+# Beside blanks or in hexadecimal, whole numbers and logicals are taken by pyarrow, not by read.csv.
+_HEXADECIMAL = (b"0x", b"0X")
+_BESIDE_BLANKS = tuple(
+    pair
+    for blank in (b" ", b"\t")
+    for mark in (b",", b"\n", b'"')
+    for pair in (blank + mark, mark + blank)
+)
 
 # A plus sign makes pyarrow read whole numbers as doubles.
 _PLUS = re.compile(rb"(?:^|[,\n\"])\+[0-9]")
@@ -146,9 +152,12 @@ def _parse(data: Any, width: int, suspects: FrozenSet[str]) -> Any:
 def _suspects(data: bytes, start: int) -> FrozenSet[str]:
     """Types, by pyarrow's names, that read.csv may not find in columns where pyarrow does."""
     found: List[str] = []
-    if _ODD_WHOLE.search(data, start):
+    blanks = (b" " in data or b"\t" in data) and (
+        any(pair in data for pair in _BESIDE_BLANKS) or data[-1:] in (b" ", b"\t")
+    )
+    if blanks or any(sign in data for sign in _HEXADECIMAL):
         found += ["int64", "bool"]
-    if _PLUS.search(data, start):
+    if b"+" in data and _PLUS.search(data, start):
         found.append("double")
     return frozenset(found)
 
