@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from polyhost.errors import PolyhostError, SettingsError
+from polyhost.errors import PolyhostError
 
 NEVER, NOTYET, NOTIMPL = "never", "notyet", "notimpl"
 
@@ -28,6 +28,5 @@ class Gap:
         )
 
 
-_NO_TRANSFORM = Gap(NOTIMPL, "only transformers that hooks make, in some languages", SettingsError)
-
 GAPS: dict[tuple[str, str], Gap] = {}
+"""By scenario and language. None: every language shows every scenario."""

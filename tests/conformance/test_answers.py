@@ -67,12 +67,6 @@ def test_extra_columns_over_http(host_of, scenario, runtime):
     )
 
 
-@pytest.mark.parametrize(("scenario", "runtime"), cases(["prints"]))
-def test_what_a_model_prints_is_no_part_of_its_answer(polyhost, scenario, runtime):
-    output = run_score(polyhost, scenario, runtime)
-    assert output.read_text(encoding="utf-8").startswith("Predictions\n")
-
-
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["prints"]))
 def test_what_a_model_prints_is_passed_on(host_of, scenario, runtime):
     server = host_of(runtime, HOSTED)

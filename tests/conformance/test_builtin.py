@@ -114,7 +114,7 @@ def test_malformed_json_is_the_callers_mistake(builtin_host, scenario, runtime):
     assert reply.status_code == 400, reply.text
 
 
-@pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["binary", "multiclass"]))
+@pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["binary"]))
 def test_labels_that_are_not_the_models_fail_at_load(polyhost, made, scenario, runtime, tmp_path):
     model = made(runtime, scenario)
     folder = tmp_path / "model"

@@ -33,7 +33,7 @@ def test_from_the_command_line(polyhost, scenario, runtime):
     kind, says = {**AT_LOAD, **IN_SCORE}[scenario]
     with pytest.raises(kind) as raised:
         run_score(polyhost, scenario, runtime)
-    assert says in raised.value.message
+    assert says in raised.value.message.lower()
     assert raised.value.exit_code == 1
 
 
@@ -41,7 +41,9 @@ def test_from_the_command_line(polyhost, scenario, runtime):
 def test_the_native_traceback_is_told_when_asked_for(polyhost, scenario, runtime):
     with pytest.raises(errors.ModelError) as raised:
         run_score(polyhost, scenario, runtime, CSV, "--show-stacktrace")
-    assert raised.value.err.count("score went wrong") > 1
+    message, *trace = raised.value.err.splitlines()
+    assert "score went wrong" in message
+    assert any("score" in line for line in trace)
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(IN_SCORE))
