@@ -196,7 +196,7 @@ def _jars(spec: ModelSpec) -> Any:
 
 def _all_jars(artifacts: Tuple[Path, ...]) -> bool:
     """Jars are loaded together: a model and what it needs."""
-    return all(path.suffix.lower() == ".jar" for path in artifacts)
+    return bool(artifacts) and all(path.suffix.lower() == ".jar" for path in artifacts)
 
 
 def _java_target(target: Target) -> Any:

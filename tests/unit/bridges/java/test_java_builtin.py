@@ -1,0 +1,374 @@
+"""The artifacts a Java model may be, against the predictions of the tool that made them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from polyhost.bridges.java import tables
+from polyhost.bridges.java.levels import Levels, numbers, parse
+from polyhost.errors import LoadError, SchemaMismatch
+from polyhost.payload import Dictionary, Payload, Table
+from polyhost.predictor import ColumnInfo, GuestInfo, ModelSpec
+from polyhost.target import Target, TargetType
+
+from . import scoring_jar
+
+pytestmark = pytest.mark.runtime("java")
+
+TARGETS = {
+    "regression": Target(TargetType.REGRESSION),
+    "binary": Target(TargetType.BINARY, ("malignant", "benign")),
+    "multiclass": Target(TargetType.MULTICLASS, ("setosa", "versicolor", "virginica")),
+    "anomaly": Target(TargetType.ANOMALY),
+}
+H2O = (
+    "regression",
+    "regression_pojo",
+    "regression_drf",
+    "regression_words",
+    "regression_offset",
+    "regression_encoded",
+    "regression_deep",
+    "binary",
+    "binary_pojo",
+    "binary_glm",
+    "binary_xgboost",
+    "multiclass",
+    "multiclass_pojo",
+    "anomaly",
+)
+
+
+@pytest.fixture(scope="module")
+def loaded(java_process):
+    """``loaded(folder, target)``: the model of a folder, by its artifacts."""
+
+    def load(folder, target, **options):
+        artifacts = tuple(Path(path.name) for path in sorted(folder.iterdir()) if path.is_file())
+        guest = java_process.open(ModelSpec(folder, "java", target, None, artifacts, options))
+        guest.load_artifact(artifacts[0])
+        return guest
+
+    return load
+
+
+@pytest.fixture
+def h2o(made, loaded):
+    def load(scenario, **options):
+        target = TARGETS[scenario.partition("_")[0]]
+        return loaded(made / scenario / "model", target, **options)
+
+    return load
+
+
+def predict(guest, data):
+    handle = guest.read(Payload(data)) if isinstance(data, bytes) else data
+    return guest.predict(handle, guest.context())
+
+
+def expected(folder):
+    with (folder / "expected.csv").open(newline="") as file:
+        names, *rows = csv.reader(file)
+    return tuple(names), np.array([[float(cell or "nan") for cell in row] for row in rows])
+
+
+def texts(body):
+    """The cells of a CSV as they stand there."""
+    names, *rows = csv.reader(body.decode().splitlines())
+    return Table(names, [np.array(column, dtype=object) for column in zip(*rows, strict=True)])
+
+
+@pytest.mark.parametrize("scenario", H2O)
+def test_h2o_predicts_as_h2o(made, h2o, scenario):
+    guest = h2o(scenario)
+    names, values = expected(made / scenario)
+    body = (made / scenario / "input.csv").read_bytes()
+    table = predict(guest, body)
+    assert table.names == names
+    assert np.array_equal(
+        table.matrix if table.matrix is not None else _matrix(table), values, equal_nan=True
+    )
+
+
+@pytest.mark.parametrize("scenario", H2O)
+def test_many_rows_of_a_large_file(made, h2o, scenario):
+    header, rows = (made / scenario / "input.csv").read_bytes().split(b"\n", 1)
+    _, values = expected(made / scenario)
+    repeats = 20_000 // len(values)
+    table = predict(h2o(scenario, threads=2), header + b"\n" + rows * repeats)
+    assert np.array_equal(_matrix(table), np.tile(values, (repeats, 1)), equal_nan=True)
+
+
+@pytest.mark.parametrize("scenario", ["regression", "regression_words", "regression_encoded"])
+def test_a_table_that_a_hook_made_predicts_alike(made, java_process, scenario):
+    """It stays in Java, where the levels are looked up once more."""
+    folder = made / scenario / "model"
+    (folder / "Custom.java").write_text(
+        "import io.polyhost.*;\npublic class Custom implements Hooks {\n"
+        "public Table transform(Table rows, Object model) { return rows; } }\n"
+    )
+    spec = ModelSpec(folder, "java", TARGETS["regression"], Path("Custom.java"))
+    guest = java_process.open(spec)
+    guest.load_artifact(Path("model.zip"))
+    body = (made / scenario / "input.csv").read_bytes()
+    handle = guest.hook("transform", guest.read(Payload(body)), guest.context())
+    table = guest.predict(handle, guest.context())
+    (folder / "Custom.java").unlink()
+    assert np.array_equal(_matrix(table), expected(made / scenario)[1], equal_nan=True)
+
+
+def test_the_form_of_the_table_does_not_matter(made, h2o):
+    guest = h2o("binary")
+    _, values = expected(made / "binary")
+    cells = texts((made / "binary" / "input.csv").read_bytes())
+    matrix = np.stack([numbers(column) for column in cells.columns], axis=1)
+    shuffled = list(reversed(range(len(cells.names))))
+    forms = {
+        "texts": cells,
+        "dictionary": Table(
+            cells.names,
+            [
+                Dictionary(np.arange(cells.rows, dtype=np.int32), tuple(column))
+                for column in cells.columns
+            ],
+        ),
+        "columns": Table(cells.names, list(matrix.T)),
+        "matrix": Table.from_matrix(cells.names, matrix),
+        "shuffled": cells.select(shuffled),
+        "shuffled matrix": Table.from_matrix(
+            [cells.names[i] for i in shuffled], matrix[:, shuffled].copy()
+        ),
+        "with others": Table((*cells.names, "more"), (*cells.columns, cells.columns[0])),
+    }
+    for name, table in forms.items():
+        assert np.array_equal(_matrix(predict(guest, table)), values, equal_nan=True), name
+
+
+def test_one_row_at_a_time(made, h2o):
+    guest = h2o("regression")
+    cells = texts((made / "regression" / "input.csv").read_bytes())
+    rows = [predict(guest, cells.slice(i, i + 1)).columns[0][0] for i in range(cells.rows)]
+    assert np.array_equal(rows, expected(made / "regression")[1][:, 0], equal_nan=True)
+
+
+def test_no_rows(h2o, made):
+    header = (made / "multiclass" / "input.csv").read_bytes().split(b"\n")[0]
+    assert predict(h2o("multiclass"), header + b"\n").rows == 0
+
+
+def test_a_category_of_digits_is_no_number(made, h2o):
+    """The column sex of the diabetes data: a level 1 that came as 1, 1.0 or "1"."""
+    guest = h2o("regression")
+    first = texts((made / "regression" / "input.csv").read_bytes()).slice(0, 1)
+    position = first.names.index("sex")
+    answers = []
+    for sex in (["2"], [2], [2.0], ["1"], [1], [True], ["2.0"], [None]):
+        cell = np.array(sex, dtype=None if sex[0] is not None else object)
+        columns = list(first.columns)
+        columns[position] = cell.astype(object) if cell.dtype.kind == "U" else cell
+        answers.append(predict(guest, Table(first.names, columns)).columns[0][0])
+    two, one, unknown = answers[0], answers[3], answers[7]
+    assert len({one, two}) == 2
+    assert answers == [two, two, two, one, one, one, unknown, unknown]
+
+
+def test_describe(h2o):
+    numbers_of = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
+    assert h2o("regression").describe() == GuestInfo(
+        framework="h2o gbm",
+        columns=tuple(ColumnInfo(n, "text" if n == "sex" else "number") for n in numbers_of),
+        schema_source="model",
+        row_wise=True,
+    )
+    info = h2o("multiclass").describe()
+    assert (info.labels, info.matrix) == (("setosa", "versicolor", "virginica"), True)
+
+
+def test_columns_that_are_missing_are_named(made, h2o):
+    body = b"age,bmi\n1,2\n"
+    with pytest.raises(SchemaMismatch, match=r"missing 'sex', 'bp'.*found 'age', 'bmi'") as caught:
+        predict(h2o("regression"), body)
+    assert caught.value.missing == ["sex", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
+    nothing = ",".join(("age", "bmi", "sex", "bp", "s1", "s2", "s3", "s4", "s5", "s6")).encode()
+    full = predict(h2o("regression"), nothing + b"\n1,2" + b"," * 8 + b"\n")
+    for scenario in ("regression", "regression_pojo"):
+        allowed = predict(h2o(scenario, allow_missing_columns=True), body)
+        assert allowed.columns[0][0] == full.columns[0][0]
+
+
+def test_a_missing_offset_is_refused(made, h2o):
+    cells = texts((made / "regression_offset" / "input.csv").read_bytes())
+    others = [i for i, name in enumerate(cells.names) if name != "bmi"]
+    with pytest.raises(SchemaMismatch, match="missing 'bmi'"):
+        predict(h2o("regression_offset"), cells.select(others))
+
+
+# Fails at load
+
+
+def test_a_category_that_is_not_served(made, loaded):
+    with pytest.raises(LoadError, match="category Clustering cannot be served: expected Regre"):
+        loaded(made / "clusters" / "model", TARGETS["regression"])
+
+
+@pytest.mark.parametrize(
+    ("scenario", "target"), [("binary", "regression"), ("regression", "binary")]
+)
+def test_a_model_of_another_kind_than_the_target(made, loaded, scenario, target):
+    with pytest.raises(LoadError, match="Give the target type that fits the model"):
+        loaded(made / scenario / "model", TARGETS[target])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.zip", b"no zip", "model.zip is no H2O MOJO that can be read"),
+        ("Model.java", b"public class Model {\n  int x = ;\n}", r"Model.java:2: illegal start"),
+        ("Model.java", b"public class Model {}", "expected class Model to extend hex.genmodel"),
+        ("model.jar", b"no jar", "no scoring-code model can be loaded"),
+        ("model.mojo", b"", "cannot load model.mojo: expected an H2O MOJO"),
+    ],
+)
+def test_a_broken_artifact(tmp_path, loaded, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LoadError, match=message):
+        loaded(tmp_path, TARGETS["regression"])
+
+
+def test_a_pojo_may_be_renamed_and_leaves_nothing_behind(made, loaded, tmp_path):
+    source = made / "regression_pojo" / "model" / "regression_pojo.java"
+    (tmp_path / "another name.java").write_bytes(source.read_bytes())
+    body = (made / "regression_pojo" / "input.csv").read_bytes()
+    table = predict(loaded(tmp_path, TARGETS["regression"]), body)
+    assert np.array_equal(_matrix(table), expected(made / "regression_pojo")[1], equal_nan=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["another name.java"]
+
+
+# Scoring-code jars
+
+
+def test_scoring_code_sees_a_csv_as_text(tmp_path, loaded):
+    scoring_jar.regression(tmp_path / "jars" / "model.jar")
+    guest = loaded(_jars_only(tmp_path), TARGETS["regression"])
+    table = predict(guest, b"n,t\n1.5,\xc3\xbc\n,\n")
+    assert table.names == ("Predictions",)
+    assert list(table.columns[0]) == [13 + 100 * 11, 10 + 100 * 10]
+
+
+def test_scoring_code_sees_typed_cells_as_it_declares_them(tmp_path, loaded):
+    scoring_jar.regression(tmp_path / "jars" / "model.jar")
+    guest = loaded(_jars_only(tmp_path), TARGETS["regression"])
+    table = Table(["n", "t"], [np.array([1.5, np.nan]), np.array([7, 70])])
+    assert list(predict(guest, table).columns[0]) == [1.5 + 100 * 11, 100 * 12]
+    assert guest.describe().columns == (ColumnInfo("n", "number"), ColumnInfo("t", "text"))
+
+
+def test_two_jars_of_the_same_classes_do_not_meet(tmp_path, loaded):
+    answers = []
+    for offset in (1000, 2000):
+        folder = tmp_path / str(offset)
+        scoring_jar.regression(folder / "jars" / "model.jar", offset)
+        guest = loaded(_jars_only(folder), TARGETS["regression"])
+        answers.append(predict(guest, b"n,t\n,\n").columns[0][0])
+    assert answers == [2010, 3010]
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "names"),
+    [
+        (("no", "yes"), ("yes", "no"), ("no", "yes")),
+        (("0", "1.0"), ("1", "0"), ("0", "1.0")),
+        (("good", "bad"), ("yes", "no"), ("yes", "no")),
+    ],
+)
+def test_two_classes_by_name_or_by_position(tmp_path, loaded, own, asked, names):
+    scoring_jar.classifier(tmp_path / "jars" / "model.jar", *own)
+    guest = loaded(_jars_only(tmp_path), Target(TargetType.BINARY, asked))
+    table = predict(guest, b"n,t\n1,x\n")
+    assert (table.names, [column[0] for column in table.columns]) == (names, [0.75, 0.25])
+    assert guest.describe().labels == names
+
+
+def test_more_classes_keep_their_names(tmp_path, loaded):
+    scoring_jar.classifier(tmp_path / "jars" / "model.jar", "x", "y", "z")
+    guest = loaded(_jars_only(tmp_path), Target(TargetType.MULTICLASS, ("z", "y", "x")))
+    table = predict(guest, b"n,t\n1,x\n2,y\n")
+    assert table.names == ("x", "y", "z")
+    assert _matrix(table).tolist() == [[0.5, 0.25, 0.25]] * 2
+
+
+def test_several_scoring_models_are_too_many(tmp_path, loaded):
+    scoring_jar.regression(tmp_path / "jars" / "a.jar")
+    scoring_jar.classifier(tmp_path / "jars" / "b.jar", "x", "y")
+    with pytest.raises(LoadError, match="More than one DataRobot model"):
+        loaded(_jars_only(tmp_path), TARGETS["regression"])
+
+
+def _jars_only(folder):
+    """A code dir of the jars that were built in ``jars``, without their sources."""
+    code_dir = folder / "model"
+    code_dir.mkdir()
+    for jar in sorted((folder / "jars").glob("*.jar")):
+        (code_dir / jar.name).write_bytes(jar.read_bytes())
+    return code_dir
+
+
+def _matrix(table):
+    return np.stack([np.asarray(column) for column in table.columns], axis=1)
+
+
+# Cells as numbers
+
+SPELLINGS = (
+    "1", " 1.5 ", "+2", "-3e5", ".5", "5.", "1d", "1.5F", "0x1p3", "0x1.8p1d", "NaN", "Infinity",
+    "-Infinity", "1e400", "4.9e-324", "\t7\n", "inf", "nan", "1_000", "1,5", "NA", "", "  ", "x",
+    "--1", "1e", "\u0661", "0x10", "true", "\u00a01",
+)  # fmt: skip
+
+
+def test_a_text_is_a_number_where_java_says_so(opened):
+    guest = opened(
+        """public Table transform(Table rows, Object model) {
+             double[] seen = new double[rows.rows()];
+             for (int i = 0; i < seen.length; i++) {
+               try {
+                 seen[i] = Double.parseDouble(rows.column("x").text(i).trim());
+               } catch (NumberFormatException none) {
+                 seen[i] = Double.NaN;
+               }
+             }
+             return Table.of("x", seen);
+           }"""
+    )
+    table = Table(["x"], [np.array(SPELLINGS, dtype=object)])
+    java = guest.unwrap(guest.hook("transform", table, guest.context())).columns[0]
+    assert np.array_equal([parse(text) for text in SPELLINGS], java, equal_nan=True)
+
+
+def test_levels_may_be_named_with_their_column():
+    levels = Levels("sex", ["sex.f", "m", "sex.m"])
+    cells = np.array(["f", "sex.f", "m", "sex.m", "x", None], dtype=object)
+    assert repr(levels.codes(cells).tolist()) == "[0.0, 0.0, 1.0, 2.0, nan, nan]"
+
+
+def test_levels_of_booleans_and_of_many_numbers():
+    truths = np.array([True, False])
+    assert Levels("b", ["FALSE", "TRUE"]).codes(truths).tolist() == [1.0, 0.0]
+    digits = np.tile([1.0, 2.0, np.nan], 100)
+    codes = Levels("d", ["1", "2.0"]).codes(digits)
+    assert np.array_equal(codes, np.tile([0.0, 1.0, np.nan], 100), equal_nan=True)
+
+
+def test_time_counts_in_milliseconds():
+    times = np.array(["1970-01-01T00:00:01.5", "NaT"], "datetime64[us]")
+    assert np.array_equal(numbers(times), [1500.0, np.nan], equal_nan=True)
+
+
+def test_a_table_that_java_cannot_hold(monkeypatch):
+    monkeypatch.setattr(tables, "_LARGEST_BLOCK", 10)
+    with pytest.raises(ValueError, match="Send fewer rows at a time"):
+        tables.encode(Table(["x"], [np.zeros(10)]))
