@@ -104,11 +104,9 @@ class JavaGuest:
                 "read_input_data hook.",
                 mimetype=payload.mimetype,
             )
-        if not len(payload.body):
-            raise InvalidInput("the CSV is empty: expected a header line; found no bytes.")
         model = self._builtin
-        if model is None or model.reads_texts or _SEES_ROWS & self.hooks or not model.numeric:
-            return reading.read_texts(payload.body)
+        if model is None or model.reads_texts or _SEES_ROWS & self.hooks:
+            return self._guarded("read_csv", self._table.readCsv, java_bytes(payload.body))
         return reading.read_columns(payload.body, model.numeric)
 
     def wrap(self, table: Table) -> Handle:

@@ -1,8 +1,8 @@
-"""CSV as a Java model sees it: text as it stands in the file, or what the model's columns hold.
+"""CSV by the columns that a model reads, as numbers and text.
 
 Types are forced by the model's own schema, never guessed: the category ``007`` stays what it is.
 pyarrow parses, and Python's own reader does a body so small that pyarrow's start is all of its
-cost. Both must agree with ``Table.readCsv`` of the runtime.
+cost. Both must agree with ``Table.readCsv`` of the runtime, which hooks and scoring code get.
 """
 
 from __future__ import annotations
@@ -24,15 +24,6 @@ _LINE_ENDS = b"\r\n"
 _BAD_NUMBER = re.compile(r"In CSV column #(\d+):.* CSV conversion error to double", re.DOTALL)
 
 
-def read_texts(body: Buffer) -> Table:
-    """Every column as text; an empty cell is the empty text, and nothing is missing."""
-    if len(body) <= _SMALL:
-        return _read_small(body, None)
-    body = _trimmed(body)
-    names = header(body)
-    return _read(body, names, dict.fromkeys(range(len(names)), False))
-
-
 def read_columns(body: Buffer, numeric: Mapping[str, bool]) -> Table:
     """The named columns only: those of numbers as float64, the others as text.
 
@@ -47,8 +38,8 @@ def read_columns(body: Buffer, numeric: Mapping[str, bool]) -> Table:
     return _read(body, names, dict(sorted(wanted.items())))
 
 
-def _read_small(body: Buffer, only: Optional[Container[str]]) -> Table:
-    """All cells as text; of the columns in ``only``, where it is given, the first of each name."""
+def _read_small(body: Buffer, only: Container[str]) -> Table:
+    """The columns in ``only``, the first of each name, all as text."""
     rows = csv.reader(io.StringIO(_decode(bytes(body), whole=True), newline=""))
     names, *cells = [row for row in rows if row] or [[]]
     if not names:
@@ -56,9 +47,7 @@ def _read_small(body: Buffer, only: Optional[Container[str]]) -> Table:
     for number, row in enumerate(cells, start=1):
         if len(row) != len(names):
             raise _malformed(f"row {number} has {len(row)} cells, the header {len(names)}")
-    wanted: Sequence[int] = range(len(names))
-    if only is not None:
-        wanted = [i for i in wanted if names[i] in only and names.index(names[i]) == i] or [0]
+    wanted = [i for i, name in enumerate(names) if name in only and names.index(name) == i] or [0]
     columns = list(zip(*cells)) if cells else [()] * len(names)
     return Table([names[i] for i in wanted], [_objects(columns[i]) for i in wanted])
 

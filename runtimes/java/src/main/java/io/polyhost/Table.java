@@ -1,6 +1,5 @@
 package io.polyhost;
 
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -49,7 +48,7 @@ public final class Table {
    * lines skipped. Every cell is text as it stands there; an empty cell is the empty text.
    */
   public static Table readCsv(byte[] csv) throws PredictorException {
-    return CsvReader.read(new String(csv, StandardCharsets.UTF_8));
+    return CsvReader.read(csv);
   }
 
   /** How many rows there are. */

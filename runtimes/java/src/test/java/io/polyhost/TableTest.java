@@ -24,11 +24,13 @@ class TableTest {
   void refusesAMalformedCsv() {
     assertThatThrownBy(() -> csv("a,b\n1\n"))
         .isInstanceOf(PredictorException.class)
-        .hasMessage("row 1 of the CSV has 1 cells: the header has 2 columns")
+        .hasMessage("the CSV cannot be parsed: row 1 has 1 cells, the header 2")
         .extracting(thrown -> ((PredictorException) thrown).kind())
         .isEqualTo(PredictorException.Kind.SCHEMA);
     assertThatThrownBy(() -> csv("\n\n")).hasMessageContaining("the CSV is empty");
     assertThatThrownBy(() -> csv("a\n\"x")).hasMessageContaining("the CSV cannot be parsed");
+    assertThatThrownBy(() -> Table.readCsv(new byte[] {'a', '\n', (byte) 0xff}))
+        .hasMessageContaining("the CSV is not UTF-8");
   }
 
   @Test
