@@ -1,14 +1,14 @@
 # CSV to the column types that `CSV.read(IOBuffer(bytes), DataFrame; delim = ",")` gives, for
 # models whose project has no CSV.jl. What follows here is CSV.jl's own behaviour: a column has
-# the type of its first cell that is not missing, and is widened (Int64, Int128, Float64, String)
-# by a cell that does not fit; empty cells are missing; empty lines are no rows; short rows end in
-# missing; long rows make columns.
+# the type of its first cell that is not missing, and is widened (Int64, Float64, String) by a cell
+# that does not fit; empty cells are missing; empty lines are no rows; short rows end in missing;
+# long rows make columns. Its releases differ on three points: this takes a quoted empty cell for
+# missing (as up to 0.9), keeps long rows' cells (as from 0.9), and never makes an Int128.
 
 """One cell: where it lies, without its quotes. `escaped` cells hold doubled quotes."""
 struct Cell
     start::Int
     stop::Int
-    quoted::Bool
     escaped::Bool
 end
 
@@ -22,7 +22,7 @@ end
 Base.length(cells::Cells) = length(cells.rows) - 1
 width(cells::Cells, row) = cells.rows[row+1] - cells.rows[row]
 
-const NO_CELL = Cell(1, 0, false, false)
+const NO_CELL = Cell(1, 0, false)
 cell_at(cells::Cells, row, column) =
     column <= width(cells, row) ? (@inbounds cells.all[cells.rows[row]+column-1]) : NO_CELL
 
@@ -96,7 +96,7 @@ function next_cell(bytes, start::Int, row::Int)
     end
     i <= length(bytes) && bytes[i] == UInt8('"') && return quoted_cell(bytes, i + 1, row)
     i = cell_end(bytes, i)
-    Cell(start, i - 1, false, false), i
+    Cell(start, i - 1, false), i
 end
 
 function cell_end(bytes, i::Int)
@@ -114,7 +114,7 @@ function quoted_cell(bytes, start::Int, row::Int)
                 escaped = true
                 i += 1
             else
-                return Cell(start, i - 1, true, escaped), cell_end(bytes, i + 1)
+                return Cell(start, i - 1, escaped), cell_end(bytes, i + 1)
             end
         end
         i += 1
@@ -131,15 +131,13 @@ end
 function read_column(cells::Cells, column::Int)
     first_row = first_value(cells, column)
     first_row === nothing && return fill(missing, length(cells) - 1)
-    detected = detect(cells.bytes, cell_at(cells, first_row, column))
-    T = detected
+    T = detect(cells.bytes, cell_at(cells, first_row, column))
     while T !== String
         values = read_cells(T, cells, column)
         values === nothing || return values
-        T = T === Int64 ? Int128 : T === Int128 ? Float64 : String
+        T = T === Int64 ? Float64 : String
     end
-    # CSV.jl takes a quoted empty cell for missing until it knows the column to be text.
-    read_text(cells, column, detected === String ? first_row : 1)
+    read_text(cells, column)
 end
 
 function first_value(cells::Cells, column::Int)
@@ -197,7 +195,7 @@ function with_missing(values::AbstractVector{T}, absent::AbstractVector{Bool}) w
     out
 end
 
-function read_text(cells::Cells, column::Int, first_row::Int)
+function read_text(cells::Cells, column::Int)
     rows = length(cells) - 1
     values, absent = fill("", rows), fill(false, rows)
     for row = 1:rows
@@ -205,7 +203,7 @@ function read_text(cells::Cells, column::Int, first_row::Int)
         if cell.start <= cell.stop
             values[row] = cell_text(cells.bytes, cell)
         else
-            absent[row] = !cell.quoted || row + 1 < first_row
+            absent[row] = true
         end
     end
     any(absent) ? with_missing(values, absent) : values

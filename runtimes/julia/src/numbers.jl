@@ -55,8 +55,16 @@ function read_value(::Type{Float64}, bytes, start, stop)
     end
     # One exact operation on exact operands rounds as correctly as a full parse does.
     digits <= 19 && mantissa <= EXACT_MANTISSA && abs(scale) <= 22 ||
-        return tryparse(Float64, replace(text_at(bytes, start, stop), r"[fF]" => "e"))
+        return full_parse(replace(text_at(bytes, start, stop), r"[fF]" => "e"), negative, scale)
     value = scale < 0 ? mantissa / TEN_POWERS[1-scale] : mantissa * TEN_POWERS[1+scale]
+    negative ? -value : value
+end
+
+"""What `tryparse` makes of a well-formed number; it knows none beyond the range of floats."""
+function full_parse(text, negative, scale)
+    parsed = tryparse(Float64, text)
+    parsed === nothing || return parsed
+    value = scale > 0 ? Inf : 0.0
     negative ? -value : value
 end
 
@@ -68,8 +76,8 @@ function special_float(bytes, start, stop, negative)
     negative ? -Inf : Inf
 end
 
-const TRUE_WORDS = ("true", "True", "TRUE", "T", "1")
-const FALSE_WORDS = ("false", "False", "FALSE", "F", "0")
+const TRUE_WORDS = ("true", "True", "TRUE", "1")
+const FALSE_WORDS = ("false", "False", "FALSE", "0")
 
 function read_value(::Type{Bool}, bytes, start, stop)
     0 < stop - start + 1 <= 5 || return nothing

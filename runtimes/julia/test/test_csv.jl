@@ -19,6 +19,7 @@ end
     @test value(Float64, "1f3") === 1000.0
     @test value(Float64, "-Infinity") === -Inf && isnan(value(Float64, "NaN"))
     @test all(t -> value(Float64, t) === nothing, ["", ".", "-", "1e", "e5", "0x1", "1_0", " 1", "nano"])
+    @test value(Float64, "-1e400") === -Inf && value(Float64, "1e-400") === 0.0
     @test value(Int64, "-9223372036854775808") === typemin(Int64)
     @test all(t -> value(Int64, t) === nothing, ["", "+", "9223372036854775808", "1.0", "1 "])
 end
@@ -34,7 +35,7 @@ end
 end
 
 @testset "columns" begin
-    df = read_csv("i,f,b,d,s,m\n1,1,true,2020-01-02,x,\n,2.5,F,,\"a\"\"b\nc\",\n")
+    df = read_csv("i,f,b,d,s,m\n1,1,true,2020-01-02,x,\n,2.5,False,,\"a\"\"b\nc\",\n")
     @test isequal(
         df,
         Frame(
@@ -56,5 +57,6 @@ end
     @test read_csv(UInt8[0xef, 0xbb, 0xbf, 0x61, 0x0a, 0x31]) == Frame(a = [1])
     @test names(read_csv("a,,a\n1,2,3\n")) == ["a", "Column2", "a_1"]
     @test isequal(read_csv("a,b\n1\n2,3,4\n"), Frame(a = [1, 2], b = [missing, 3], Column3 = [missing, 4]))
+    @test isequal(read_csv("a\n\"\"\nx\n"), Frame(a = [missing, "x"]))
     @test_throws PolyHost.Fault read_csv("a\n\"x\n")
 end

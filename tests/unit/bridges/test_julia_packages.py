@@ -1,0 +1,152 @@
+"""Packages of the model's project: those an artifact asks for, and MLJBase's part in a machine.
+
+MLJ cannot be installed where these tests run. The packages here are stand-ins that offer the
+functions of MLJBase which the bridge calls, as MLJBase 0.17 has them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.guest_process import GuestProcess
+
+from polyhost.payload import Payload, Table
+from polyhost.predictor import ModelSpec
+from polyhost.target import Target, TargetType
+
+pytestmark = pytest.mark.runtime("julia")
+
+BUILTIN = Path(__file__).resolve().parents[2] / "models" / "builtin" / "julia"
+
+MLJBASE = """
+module MLJBase
+abstract type Probabilistic end
+abstract type Deterministic end
+mutable struct Machine
+    model
+    cache
+    fitresult
+    report
+    state::Int
+    Machine(model; cache) = (m = new(model, cache); m.state = 0; m)
+end
+restore(filename, model, fitresult) = fitresult
+restore!(mach::Machine) = (mach.state = 1; mach)
+predict(mach::Machine, rows) =
+    mach.state == 1 ? predict(mach.model, mach.fitresult, rows) : error("not trained")
+predict_mean(mach::Machine, rows) = [only(values(d)) for d in predict(mach, rows)]
+classes(y) = sort(collect(keys(first(y))))
+pdf(distribution, level) = distribution[level]
+end
+"""
+TREES = """
+module Trees
+import MLJBase
+struct Classifier <: MLJBase.Probabilistic end
+struct Voter <: MLJBase.Deterministic end
+struct Spread <: MLJBase.Probabilistic end
+share(fitresult, rows) = clamp.(rows.a .* fitresult, 0, 1)
+MLJBase.predict(::Classifier, fitresult, rows) =
+    [Dict("yes" => p, "no" => 1 - p) for p in share(fitresult, rows)]
+MLJBase.predict(::Voter, fitresult, rows) = [p > 0.5 ? "yes" : "no" for p in share(fitresult, rows)]
+MLJBase.predict(::Spread, fitresult, rows) = [(mean = p,) for p in share(fitresult, rows)]
+end
+"""
+UUIDS = {
+    "MLJBase": "a7f614a8-145f-11e9-1d2a-a57a1082229d",
+    "Trees": "11111111-2222-3333-4444-555555555555",
+}
+BINARY = Target(TargetType.BINARY, ("yes", "no"))
+REGRESSION = Target(TargetType.REGRESSION)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Variables under which Julia finds the two packages."""
+    folder = tmp_path_factory.mktemp("packages")
+    for name, source, needs in (("MLJBase", MLJBASE, ""), ("Trees", TREES, "MLJBase")):
+        (folder / name / "src").mkdir(parents=True)
+        (folder / name / "src" / f"{name}.jl").write_text(source)
+        deps = f'[deps]\n{needs} = "{UUIDS[needs]}"\n' if needs else ""
+        project = f'name = "{name}"\nuuid = "{UUIDS[name]}"\nversion = "0.1.0"\n{deps}'
+        (folder / name / "Project.toml").write_text(project)
+    return {
+        "JULIA_LOAD_PATH": f"{folder}:@stdlib",
+        "JULIA_DEPOT_PATH": f"{tmp_path_factory.mktemp('depot')}:",
+    }
+
+
+@pytest.fixture(scope="module")
+def streams(environment, julia, tmp_path_factory):
+    """Objects that another process serialized, by name."""
+    out = tmp_path_factory.mktemp("streams")
+    code = """
+    using Trees, MLJBase, Serialization
+    cd(ARGS[1])
+    serialize("Classifier", Trees.Classifier()); serialize("Voter", Trees.Voter())
+    serialize("Spread", Trees.Spread()); serialize("fitresult", 0.25)
+    mach = MLJBase.Machine(Trees.Voter(), cache = true); mach.fitresult = 0.25
+    serialize("machine", mach)
+    """
+    subprocess.run(
+        [julia, "--startup-file=no", "-e", code, out], check=True, env={**os.environ, **environment}
+    )
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def process(environment, tmp_path_factory):
+    process = GuestProcess(tmp_path_factory.mktemp("mlj"), **environment)
+    yield process
+    process.close()
+
+
+def container(objects):
+    sys.path.insert(0, str(BUILTIN))
+    try:
+        import jlso_writer
+    finally:
+        sys.path.remove(str(BUILTIN))
+    return jlso_writer.write(objects, julia="1.5.3")
+
+
+def guest_of(process, folder, content, target):
+    (folder / "model.jlso").write_bytes(content)
+    guest = process.open(ModelSpec(folder, "julia", target, None, (Path("model.jlso"),)))
+    guest.load_artifact(folder / "model.jlso")
+    return guest
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "names", "values"),
+    [
+        ("Classifier", BINARY, ("no", "yes"), [[0.75, 0.25], [0.25, 0.75]]),
+        ("Voter", BINARY, ("yes", "no"), [[0.0, 1.0], [1.0, 0.0]]),
+        ("Spread", REGRESSION, ("Predictions",), [[0.25], [0.75]]),
+    ],
+)
+def test_model_and_fitresult_are_a_machine(
+    process, streams, tmp_path, model, target, names, values
+):
+    objects = {"model": streams[model], "fitresult": streams["fitresult"]}
+    guest = guest_of(process, tmp_path, container(objects), target)
+    info = guest.describe()
+    assert (info.framework, info.row_wise, info.predicts) == (f"MLJ {model}", True, True)
+    for rows in (
+        guest.read(Payload(b"a\n1\n3\n")),
+        guest.wrap(Table(["a"], [np.array([1.0, 3.0])])),
+    ):
+        found = guest.predict(rows, guest.context())
+        assert found.names == names
+        assert np.column_stack(found.columns).tolist() == values
+
+
+def test_a_machine_of_newer_mlj_is_restored(process, streams, tmp_path):
+    guest = guest_of(process, tmp_path, streams["machine"], BINARY)
+    found = guest.predict(guest.read(Payload(b"a\n3\n")), guest.context())
+    assert (found.names, found.columns[0].tolist()) == (("yes", "no"), [1.0])
