@@ -2,6 +2,7 @@
 #
 #   make demo             models in four languages, scored from the command line and over HTTP
 #   make test             every test of every language; RUNTIME=r (java, julia, python): one
+#   make test-tensorflow  the tests of Keras models, in an environment of their own (1.5 GB)
 #   make check            formatters, linters, type checker; make format: mend what can be
 #   make wheel            dist/*.whl, with the Java, R and Julia halves inside
 
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 RUNTIME ?=
 
-.PHONY: help setup demo test check format wheel clean
+.PHONY: help setup demo test test-tensorflow check format wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -22,6 +23,11 @@ demo: setup
 
 test: setup
 	@$(VENV)/python tools/run_tests.py $(if $(RUNTIME),--runtime $(RUNTIME))
+
+test-tensorflow:
+	@$(PYTHON) -m venv .setup/tensorflow
+	@.setup/tensorflow/bin/pip install -q -e '.[keras,sklearn,test]'
+	@.setup/tensorflow/bin/python -m pytest tests/unit/bridges/python/frameworks/test_keras.py
 
 check: setup
 	@$(VENV)/python tools/run_checks.py

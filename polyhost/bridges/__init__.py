@@ -55,7 +55,7 @@ BRIDGES: Dict[str, Bridge] = {
         Bridge(
             "python",
             "polyhost.bridges.python",
-            artifacts=(".pkl", ".pth", ".h5", ".keras", ".joblib", ".onnx"),
+            artifacts=(".pkl", ".pth", ".h5", ".keras", ".joblib", ".onnx", ".pmml"),
             custom=("custom.py",),
             requires="pip install polyhost and the model's own library",
             custom_recursive=True,

@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any, Optional, Protocol, Tuple
 
 from polyhost.bridges.python.faults import facts
+from polyhost.bridges.python.frameworks.keras import KerasFramework
+from polyhost.bridges.python.frameworks.libraries import missing_in
+from polyhost.bridges.python.frameworks.lightgbm import LightGBMFramework
+from polyhost.bridges.python.frameworks.onnx import OnnxFramework
+from polyhost.bridges.python.frameworks.pmml import PmmlFramework
 from polyhost.bridges.python.frameworks.sklearn import SklearnFramework
-from polyhost.errors import LoadError
+from polyhost.bridges.python.frameworks.torch import TorchFramework
+from polyhost.bridges.python.frameworks.xgboost import XGBoostFramework
+from polyhost.errors import LoadError, PolyhostError
 from polyhost.payload import Table
 from polyhost.predictor import GuestInfo
 from polyhost.target import Target
@@ -46,7 +53,16 @@ class Framework(Protocol):
         ...
 
 
-FRAMEWORKS: Tuple[Framework, ...] = (SklearnFramework(),)
+FRAMEWORKS: Tuple[Framework, ...] = (
+    KerasFramework(),
+    XGBoostFramework(),
+    LightGBMFramework(),
+    TorchFramework(),
+    SklearnFramework(),
+    OnnxFramework(),
+    PmmlFramework(),
+)
+"""In DRUM's order. A library is imported when a model of it is loaded, not before."""
 
 
 def load_artifact(artifact: Path) -> Any:
@@ -55,7 +71,12 @@ def load_artifact(artifact: Path) -> Any:
         if artifact.name.lower().endswith(framework.extensions):
             try:
                 return framework.load(artifact)
+            except PolyhostError:
+                raise
             except Exception as error:
+                unavailable = missing_in(error)
+                if unavailable is not None:
+                    raise unavailable from error
                 found = facts(error, "load_artifact", artifact.parent)
                 raise LoadError(
                     f"An error occurred when loading your artifact: {artifact.name}: "
@@ -64,7 +85,9 @@ def load_artifact(artifact: Path) -> Any:
                     language="python",
                     **found,
                 ) from error
-    known = ", ".join(extension for framework in FRAMEWORKS for extension in framework.extensions)
+    known = ", ".join(
+        sorted({extension for framework in FRAMEWORKS for extension in framework.extensions})
+    )
     raise LoadError(
         f"no built-in library loads {artifact.name}: expected one of {known}. Define a load_model "
         "hook and a score hook for it.",

@@ -21,6 +21,7 @@ _ROW_WISE = frozenset(
     ]
 )
 _OTHER_LIBRARIES = ("xgboost.sklearn", "lightgbm.sklearn")
+_LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.")
 _BY_NAME = frozenset(["ColumnTransformer", "FunctionTransformer"])
 _RANDOM = frozenset(["stratified", "uniform"])
 
@@ -31,6 +32,27 @@ def is_estimator(model: Any) -> bool:
         kind.__name__ == "BaseEstimator" and kind.__module__ == "sklearn.base"
         for kind in type(model).__mro__
     )
+
+
+def derives(model: Any, module: str, name: str) -> bool:
+    """Whether a model's class, or one it derives from, is ``module.name``; imports nothing."""
+    return any(kind.__module__ == module and kind.__name__ == name for kind in type(model).__mro__)
+
+
+def derives_by_name(model: Any, package: str, name: str) -> bool:
+    """The same for a class that is anywhere in a package."""
+    return any(
+        kind.__name__ == name and kind.__module__.partition(".")[0] == package
+        for kind in type(model).__mro__
+    )
+
+
+def last_step(model: Any) -> Any:
+    """The last step of a scikit-learn Pipeline; None when a model is none."""
+    steps = getattr(model, "steps", None)
+    if not derives(model, "sklearn.pipeline", "Pipeline") or not steps:
+        return None
+    return steps[-1][1]
 
 
 def is_row_wise(model: Any) -> bool:
@@ -57,6 +79,8 @@ def takes_matrix(model: Any) -> bool:
 
 def _plain(part: Any) -> bool:
     kind = type(part)
+    if kind.__module__ in _OTHER_LIBRARIES:
+        return not _has_categories(part)
     path = kind.__module__.split(".")
     if path[0] != "sklearn" or path[1:2] == ["feature_extraction"] or kind.__name__ in _BY_NAME:
         return False
@@ -64,6 +88,18 @@ def _plain(part: Any) -> bool:
         return False
     learned = {key: value for key, value in vars(part).items() if key.endswith("_")}
     return not any(_holds_text(key, value) for key, value in learned.items())
+
+
+def _has_categories(wrapper: Any) -> bool:
+    """Whether a gradient boosting library's wrapper learned categories of a DataFrame."""
+    if wrapper.__class__.__module__ == "lightgbm.sklearn":
+        return bool(wrapper.booster_.pandas_categorical)
+    return "c" in (wrapper.get_booster().feature_types or ())
+
+
+def absent_is_missing(model: Any) -> bool:
+    """Whether a cell that a sparse matrix leaves out is no zero to a part of the model."""
+    return any(type(part).__module__ == "xgboost.sklearn" for part in parts(model))
 
 
 def _holds_text(key: str, value: Any) -> bool:
@@ -116,7 +152,10 @@ def without_names(model: Any) -> Any:
 
 def nested_names(model: Any) -> bool:
     """Whether an inner estimator knows column names, and so warns when it gets a matrix."""
-    return any("feature_names_in_" in vars(part) for part in parts(model))
+    return any(
+        "feature_names_in_" in vars(part) or type(part).__module__ in _OTHER_LIBRARIES
+        for part in parts(model)
+    )
 
 
 @contextmanager
@@ -128,6 +167,6 @@ def quiet() -> Iterator[None]:
 
 
 def raised_by_library(error: BaseException) -> bool:
-    """Whether scikit-learn itself refused a value, rather than code of the model's author."""
+    """Whether the model's library itself refused a value, rather than code of its author."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith("sklearn.")
+    return bool(frames) and str(frames[-1][0].f_globals.get("__name__", "")).startswith(_LIBRARIES)

@@ -1,0 +1,111 @@
+"""The columns that a model takes, found among those of a request."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from polyhost.bridges.python import frames
+from polyhost.errors import SchemaMismatch
+from polyhost.payload import Dictionary, Table
+
+_KEPT_ORDERS = 100
+
+
+class Columns:
+    """By name in any order when the model knows its names, by position otherwise.
+
+    ``width`` is how many there are; None when nobody knows. ``spelling`` is how the model's
+    library spells a name that it was given.
+    """
+
+    def __init__(
+        self,
+        names: Optional[Sequence[str]] = None,
+        width: Optional[int] = None,
+        spelling: Optional[Callable[[str], str]] = None,
+    ) -> None:
+        self.names: Optional[Tuple[str, ...]] = None if names is None else tuple(names)
+        self.width = width if self.names is None else len(self.names)
+        self._spelling = spelling
+        self._orders: Dict[Tuple[str, ...], Optional[List[int]]] = {}
+
+    def order(self, names: Tuple[str, ...]) -> Optional[List[int]]:
+        """Positions of the model's columns among ``names``; None when they are just those."""
+        try:
+            return self._orders[names]
+        except KeyError:
+            order = self._find_order(names)
+        if len(self._orders) > _KEPT_ORDERS:  # callers who send ever new columns
+            self._orders.clear()
+        self._orders[names] = order
+        return order
+
+    def matrix(self, data: Any, dtype: Any = np.float64) -> np.ndarray:
+        """A DataFrame or Table as one matrix, shape (rows, width), in the model's order."""
+        names = data.names if isinstance(data, Table) else tuple(map(str, data.columns))
+        order = self.order(names)
+        if isinstance(data, Table) and data.matrix is not None:
+            matrix = data.matrix if order is None else data.matrix[:, order]
+            return matrix.astype(dtype, copy=False)
+        positions = range(len(names)) if order is None else order
+        if isinstance(data, Table):
+            columns: List[Any] = [data.columns[i] for i in positions]
+        else:
+            columns = [data.iloc[:, i].to_numpy() for i in positions]
+        return _stack([names[i] for i in positions], columns, len(data), dtype)
+
+    def frame(self, data: Any) -> Any:
+        """A DataFrame of the model's columns in its order, where all of them came; what came
+        otherwise: the model itself says whether it can do without."""
+        frame = frames.from_table(data) if isinstance(data, Table) else data
+        if self.names is None:
+            return frame
+        try:
+            order = self.order(tuple(map(str, frame.columns)))
+        except SchemaMismatch:
+            return frame
+        return frame if order is None else frame.iloc[:, order]
+
+    def _find_order(self, names: Tuple[str, ...]) -> Optional[List[int]]:
+        if self.names is None:
+            if self.width is not None and len(names) != self.width:
+                raise SchemaMismatch(
+                    f"the model takes {self.width} column(s) by position: found {len(names)}: "
+                    f"{_listed(names)}.",
+                    expected=self.width,
+                    found=list(names),
+                )
+            return None
+        if names == self.names:
+            return None
+        spelled = [self._spelling(name) for name in names] if self._spelling else list(names)
+        missing = [name for name in self.names if name not in spelled]
+        if missing:
+            raise SchemaMismatch(
+                f"column(s) {_listed(missing)} are missing: the model expects "
+                f"{_listed(self.names)}; found {_listed(names)}.",
+                missing=missing,
+                expected=list(self.names),
+                found=list(names),
+            )
+        order = [spelled.index(name) for name in self.names]
+        return None if order == list(range(len(names))) else order
+
+
+def _stack(names: Sequence[str], columns: Sequence[Any], rows: int, dtype: Any) -> np.ndarray:
+    matrix = np.empty((rows, len(columns)), dtype)
+    for i, column in enumerate(columns):
+        values = column.to_objects() if isinstance(column, Dictionary) else column
+        try:
+            matrix[:, i] = values
+        except (TypeError, ValueError) as error:
+            raise SchemaMismatch(
+                f"column {names[i]!r} must hold numbers: {error}.", column=names[i]
+            ) from error
+    return matrix
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "none"

@@ -1,0 +1,94 @@
+"""XGBoost: native boosters, and pipelines that end in one of its scikit-learn wrappers.
+
+A wrapper on its own is a scikit-learn estimator like any other.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import numpy as np
+
+from polyhost.bridges.python.frameworks import estimators, pickled
+from polyhost.bridges.python.frameworks.arrays import ArrayModel
+from polyhost.bridges.python.frameworks.columns import Columns
+from polyhost.bridges.python.frameworks.libraries import library
+from polyhost.bridges.python.frameworks.sklearn import SklearnModel
+from polyhost.errors import LoadError
+from polyhost.target import Target
+
+NAME = "xgboost"
+_CLASS_NUMBERS = "multi:softmax"
+_CATEGORY = "c"
+
+
+class XGBoostFramework:
+    """``Booster.predict`` for native ones; what scikit-learn does for pipelines."""
+
+    name = NAME
+    extensions = (".pkl", ".joblib")
+
+    def load(self, artifact: Path) -> Any:
+        return pickled.load(artifact)
+
+    def accepts(self, model: Any) -> bool:
+        return estimators.derives(model, "xgboost.core", "Booster") or _is_pipeline(model)
+
+    def built_in(self, model: Any, target: Target) -> Any:
+        if _is_pipeline(model):
+            return SklearnModel(model, target, framework=NAME)
+        learner = json.loads(model.save_config())["learner"]
+        _check_objective(learner, target)
+        return ArrayModel(
+            NAME,
+            target,
+            Columns(model.feature_names, model.num_features()),
+            _predict_method(model, learner),
+            dtype=np.float64,
+            width=_width(learner),
+            row_wise=True,
+        )
+
+
+def _is_pipeline(model: Any) -> bool:
+    last = estimators.last_step(model)
+    return last is not None and any(
+        kind.__module__ == "xgboost.sklearn" for kind in type(last).__mro__
+    )
+
+
+def _predict_method(booster: Any, learner: Dict[str, Any]) -> Callable[[np.ndarray], Any]:
+    """Predict from a matrix whose columns are the booster's, in its order."""
+    names, types = booster.feature_names, booster.feature_types
+    categories = _CATEGORY in (types or ())
+    if not categories and learner["gradient_booster"]["name"] != "gblinear":
+        return booster.inplace_predict  # type: ignore[no-any-return]
+    xgboost = library("xgboost")
+
+    def predict(matrix: np.ndarray) -> Any:
+        data = xgboost.DMatrix(
+            matrix, feature_names=names, feature_types=types, enable_categorical=categories
+        )
+        return booster.predict(data)
+
+    return predict
+
+
+def _width(learner: Dict[str, Any]) -> int:
+    """Columns that a booster answers."""
+    parameters = learner["learner_model_param"]
+    return int(parameters.get("num_class", 0)) or int(parameters.get("num_target", 1))
+
+
+def _check_objective(learner: Dict[str, Any], target: Target) -> None:
+    objective = learner["objective"]["name"]
+    if target.type.is_classification and objective == _CLASS_NUMBERS:
+        raise LoadError(
+            f"the xgboost model was trained with objective {objective!r}, which answers class "
+            f"numbers: expected probabilities for target type {target.type.value!r}. Train it "
+            "with multi:softprob, or define a score hook.",
+            language="python",
+            found=objective,
+        )
