@@ -21,11 +21,12 @@ from polyhost.errors import PolyhostError, WorkerNotReady
 from polyhost.formats import arrow
 from polyhost.host import Host
 from polyhost.loaded import LoadedModel
+from polyhost.model import Model
 from polyhost.payload import Payload, Scores, Table
 from polyhost.predictor import ModelSpec
 from polyhost.settings import HostedModel
 from polyhost.worker.frames import SPOOL_THRESHOLD, dumps
-from polyhost.worker.pool import Pool, Result
+from polyhost.worker.request import Result
 from polyhost.worker.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ class _Background:
 
 
 def _log_output(model: str, stream: str, data: bytes, pid: int, request: str) -> None:
-    logger.info("%s %s: %s", model, stream, data.decode("utf-8", "replace").rstrip())
+    if data:
+        logger.info("%s %s: %s", model, stream, data.decode("utf-8", "replace").rstrip())
 
 
 _lock = threading.Lock()
@@ -110,7 +112,7 @@ class BackgroundModel(LoadedModel):
         self._background = _enter(self)
         try:
             self._background.run(self._background.host.start([hosted]))
-            self._pool: Pool = self._background.host.models[name]
+            self._pool: Model = self._background.host.models[name]
             self.info = self._ready()
         except BaseException:
             self.close()

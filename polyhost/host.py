@@ -1,4 +1,4 @@
-"""The host: models by name, each behind its pool of workers."""
+"""The host: models by name, their lives, and what they may take together."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import logging
 import time
 from typing import Callable, Dict, Iterable, List, Optional
 
+from polyhost.model import Model
 from polyhost.observe import NOBODY, ModelObserver
-from polyhost.settings import HostedModel
+from polyhost.settings import HostedModel, HostLimits
 from polyhost.worker import linux
 from polyhost.worker.nursery import Nursery
-from polyhost.worker.pool import Pool
+from polyhost.worker.pool import Output, Pool
 from polyhost.worker.spool import Budget
 
 log = logging.getLogger(__name__)
@@ -19,9 +20,9 @@ log = logging.getLogger(__name__)
 SWEEP = 0.05
 """Seconds between two looks at deadlines and at clients that may have gone away."""
 
-Output = Callable[[str, str, bytes, int, str], None]
-"""Called with model, ``stdout`` or ``stderr``, what guest code wrote there, its worker's pid, and
-the id of the request that ran then (empty: none, several, or not known)."""
+NO_LIMITS = HostLimits()
+MEMORY_LOOK = 5.0
+"""Seconds between two looks at the memory of all workers."""
 
 
 class Host:
@@ -34,43 +35,101 @@ class Host:
         warm: bool = True,
         adopt: bool = True,
         observe: Callable[[HostedModel], ModelObserver] = lambda model: NOBODY,
+        limits: HostLimits = NO_LIMITS,
     ) -> None:
         if adopt:
             linux.become_subreaper()
-        self.models: Dict[str, Pool] = {}
-        self.budget = Budget()
+        self.models: Dict[str, Model] = {}
+        self.budget = Budget(limits.body_budget)
         self.on_sweep: List[Callable[[float], None]] = []
+        self.on_change: List[Callable[[], None]] = []
+        """Called when a name comes, goes, or has another version."""
+        self._limits = limits
+        self._weighing: Optional[asyncio.Task[None]] = None
+        self._weighed = 0.0
         self._nursery = Nursery(warm=warm)
         self._on_output = on_output
         self._observe = observe
         self._sweeper: Optional[asyncio.Task[None]] = None
 
     async def start(self, models: Iterable[HostedModel]) -> None:
-        """Load every model; returns when each is ready or has failed (its pool says why)."""
+        """Load every model that is not lazy; returns when each is ready or has failed."""
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep())
-        pools = [self._add(model) for model in models]
-        await asyncio.gather(*(pool.start() for pool in pools))
+        added = [self._add(hosted) for hosted in models]
+        self._changed()
+        await asyncio.gather(*(model.load(model.model) for model in added if not model.model.lazy))
 
-    def _add(self, model: HostedModel) -> Pool:
-        pool = self.models[model.name] = Pool(
-            model, self._nursery, self._on_output, observer=self._observe(model)
-        )
-        return pool
+    def _add(self, hosted: HostedModel) -> Model:
+        model = self.models[hosted.name] = Model(hosted, self._make_pool)
+        return model
+
+    def _make_pool(self, hosted: HostedModel) -> Pool:
+        return Pool(hosted, self._nursery, self._on_output, observer=self._observe(hosted))
+
+    def _changed(self) -> None:
+        for tell in self.on_change:
+            tell()
+
+    # Life of one model
+
+    async def deploy(self, hosted: HostedModel) -> bool:
+        """Load a model, or another version of one that is there; False when it could not load.
+
+        The version before it answers until the new one is ready and has passed its check.
+        """
+        model = self.models.get(hosted.name)
+        if model is None:
+            model = self._add(hosted)
+            self._changed()
+        done = True if hosted.lazy and model.pool is None else await model.load(hosted)
+        self._changed()
+        return done
+
+    async def remove(self, name: str, grace: float = 30.0) -> None:
+        """Take a model away: what it accepted is answered. KeyError for an unknown name."""
+        model = self.models.pop(name)
+        self._changed()
+        await model.stop(grace)
 
     async def stop(self, grace: float) -> None:
         """Answer what was accepted, within ``grace`` seconds; then end all processes."""
-        await asyncio.gather(*(pool.stop(grace) for pool in self.models.values()))
+        await asyncio.gather(*(model.stop(grace) for model in self.models.values()))
         self._nursery.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
+        for task in (self._sweeper, self._weighing):
+            if task is not None:
+                task.cancel()
+        self._sweeper = None
+
+    # Watching
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
             now = time.monotonic()
-            for pool in tuple(self.models.values()):
-                pool.sweep(now)
+            for model in tuple(self.models.values()):
+                model.sweep(now)
             for sweep in self.on_sweep:
                 sweep(now)
+            if self._limits.memory is not None and now - self._weighed > MEMORY_LOOK:
+                self._weighed = now
+                self._weighing = asyncio.create_task(self._keep_budget(self._limits.memory))
+
+    async def _keep_budget(self, budget: int) -> None:
+        """Let idle lazy models rest, the longest unused first, until all fit in the budget."""
+        sizes = await asyncio.to_thread(_sizes, self._pids())
+        total = sum(sizes.values())
+        resting = [m for m in self.models.values() if m.model.lazy and m.any_ready and not m.busy]
+        for model in sorted(resting, key=lambda model: model.last_used):
+            if total <= budget:
+                return
+            total -= sum(sizes.get(worker.pid, 0) for worker in model.workers)
+            log.info("model %s rests: all models hold more than %d bytes", model.name, budget)
+            await model.rest()
+
+    def _pids(self) -> List[int]:
+        return [worker.pid for model in self.models.values() for worker in model.workers]
+
+
+def _sizes(pids: List[int]) -> Dict[int, int]:
+    return {pid: linux.memory_pss(pid) for pid in pids}

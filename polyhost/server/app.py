@@ -11,6 +11,7 @@ from polyhost.host import Host
 from polyhost.server.dialects import drum
 from polyhost.server.endpoint import Endpoint, Handler
 from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
+from polyhost.server.observation import Observation
 from polyhost.settings import ServerSettings
 from polyhost.worker.pool import State
 
@@ -73,18 +74,20 @@ def _page(title: str) -> bytes:
     return f"<!doctype html><title>{title}</title><h1>{title}</h1>\n".encode()
 
 
-def build(host: Host, settings: ServerSettings) -> Front:
+def build(host: Host, settings: ServerSettings, observation: Optional[Observation] = None) -> Front:
     """The application over the host's models: under ``/models/NAME``, and at the root for one."""
     watcher = Watcher()
     host.on_sweep.append(watcher.sweep)
     prefix = settings.url_prefix
-    endpoints: List[Endpoint] = []
+    watch = observation or Observation()
+    endpoints: List[Endpoint] = [watch.endpoint(host, prefix)]
     for name, pool in host.models.items():
         model = drum.DrumModel(pool, settings, host.budget, watcher)
         if len(host.models) == 1:
-            endpoints.extend(model.endpoints(prefix))
+            endpoints.extend(watch.watched(model.endpoints(prefix), pool.model))
         if not settings.drum:
-            endpoints.extend(model.endpoints(f"{prefix}/models/{name}"))
+            own = model.endpoints(f"{prefix}/models/{name}")
+            endpoints.extend(watch.watched(own, pool.model))
     if len(host.models) != 1:
         endpoints.extend(_host_probes(host, prefix))
     return Front(endpoints, _documents(endpoints, prefix), prefix)

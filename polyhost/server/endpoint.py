@@ -12,7 +12,11 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One method and path. ``aliases`` answer alike and are left out of the OpenAPI document."""
+    """One method and path. ``aliases`` answer alike and are left out of the OpenAPI document.
+
+    ``protocol``: the client protocol in which this answers for a model; requests of endpoints that
+    have one are counted and traced, ``span`` being what a trace calls them.
+    """
 
     method: str
     path: str
@@ -20,6 +24,8 @@ class Endpoint:
     summary: str
     operation: Mapping[str, Any] = field(default_factory=dict)
     aliases: Tuple[str, ...] = ()
+    protocol: str = ""
+    span: str = ""
 
     @property
     def paths(self) -> Tuple[str, ...]:

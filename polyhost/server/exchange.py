@@ -6,8 +6,9 @@ import json
 import os
 from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Set, Tuple, Union
 
+from polyhost.model import Model
 from polyhost.worker.frames import SPOOL_THRESHOLD
-from polyhost.worker.pool import Pending, Pool, Result
+from polyhost.worker.request import Pending, Result
 from polyhost.worker.spool import Budget, Spool
 
 Scope = MutableMapping[str, Any]
@@ -139,10 +140,10 @@ class Watcher:
     """Finds clients that went away while their request waits; costs the quick ones nothing."""
 
     def __init__(self) -> None:
-        self._waiting: Dict[Pending, Tuple[float, Pool, Receive]] = {}
+        self._waiting: Dict[Pending, Tuple[float, Model, Receive]] = {}
         self._tasks: Set[Any] = set()
 
-    def enter(self, pending: Pending, pool: Pool, receive: Receive) -> None:
+    def enter(self, pending: Pending, pool: Model, receive: Receive) -> None:
         self._waiting[pending] = (pending.accepted, pool, receive)
 
     def leave(self, pending: Pending) -> None:
@@ -161,7 +162,7 @@ class Watcher:
             task.add_done_callback(self._tasks.discard)
 
 
-async def _watch(pending: Pending, pool: Pool, receive: Receive) -> None:
+async def _watch(pending: Pending, pool: Model, receive: Receive) -> None:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -16,7 +17,9 @@ import uvicorn
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host import Host
 from polyhost.server.app import Front, build, build_error
+from polyhost.server.observation import Observation
 from polyhost.server.output import GuestOutput
+from polyhost.server.tracing import open_tracing
 from polyhost.settings import ServerSettings
 from polyhost.worker.pool import State
 
@@ -64,7 +67,10 @@ def _bind(settings: ServerSettings) -> socket.socket:
 
 async def _serve(settings: ServerSettings) -> int:
     sock = _bind(settings)
-    host = Host(GuestOutput(named=not settings.drum))
+    as_json = settings.log_format == "json"
+    tracing = open_tracing(os.environ)
+    watch = Observation(marks_output=as_json, access=settings.access_log, tracing=tracing)
+    host = Host(GuestOutput(named=not settings.drum, json=as_json), observe=watch.of)
     stop = asyncio.Event()
     signals: List[int] = []
 
@@ -76,10 +82,12 @@ async def _serve(settings: ServerSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     try:
-        code = await _run(settings, host, sock, stop)
+        code = await _run(settings, host, watch, sock, stop)
     finally:
         await host.stop(GRACE)
         sock.close()
+        if tracing is not None:
+            tracing.close()
     if signals and settings.drum:
         sys.stdout.write("Ctrl+C pressed, aborting drum\n")
         return 130
@@ -87,7 +95,11 @@ async def _serve(settings: ServerSettings) -> int:
 
 
 async def _run(
-    settings: ServerSettings, host: Host, sock: socket.socket, stop: asyncio.Event
+    settings: ServerSettings,
+    host: Host,
+    watch: Observation,
+    sock: socket.socket,
+    stop: asyncio.Event,
 ) -> int:
     failure = settings.failure
     loading: Optional[asyncio.Task[None]] = None
@@ -104,7 +116,7 @@ async def _run(
         _report(failure, settings)
         return 1
     app = (
-        build(host, settings)
+        build(host, settings, watch)
         if failure is None
         else build_error(replace(settings, failure=failure))
     )

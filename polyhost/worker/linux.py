@@ -49,6 +49,16 @@ def children(pid: int) -> List[int]:
     return found
 
 
+def memory_resident(pid: int) -> int:
+    """Resident memory of a process in bytes, shared pages in full: quick to read, never less
+    than its PSS. 0 when it can't be told."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
 def memory_pss(pid: int) -> int:
     """Proportional set size of a process in bytes; 0 when it can't be told."""
     return _rollup(pid, ("Pss:",))

@@ -49,9 +49,13 @@ class MarkReader:
         self._start = START + token.encode("ascii") + b":"
         self._rest: Dict[str, bytes] = {}
         self._id: Dict[str, int] = {}
+        self._within_line: Dict[str, bool] = {}
 
     def split(self, stream: str, data: bytes) -> Iterator[Tuple[int, bytes]]:
-        """Pieces of output, each with the id of the request that was marked; 0 is none."""
+        """Pieces of output, each with the id of the request that was marked; 0 is none.
+
+        An empty piece ends a line that a mark cut off.
+        """
         data = self._rest.pop(stream, b"") + data
         id = self._id.get(stream, 0)
         while True:
@@ -62,7 +66,9 @@ class MarkReader:
             if end < 0 and len(data) - place < LONGEST:
                 break
             if place:
-                yield id, data[:place]
+                yield id, self._seen(stream, data[:place])
+            if end >= 0 and self._within_line.pop(stream, False):
+                yield id, b""
             number = data[place + len(self._start) : end] if end >= 0 else b""
             if number.isdigit():
                 id = self._id[stream] = int(number)
@@ -72,7 +78,11 @@ class MarkReader:
             self._rest[stream] = data[-keep:]
             data = data[:-keep]
         if data:
-            yield id, data
+            yield id, self._seen(stream, data)
+
+    def _seen(self, stream: str, data: bytes) -> bytes:
+        self._within_line[stream] = not data.endswith(b"\n")
+        return data
 
     def _unfinished(self, data: bytes) -> int:
         """Bytes at the end that may be the first part of a mark."""

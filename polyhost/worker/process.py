@@ -33,7 +33,7 @@ STACKS_TIME = 0.2
 
 OutputSink = Callable[[str, bytes, int], None]
 """Called with ``"stdout"`` or ``"stderr"``, what the guest wrote there, and the id of the request
-that it belongs to (0: none, or not known)."""
+that it belongs to (0: none, or not known). No bytes at all: the line, if it is one, ends here."""
 
 
 class Sockets:
@@ -377,6 +377,7 @@ class WorkerProcess:
             rest = self._marks.rest(name) if self._marks is not None else b""
             if rest:
                 self._on_output(name, rest, 0)
+            self._on_output(name, b"", 0)
             self._loop.remove_reader(fd)
         self._loop.remove_reader(self._data_fd)
         self._loop.remove_reader(self._sockets.control.fileno())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import uuid
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import parse_qsl
 
@@ -19,6 +18,7 @@ from polyhost.errors import (
     WorkerError,
     WrongEndpoint,
 )
+from polyhost.model import Model
 from polyhost.server.endpoint import Endpoint, Handler
 from polyhost.server.errors import status_of
 from polyhost.server.exchange import (
@@ -33,11 +33,12 @@ from polyhost.server.exchange import (
     respond,
     send_result,
 )
+from polyhost.server.request_id import request_id
 from polyhost.server.stats import Timings, report
 from polyhost.settings import ServerSettings
 from polyhost.target import TargetType
 from polyhost.worker.frames import dumps
-from polyhost.worker.pool import Pool, State
+from polyhost.worker.pool import State
 from polyhost.worker.spool import Budget, Spool
 
 log = logging.getLogger(__name__)
@@ -63,10 +64,8 @@ def dump(value: Mapping[str, Any]) -> bytes:
 
 def common_headers(scope: Scope) -> List[Header]:
     """The headers of every response: the request's id, and the version."""
-    for key, value in scope["headers"]:
-        if key == b"x-request-id" or key == b"x_request_id":
-            return [(b"x_request_id", value), _VERSION_HEADER]
-    return [(b"x_request_id", str(uuid.uuid4()).encode()), _VERSION_HEADER]
+    id = request_id(scope)
+    return [(b"x-request-id", id), (b"x_request_id", id), _VERSION_HEADER]
 
 
 def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
@@ -90,7 +89,7 @@ class DrumModel:
     """DRUM's routes over one model's pool."""
 
     def __init__(
-        self, pool: Pool, settings: ServerSettings, budget: Budget, watcher: Watcher
+        self, pool: Model, settings: ServerSettings, budget: Budget, watcher: Watcher
     ) -> None:
         self._pool = pool
         self._settings = settings
@@ -121,6 +120,8 @@ class DrumModel:
                 "Predict rows",
                 _PREDICT_OPERATION,
                 aliases=(f"{prefix}/predictions/", f"{prefix}/invocations"),
+                protocol="drum",
+                span="drum.invocations",
             ),
             Endpoint(
                 "POST",
@@ -130,6 +131,8 @@ class DrumModel:
                 else self._wrong("transform"),
                 "Transform rows",
                 _TRANSFORM_OPERATION,
+                protocol="drum",
+                span="drum.transform",
             ),
             Endpoint(
                 "POST",
@@ -140,6 +143,8 @@ class DrumModel:
                 "Answer a body of any kind",
                 _UNSTRUCTURED_OPERATION,
                 aliases=(f"{prefix}/predictionsUnstructured/",),
+                protocol="drum",
+                span="drum.predictUnstructured",
             ),
         ]
 
@@ -221,7 +226,7 @@ class DrumModel:
                 "drum",
                 content_type,
                 query=tuple(parse_qsl(query, keep_blank_values=True)),
-                headers=_headers_of(scope),
+                headers={"X-Request-Id": request_id(scope).decode(), **_headers_of(scope)},
                 options=self._options,
             )
             meta = dumps(request.to_wire())

@@ -1,0 +1,98 @@
+"""How the host logs: one function sets it up; lines of text, or one JSON object a line.
+
+A line that is about a request carries its id and its model, whichever module wrote it. What a
+client sent or a model answered is never logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from datetime import datetime, timezone
+from typing import Any, Dict, Iterable
+
+from polyhost.observe import current
+
+FORMATS = ("text", "json")
+ACCESS = "polyhost.access"
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"
+_LEVELS = {"ALL": "NOTSET", "WARN": "WARNING", "FATAL": "CRITICAL"}
+_EXTRA = ("status", "milliseconds", "worker")
+"""What a record may bring beside its message, and a JSON line has as members."""
+
+
+def configure(level: str = "warning", *, format: str = "text", access: bool = False) -> None:
+    """Log to standard error from this level on; ``access`` adds a line for each request.
+
+    Replaces what an earlier call set up.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter(_TEXT))
+    root = logging.getLogger()
+    for old in tuple(root.handlers):
+        if getattr(old, "polyhost", False):
+            root.removeHandler(old)
+    handler.polyhost = True  # type: ignore[attr-defined]
+    root.addHandler(handler)
+    root.setLevel(_LEVELS.get(level.upper(), level.upper()))
+    logging.getLogger(ACCESS).setLevel(logging.INFO if access else logging.CRITICAL)
+
+
+class TextFormatter(logging.Formatter):
+    """``TIME LEVEL LOGGER: MESSAGE``, and the request's id in brackets where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        exchange = current.get()
+        record.about = f" [request {exchange.id}]" if exchange is not None else ""
+        return super().format(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: ``time``, ``level``, ``logger``, ``message``, and what is known besides."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: Dict[str, Any] = {
+            "time": timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        exchange = current.get()
+        if exchange is not None:
+            line.update(request_id=exchange.id, model=exchange.model)
+        for name in _EXTRA:
+            if hasattr(record, name):
+                line[name] = getattr(record, name)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def timestamp(seconds: float) -> str:
+    """UTC to the millisecond, as RFC 3339 writes it."""
+    text = datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def guest_lines(
+    lines: Iterable[bytes], *, model: str, stream: str, worker: int, request: str
+) -> bytes:
+    """What guest code printed, as JSON lines of the log."""
+    line: Dict[str, Any] = {
+        "time": timestamp(time.time()),
+        "level": "info",
+        "logger": "polyhost.guest",
+        "message": "",
+        "model": model,
+        "stream": stream,
+        "worker": worker,
+    }
+    if request:
+        line["request_id"] = request
+    written = []
+    for text in lines:
+        line["message"] = text.decode("utf-8", "replace")
+        written.append(json.dumps(line, ensure_ascii=False))
+    return "".join(f"{text}\n" for text in written).encode("utf-8")

@@ -1,0 +1,236 @@
+"""A model as clients know it: a name, the version that answers, and its life.
+
+Loading, replacing and unloading go one at a time for a name. A new version takes over only when
+it is ready and has passed its own check; the old one then answers what it had accepted, and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Optional
+
+from polyhost.check import check
+from polyhost.errors import PolyhostError, WorkerNotReady
+from polyhost.predictor import ModelInfo
+from polyhost.settings import HostedModel
+from polyhost.worker.pool import Pool, State
+from polyhost.worker.process import WorkerProcess
+from polyhost.worker.request import Body, Pending
+
+log = logging.getLogger(__name__)
+
+MakePool = Callable[[HostedModel], Pool]
+
+
+class Model:
+    """One name of a host. Has what a pool has, for whoever answers now."""
+
+    def __init__(self, hosted: HostedModel, make_pool: MakePool, grace: float = 30.0) -> None:
+        self.name = hosted.name
+        self.model = hosted
+        self.last_used = time.monotonic()
+        self.failure: Optional[PolyhostError] = None
+        """Why the last attempt to load failed, while an earlier version still answers."""
+        self._make_pool = make_pool
+        self._grace = grace
+        self._pool: Optional[Pool] = None
+        self._coming: Optional[Pool] = None
+        self._leaving: List[Pool] = []
+        self._restarts = 0
+        self._lock = asyncio.Lock()
+        self._wake: Optional[asyncio.Task[bool]] = None
+        self._gone = False
+
+    # What it is now
+
+    @property
+    def pool(self) -> Optional[Pool]:
+        """The pool that answers, or is the first to load."""
+        return self._pool or self._coming
+
+    @property
+    def state(self) -> State:
+        if self._gone:
+            return State.STOPPED
+        pool = self.pool
+        if pool is not None:
+            return pool.state
+        return State.FAILED if self.failure is not None else State.UNLOADED
+
+    @property
+    def reason(self) -> Optional[PolyhostError]:
+        """Why it cannot answer, or why its newest version did not take over."""
+        pool = self.pool
+        return self.failure if pool is None or pool.reason is None else pool.reason
+
+    @property
+    def info(self) -> Optional[ModelInfo]:
+        return None if self.pool is None else self.pool.info
+
+    @property
+    def any_ready(self) -> bool:
+        return self._pool is not None and self._pool.any_ready
+
+    @property
+    def _pools(self) -> List[Pool]:
+        """Every version that has processes, or may yet have."""
+        found = (self._pool, self._coming, *self._leaving)
+        return [pool for pool in found if pool is not None]
+
+    @property
+    def busy(self) -> int:
+        """Requests accepted and not yet answered, by any version."""
+        return sum(pool.busy for pool in self._pools)
+
+    @property
+    def queued(self) -> int:
+        """Requests that no worker has yet."""
+        return sum(pool.queued for pool in self._pools)
+
+    @property
+    def ready_workers(self) -> int:
+        """Replicas of the version that answers, spares not counted."""
+        return 0 if self._pool is None else self._pool.ready_workers
+
+    @property
+    def restarts(self) -> int:
+        """Workers that ended and were replaced, since the host started."""
+        return self._restarts + sum(pool.restarts for pool in self._pools)
+
+    @property
+    def workers(self) -> List[WorkerProcess]:
+        """Processes that live now, of any version."""
+        return [worker for pool in self._pools for worker in pool.workers]
+
+    def describe(self) -> Dict[str, Any]:
+        """State, version and reason, for people and for the admin API."""
+        reason = self.reason
+        return {
+            "name": self.name,
+            "version": self.model.version,
+            "state": self.state.value,
+            "reason": None if reason is None else reason.message,
+            "language": self.model.spec.language,
+            "target_type": self.model.spec.target.type.value,
+            "code_dir": str(self.model.spec.code_dir),
+            "replicas": self.model.workers,
+            "ready": self.ready_workers,
+            "restarts": self.restarts,
+            "pids": [worker.pid for worker in self.workers],
+        }
+
+    # Requests
+
+    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
+        """As :meth:`Pool.submit`; a lazy model that is not loaded begins to."""
+        self.last_used = time.monotonic()
+        pool = self._pool
+        if pool is None:
+            pool = self._awaken()
+        return pool.submit(meta, body, retry)
+
+    def cancel(self, pending: Pending) -> None:
+        """As :meth:`Pool.cancel`, in whichever version has it."""
+        for pool in self._pools:
+            if pool.cancel(pending):
+                return
+
+    def _awaken(self) -> Pool:
+        if self._gone or not self.model.lazy:
+            raise self._not_ready()
+        if self._coming is None:
+            self._coming = self._make_pool(self.model)
+            self._coming.hold = True
+            self._wake = asyncio.get_running_loop().create_task(self.load(self.model))
+        return self._coming
+
+    def _not_ready(self) -> PolyhostError:
+        if self.failure is not None:
+            return WorkerNotReady(
+                f"model {self.name!r} failed to load: {self.failure.message}",
+                cause=self.failure.kind,
+                retry_after=1,
+            )
+        return WorkerNotReady(f"model {self.name!r} is {self.state.value}", retry_after=1)
+
+    # Life
+
+    async def load(self, hosted: HostedModel) -> bool:
+        """Bring up this version and let it take over; False when it could not (``failure``)."""
+        async with self._lock:
+            coming = self._coming or self._make_pool(hosted)
+            self._coming = coming
+            old = self._pool
+            if old is not None and hosted.swap == "replace":
+                self._pool = None
+                coming.hold = True
+                await self._retire(old)
+                old = None
+            await coming.start()
+            failure = coming.reason if coming.state is State.FAILED else await self._check(coming)
+            self._coming = None
+            if failure is not None:
+                return await self._keep(old, coming, failure)
+            self.failure = None
+            self.model = hosted
+            self._pool = coming
+        if old is not None:
+            await self._retire(old)
+        return True
+
+    async def _check(self, pool: Pool) -> Optional[PolyhostError]:
+        try:
+            await check(pool)
+        except PolyhostError as error:
+            log.error("model %s: version %s: %s", self.name, pool.model.version, error)
+            return error
+        return None
+
+    async def _keep(self, old: Optional[Pool], coming: Pool, failure: PolyhostError) -> bool:
+        """The new version cannot take over: what answered before goes on."""
+        self.failure = failure
+        coming.fail(failure)
+        if old is None and not self.model.lazy:
+            self._pool = coming
+        else:
+            await coming.stop(0.0)
+        return False
+
+    async def _retire(self, pool: Pool) -> None:
+        self._leaving.append(pool)
+        try:
+            await pool.stop(self._grace)
+        finally:
+            self._leaving.remove(pool)
+            self._restarts += pool.restarts
+
+    async def scale(self, replicas: int) -> None:
+        """Change the number of replicas; requests go on."""
+        async with self._lock:
+            self.model = replace(self.model, workers=replicas)
+            if self._pool is not None:
+                await self._pool.scale(replicas)
+
+    async def rest(self) -> None:
+        """Free a lazy model's memory; its next request loads it again."""
+        async with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            await self._retire(pool)
+
+    async def stop(self, grace: float) -> None:
+        """End for good: answer what was accepted, within ``grace`` seconds, then end all workers."""
+        self._gone = True
+        self._grace = grace
+        if self._wake is not None:
+            self._wake.cancel()
+        pools = [pool for pool in (self._coming, self._pool) if pool is not None]
+        await asyncio.gather(*(self._retire(pool) for pool in pools))
+
+    def sweep(self, now: float) -> None:
+        """Judge the workers of every version."""
+        for pool in self._pools:
+            pool.sweep(now)

@@ -1,0 +1,131 @@
+"""What a server counts. The hot path adds to plain numbers; a scrape turns them into families.
+
+Names and labels are those of the servers that dashboards exist for, where they have one: MLServer's
+``model_infer_request_*``, KServe's ``request_predict_seconds``. Every protocol is counted, health
+and metrics requests are not. A label never holds what a client wrote.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from polyhost.observe import Exchange
+from polyhost.server.exposition import Family
+from polyhost.settings import HostedModel
+
+SECONDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Histogram:
+    """Counts by bucket; the bounds belong to the buckets below them."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.total += value * times
+
+
+class RouteMeter:
+    """Requests of one model over one protocol."""
+
+    __slots__ = ("codes", "seconds")
+
+    def __init__(self) -> None:
+        self.codes: Dict[int, int] = {}
+        self.seconds = Histogram(SECONDS)
+
+    def add(self, code: int, seconds: float) -> None:
+        """Count an answer."""
+        self.codes[code] = self.codes.get(code, 0) + 1
+        self.seconds.observe(seconds)
+
+
+class ModelMeter:
+    """One version of a model; what its pool tells and its routes count."""
+
+    def __init__(self, name: str, version: str, *, marks_output: bool) -> None:
+        self.name = name
+        self.version = version
+        self.marks_output = marks_output
+        self.predict = Histogram(SECONDS)
+        self.batches = Histogram(BATCHES)
+        self.rows = 0
+        self.routes: Dict[str, RouteMeter] = {}
+
+    def route(self, protocol: str) -> RouteMeter:
+        """The meter of one protocol."""
+        return self.routes.setdefault(protocol, RouteMeter())
+
+    def served(self, exchange: Optional[Exchange], waited: float, ran: float) -> None:
+        """A worker is done with a request."""
+        self.predict.observe(ran)
+        if exchange is not None:
+            exchange.waited = waited
+            exchange.ran = ran
+
+    def counted(self, report: Mapping[str, Any]) -> None:
+        """Add a worker's report."""
+        self.rows += int(report.get("rows", 0))
+        for size, times in report.get("batches", {}).items():
+            self.batches.observe(int(size), int(times))
+
+
+class Metrics:
+    """Every meter of this process. A model that comes back finds its own again."""
+
+    def __init__(self, *, marks_output: bool = False) -> None:
+        self._marks_output = marks_output
+        self._models: Dict[Tuple[str, str], ModelMeter] = {}
+
+    def of(self, model: HostedModel) -> ModelMeter:
+        """The meter of a model's version."""
+        key = model.name, model.version
+        if key not in self._models:
+            self._models[key] = ModelMeter(*key, marks_output=self._marks_output)
+        return self._models[key]
+
+    def families(self) -> List[Family]:
+        """The counts as they are now."""
+        success = Family(
+            "model_infer_request_success", "counter", "Requests answered with a status under 400."
+        )
+        failure = Family("model_infer_request_failure", "counter", "Requests answered otherwise.")
+        predict = Family(
+            "request_predict_seconds", "histogram", "Seconds that requests spent in a worker."
+        )
+        requests = Family("polyhost_requests", "counter", "Requests by protocol and status.")
+        seconds = Family(
+            "polyhost_request_seconds", "histogram", "Seconds from a request to its answer."
+        )
+        rows = Family("polyhost_rows", "counter", "Rows predicted.")
+        batches = Family("polyhost_batch_size", "histogram", "Requests that shared one call.")
+        for meter in self._models.values():
+            name = meter.name
+            for protocol, route in meter.routes.items():
+                for code, count in route.codes.items():
+                    outcome = success if code < 400 else failure
+                    outcome.add(count, model=name, version=meter.version)
+                    requests.add(count, model=name, protocol=protocol, code=str(code))
+                _add(seconds, route.seconds, model=name, protocol=protocol)
+            success.add(0, model=name, version=meter.version)
+            failure.add(0, model=name, version=meter.version)
+            _add(predict, meter.predict, model_name=name)
+            rows.add(meter.rows, model=name)
+            _add(batches, meter.batches, model=name)
+        return [success, failure, predict, requests, seconds, rows, batches]
+
+
+def _add(family: Family, histogram: Histogram, **labels: str) -> None:
+    family.add_histogram(histogram.bounds, histogram.counts, histogram.total, **labels)

@@ -1,0 +1,116 @@
+"""Everything that watches a server: metrics always; access log, traces and marks when asked."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from time import perf_counter
+from typing import Awaitable, Iterable, List, Optional
+
+from polyhost.host import Host
+from polyhost.observe import Exchange, ModelObserver, current
+from polyhost.server import exposition, gauges
+from polyhost.server.endpoint import Endpoint, Handler
+from polyhost.server.exchange import Message, Receive, Scope, Send, header, respond
+from polyhost.server.metrics import Metrics, RouteMeter
+from polyhost.server.request_id import request_id
+from polyhost.server.tracing import Tracing
+from polyhost.settings import HostedModel
+
+access_log = logging.getLogger("polyhost.access")
+
+GONE = 499
+"""The code that is counted when a client left before its answer."""
+
+
+class Observation:
+    """Wraps the endpoints of models that have a protocol; all others are left alone."""
+
+    def __init__(
+        self, *, marks_output: bool = False, access: bool = False, tracing: Optional[Tracing] = None
+    ) -> None:
+        self.metrics = Metrics(marks_output=marks_output)
+        self._access = access
+        self._tracing = tracing
+
+    def of(self, model: HostedModel) -> ModelObserver:
+        """What the model's pool tells its news to."""
+        return self.metrics.of(model)
+
+    def watched(self, endpoints: Iterable[Endpoint], model: HostedModel) -> List[Endpoint]:
+        """The endpoints, those that answer for the model counted."""
+        return [
+            replace(endpoint, handler=self._watch(endpoint, model))
+            if endpoint.protocol
+            else endpoint
+            for endpoint in endpoints
+        ]
+
+    def _watch(self, endpoint: Endpoint, model: HostedModel) -> Handler:
+        handler = endpoint.handler
+        if self._tracing is not None:
+            handler = self._tracing.traced(handler, endpoint.span, model)
+        meter = self.metrics.of(model).route(endpoint.protocol)
+        handler = _counted(handler, model.name, meter)
+        return _logged(handler, endpoint.path) if self._access else handler
+
+    def endpoint(self, host: Host, prefix: str) -> Endpoint:
+        """The route of the metrics."""
+        memory = gauges.Memory()
+
+        async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+            openmetrics = exposition.accepts_openmetrics(header(scope, b"accept"))
+            found = [*self.metrics.families(), *await gauges.families(host, memory)]
+            text = exposition.render(found, openmetrics=openmetrics)
+            kind = exposition.OPENMETRICS if openmetrics else exposition.PROMETHEUS
+            await respond(send, 200, kind, text, [])
+
+        operation = {"responses": {"200": {"description": "OK", "content": {"text/plain": {}}}}}
+        return Endpoint("GET", f"{prefix}/metrics", tell, "Metrics for Prometheus", operation)
+
+
+def _counted(handler: Handler, model: str, meter: RouteMeter) -> Handler:
+    """Count each request, and make it the current exchange of its task, which ends with it."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        exchange = Exchange(request_id(scope).decode("ascii"), model)
+        current.set(exchange)
+
+        def noting(message: Message) -> Awaitable[None]:
+            if not exchange.status:
+                exchange.status = message["status"]
+            return send(message)
+
+        try:
+            await handler(scope, receive, noting)
+        except Exception:
+            exchange.status = exchange.status or 500
+            raise
+        finally:
+            meter.add(exchange.status or GONE, perf_counter() - began)
+
+    return handle
+
+
+def _logged(handler: Handler, path: str) -> Handler:
+    """Write a line for each request: what was asked in the route's words, never what was sent."""
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        try:
+            await handler(scope, receive, send)
+        finally:
+            exchange = current.get()
+            status = (exchange.status if exchange is not None else 0) or GONE
+            milliseconds = (perf_counter() - began) * 1000.0
+            access_log.info(
+                "%s %s %d %.2f ms",
+                scope["method"],
+                path,
+                status,
+                milliseconds,
+                extra={"status": status, "milliseconds": round(milliseconds, 3)},
+            )
+
+    return handle

@@ -1,0 +1,119 @@
+"""OpenTelemetry: a span for each request of a model. Off, and never imported, unless asked for.
+
+``OTEL_EXPORTER_OTLP_ENDPOINT`` (or its ``_TRACES_`` form), or ``OTEL_SDK_DISABLED=false``, asks for
+it; the other ``OTEL_`` variables are the SDK's own.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Mapping, Optional
+
+from polyhost import __version__
+from polyhost.observe import current
+from polyhost.server.endpoint import Handler
+from polyhost.server.exchange import Receive, Scope, Send
+from polyhost.settings import HostedModel
+
+log = logging.getLogger(__name__)
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_CARRIED = (b"traceparent", b"tracestate")
+
+
+def is_asked_for(environment: Mapping[str, str]) -> bool:
+    """The operator wants traces."""
+    disabled = environment.get("OTEL_SDK_DISABLED", "").strip().lower()
+    if disabled == "true":
+        return False
+    return disabled == "false" or any(environment.get(name) for name in _ENDPOINTS)
+
+
+def open_tracing(environment: Mapping[str, str]) -> Optional[Tracing]:
+    """Traces to the collector that the environment names; None when none are asked for.
+
+    A variable that is set for a whole cluster is no reason to end where the packages are missing:
+    then a warning says what to install.
+    """
+    if not is_asked_for(environment):
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
+        log.warning(
+            "OpenTelemetry is configured, but no traces can be sent: %s. "
+            "Install with: pip install 'polyhost[otel]'",
+            error,
+        )
+        return None
+    service = environment.get("OTEL_SERVICE_NAME") or "polyhost"
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return Tracing(provider)
+
+
+class Tracing:
+    """Makes spans with a provider of the SDK."""
+
+    def __init__(self, provider: Any) -> None:
+        from opentelemetry.trace import SpanKind, Status, StatusCode
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._provider = provider
+        self._tracer = provider.get_tracer("polyhost", __version__)
+        self._kind = SpanKind.SERVER
+        self._failed = Status(StatusCode.ERROR)
+        self._propagator = TraceContextTextMapPropagator()
+
+    def traced(self, handler: Handler, name: str, model: HostedModel) -> Handler:
+        """The handler inside of a span, whose parent is the one that the client named.
+
+        It runs where the exchange is known: its id, its status and its times become attributes.
+        """
+        fixed = {
+            "polyhost.model": model.name,
+            "polyhost.model.version": model.version,
+            "polyhost.language": model.spec.language,
+        }
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            with self._tracer.start_as_current_span(
+                name, self._parent(scope), self._kind, {**fixed, **_asked(scope)}
+            ) as span:
+                try:
+                    await handler(scope, receive, send)
+                finally:
+                    self._finish(span)
+
+        return handle
+
+    def _parent(self, scope: Scope) -> Any:
+        carrier = {
+            name.decode("ascii"): value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name in _CARRIED
+        }
+        return self._propagator.extract(carrier)
+
+    def _finish(self, span: Any) -> None:
+        exchange = current.get()
+        if exchange is None or not span.is_recording():
+            return
+        span.set_attribute("polyhost.request_id", exchange.id)
+        span.set_attribute("polyhost.queue_seconds", exchange.waited)
+        span.set_attribute("polyhost.predict_seconds", exchange.ran)
+        if exchange.status:
+            span.set_attribute("http.response.status_code", exchange.status)
+        if exchange.status >= 500:
+            span.set_status(self._failed)
+
+    def close(self) -> None:
+        """Send what waits."""
+        self._provider.shutdown()
+
+
+def _asked(scope: Scope) -> Mapping[str, Any]:
+    return {"http.request.method": scope["method"], "url.path": scope["path"]}

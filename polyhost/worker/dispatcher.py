@@ -1,0 +1,256 @@
+"""One model's queue: who gets which request, what an answer means, and what a death does."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections import deque
+from typing import Deque, Dict, List, Optional
+
+from polyhost.errors import (
+    PolyhostError,
+    WorkerBusy,
+    WorkerCrashed,
+    WorkerTimeout,
+    from_wire,
+)
+from polyhost.observe import NOBODY, ModelObserver
+from polyhost.worker.frames import Flag, Frame, Kind
+from polyhost.worker.killers import Killers
+from polyhost.worker.replica import Replica
+from polyhost.worker.request import Body, Pending, Result
+from polyhost.worker.stream import ReplyStream
+
+SERIAL_WINDOW = 2
+"""Requests that a worker may hold: one that runs and one that waits."""
+
+INTERRUPT_GRACE = 1.0
+"""Seconds that a worker has to answer once it was interrupted."""
+
+NAMES_KEPT = 1024
+
+
+class Dispatcher:
+    """A queue before a model's replicas. Lives on the event loop's thread."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        max_queue: int,
+        deadline: Optional[float],
+        observer: ModelObserver = NOBODY,
+    ) -> None:
+        self.name = name
+        self.max_queue = max_queue
+        self.deadline = deadline
+        self.window = SERIAL_WINDOW
+        self.replicas: List[Replica] = []
+        self.queue: Deque[Pending] = deque()
+        self._observer = observer
+        self._names: Dict[int, str] = {}
+        self._killers = Killers()
+        self._ids = itertools.count(1)
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def busy(self) -> int:
+        """Requests accepted and not yet answered."""
+        return len(self.queue) + sum(len(replica.inflight) for replica in self.replicas)
+
+    # Requests
+
+    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
+        """Accept a request; WorkerBusy when too many wait, WorkerCrashed for a known killer."""
+        if len(self.queue) >= self.max_queue:
+            raise WorkerBusy(
+                f"the queue of model {self.name!r} is full: {self.max_queue} requests wait",
+                retry_after=1,
+            )
+        if self._killers and self._killers.knows(meta, body):
+            raise WorkerCrashed(
+                f"this request ended the process of model {self.name!r} twice: it is refused for "
+                "now. Mend the input, or the model.",
+                exit_code=0,
+            )
+        pending = Pending(next(self._ids), meta, body, retry, self._loop.create_future())
+        if self.queue or not self._send(pending):
+            self.queue.append(pending)
+        return pending
+
+    def cancel(self, pending: Pending) -> bool:
+        """The client has gone away: forget its request. False when it is not known here."""
+        for replica in self.replicas:
+            if replica.inflight.get(pending.id) is pending:
+                pending.future.cancel()
+                replica.cancel(pending)
+                return True
+        try:
+            self.queue.remove(pending)
+        except ValueError:
+            return False
+        pending.future.cancel()
+        pending.release()
+        return True
+
+    def _send(self, pending: Pending) -> bool:
+        """Give a request to the least busy replica that has room; False when none has."""
+        best: Optional[Replica] = None
+        window = self.window
+        for replica in self.replicas:
+            if replica.solo or not replica.active or not replica.has_room(pending, window):
+                continue
+            held = len(replica.inflight)
+            if best is None or held < len(best.inflight):
+                best = replica
+                if held == 0:
+                    break
+        if best is None:
+            return False
+        if pending.exchange is not None and self._observer.marks_output:
+            self._remember_name(pending.id, pending.exchange.id)
+        best.give(pending, time.monotonic())
+        return True
+
+    def dispatch(self) -> None:
+        """Give out what waits, as far as there is room."""
+        queue = self.queue
+        while queue and self._send(queue[0]):
+            queue.popleft()
+
+    def _remember_name(self, id: int, name: str) -> None:
+        """Keep what clients call a request: its output may come after its answer."""
+        self._names[id] = name
+        if len(self._names) > NAMES_KEPT:
+            del self._names[next(iter(self._names))]
+
+    def name_of(self, id: int) -> str:
+        """What its client calls a request; empty when it is not known (any more)."""
+        return self._names.get(id, "")
+
+    # Replies
+
+    def on_frames(self, replica: Replica, found: List[Frame]) -> None:
+        """Frames came from a replica's data socket."""
+        replica.progress = time.monotonic()
+        replica.interrupted = None
+        for frame in found:
+            pending = replica.inflight.get(frame.id)
+            if pending is None:
+                if frame.fd is not None:
+                    os.close(frame.fd)
+                continue
+            if frame.kind == Kind.REPLY:
+                self._on_reply(replica, pending, frame)
+            elif frame.kind == Kind.ERROR:
+                self._on_error(replica, pending, from_wire(frame.json()))
+        if self.queue:
+            self.dispatch()
+
+    def _on_reply(self, replica: Replica, pending: Pending, frame: Frame) -> None:
+        stream = pending.stream
+        if frame.flags & Flag.MORE:
+            if stream is None:
+                stream = ReplyStream(lambda size: replica.grant(pending, size))
+                pending.stream = stream
+                if not pending.future.done():
+                    pending.future.set_result(Result(frame.meta, b"", None, stream))
+            stream.push(frame.body)
+            return
+        self._take(replica, pending)
+        if stream is not None:
+            stream.finish(frame.body)
+        elif not pending.future.done():
+            pending.future.set_result(Result(frame.meta, frame.body, frame.fd, None))
+        elif frame.fd is not None:
+            os.close(frame.fd)
+        pending.release()
+
+    def _on_error(self, replica: Replica, pending: Pending, error: PolyhostError) -> None:
+        shared = len(replica.inflight) > 1 and not pending.solo
+        self._take(replica, pending)
+        if isinstance(error, WorkerTimeout) and self.deadline is not None:
+            if shared and pending.retry and not pending.tries:
+                pending.tries += 1
+                pending.solo = True
+                self.queue.appendleft(pending)
+                return
+            error = self._late()
+        fail(pending, error)
+
+    def _take(self, replica: Replica, pending: Pending) -> None:
+        replica.take(pending)
+        self._observer.served(
+            pending.exchange, pending.sent - pending.accepted, replica.progress - pending.sent
+        )
+
+    # Faults
+
+    def on_death(self, replica: Replica, crash: WorkerCrashed) -> None:
+        """A replica has ended: every request it held gets another try, or its error.
+
+        Where requests share calls any of them may be guilty; else only the first had begun.
+        """
+        self.replicas.remove(replica)
+        held = list(replica.inflight.values())
+        replica.inflight.clear()
+        suspects = held if self.window > SERIAL_WINDOW else held[:1]
+        again = held[len(suspects) :]
+        for pending in suspects:
+            if pending.future.done() and pending.stream is None:
+                pending.release()
+            elif replica.timed_out and (len(suspects) == 1 or pending.solo):
+                fail(pending, self._late())
+            elif pending.stream is not None or not pending.retry or pending.tries:
+                if pending.tries:
+                    self._killers.add(pending)
+                fail(pending, crash)
+            else:
+                pending.tries += 1
+                pending.solo = True
+                again.append(pending)
+        again.sort(key=lambda pending: pending.id)
+        self.queue.extendleft(reversed(again))
+        self.dispatch()
+
+    def fail_all(self, error: PolyhostError) -> None:
+        """Nobody will ever answer what waits."""
+        while self.queue:
+            fail(self.queue.popleft(), error)
+
+    def _late(self) -> WorkerTimeout:
+        return WorkerTimeout(
+            f"model {self.name!r} did not answer within its deadline of {self.deadline:g} s: "
+            "the work was stopped. Raise --deadline if it needs longer.",
+            deadline=self.deadline,
+        )
+
+    def sweep(self, now: float) -> None:
+        """Judge every busy replica by its deadline: interrupt it, and then replace it."""
+        if self.deadline is None:
+            return
+        for replica in self.replicas:
+            link = replica.link
+            if not replica.inflight or link is None:
+                continue
+            head = next(iter(replica.inflight.values()))
+            late = now - max(head.sent, replica.progress) - self.deadline
+            if late <= 0 or head.stream is not None:
+                continue
+            if replica.interrupted is None:
+                replica.interrupted = now
+                link.interrupt(head.id)
+            elif now - replica.interrupted > INTERRUPT_GRACE:
+                replica.timed_out = True
+                link.end_hung()
+
+
+def fail(pending: Pending, error: PolyhostError) -> None:
+    """Give a request its error."""
+    if pending.stream is not None:
+        pending.stream.fail(error)
+    elif not pending.future.done():
+        pending.future.set_exception(error)
+    pending.release()

@@ -1,0 +1,70 @@
+"""A request between its acceptance and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Optional, Union
+
+from polyhost.observe import current
+from polyhost.worker.spool import Spool
+from polyhost.worker.stream import ReplyStream
+
+Body = Union[bytes, Spool]
+
+
+class Result:
+    """A worker's reply: the meta's JSON as it came, then a body, a file or a stream."""
+
+    __slots__ = ("meta", "body", "fd", "stream")
+
+    def __init__(
+        self, meta: bytes, body: bytes, fd: Optional[int], stream: Optional[ReplyStream]
+    ) -> None:
+        self.meta = meta
+        self.body = body
+        self.fd = fd
+        self.stream = stream
+
+
+class Pending:
+    """A request from its acceptance to its answer. ``future`` gets a Result or an error.
+
+    ``retry``: it may be tried once more when its worker dies; ``tries``: how often it was.
+    ``solo``: it must run alone, since it may have killed a worker.
+    """
+
+    __slots__ = (
+        "id",
+        "meta",
+        "body",
+        "future",
+        "retry",
+        "tries",
+        "solo",
+        "sent",
+        "stream",
+        "size",
+        "accepted",
+        "exchange",
+    )
+
+    def __init__(
+        self, id: int, meta: bytes, body: Body, retry: bool, future: asyncio.Future[Result]
+    ) -> None:
+        self.id = id
+        self.meta = meta
+        self.body = body
+        self.future = future
+        self.retry = retry
+        self.tries = 0
+        self.solo = False
+        self.accepted = self.sent = time.monotonic()
+        self.exchange = current.get()
+        self.stream: Optional[ReplyStream] = None
+        self.size = len(body) if isinstance(body, bytes) else 0
+
+    def release(self) -> None:
+        """Let go of the body: nobody can need it again."""
+        if isinstance(self.body, Spool):
+            self.body.close()
