@@ -225,6 +225,8 @@ class ServerSettings:
     with_error_server: bool = False
     failure: Optional[PolyhostError] = None
     logging_level: str = "warning"
+    log_format: str = "text"
+    access_log: bool = False
     deployment_config: Optional[Path] = None
     limits: HostLimits = HostLimits()
     fronts: int = 1

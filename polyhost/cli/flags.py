@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.errors import SettingsError
+from polyhost.logs import FORMATS
 from polyhost.target import TargetType
 
 LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
@@ -140,6 +141,16 @@ TARGET_FLAGS = (
     ),
 )
 
+LOG_FLAGS = (
+    Flag(
+        ("--log-format",),
+        "how log lines are written; json also tells which request printed what",
+        SERVER,
+        options={"choices": FORMATS, "default": "text"},
+    ),
+    Flag(("--access-log",), "a log line for each request of a model", SERVER, options=SWITCH),
+)
+
 FLAGS = (
     Flag(
         ("-cd", "--code-dir"),
@@ -202,6 +213,7 @@ FLAGS = (
         "least level of the log lines to show",
         options={"choices": LEVELS, "default": "warning"},
     ),
+    *LOG_FLAGS,
     Flag(
         ("--query",),
         "query string for an unstructured model, such as 'a=1&b=2'",
@@ -295,7 +307,7 @@ FLAGS = (
 )
 
 
-def add_flags(parser: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
+def add_flags(parser: argparse._ActionsContainer, flags: Iterable[Flag]) -> None:
     """Add flags to a command's parser, their twins named in the help."""
     for flag in flags:
         twin = f" [environment: {flag.env}]" if flag.env else ""

@@ -7,18 +7,17 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from polyhost import __version__
-from polyhost.cli import doctor, score, serve, server
+from polyhost import __version__, logs
+from polyhost.cli import config, doctor, score, serve, server, top
 from polyhost.cli.flags import with_environment
 from polyhost.cli.report import tell, tell_interrupted
 from polyhost.errors import PolyhostError
 
-COMMANDS = (score, server, serve, doctor)
+COMMANDS = (score, server, serve, config, doctor, top)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,6 +67,8 @@ def parse(
 
 
 def _set_up_logging(options: argparse.Namespace) -> None:
-    level = getattr(options, "logging_level", "warning").upper()
-    level = {"ALL": "NOTSET", "WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level)
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(
+        getattr(options, "logging_level", None) or "warning",
+        format=getattr(options, "log_format", None) or "text",
+        access=bool(getattr(options, "access_log", False)),
+    )

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 
-from polyhost.cli import doctor, serve
+from polyhost.cli import doctor, serve, top
 from polyhost.cli.flags import Flag, flags_of
 from polyhost.cli.main import build_parser
 
@@ -16,8 +16,8 @@ INTRODUCTION = """\
 <!-- Made by `python -m polyhost.cli.reference > docs/cli.md`; a test compares it. -->
 
 `polyhost score` scores one file with one model. `polyhost server` serves one model as DRUM does;
-`polyhost serve` serves many. `polyhost doctor` tells which languages are usable here, and
-`polyhost --version` the version.
+`polyhost serve` serves many, and `polyhost top` watches either. `polyhost doctor` tells which
+languages are usable here, and `polyhost --version` the version.
 
 What is not said by a flag comes from the folder's `model-metadata.yaml`. Where both speak of the
 target type or the labels they must agree, but for the order of multiclass labels: there the flag
@@ -61,6 +61,7 @@ def page() -> str:
         "server": flags_of("server"),
         "serve": (*serve.FLAGS, *serve.TARGET_FLAGS_OF_SERVE),
         "doctor": doctor.FLAGS,
+        "top": top.FLAGS,
     }
     return INTRODUCTION + "".join(
         "\n" + "\n".join(_section(name, parsers[name], of)) + "\n" for name, of in flags.items()

@@ -65,6 +65,8 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
         with_error_server=options.with_error_server,
         failure=failure,
         logging_level=options.logging_level,
+        log_format=options.log_format,
+        access_log=options.access_log,
         deployment_config=options.deployment_config,
         sources={
             name: Source.ENVIRONMENT if flag in given else Source.FLAG

@@ -15,22 +15,33 @@ from polyhost.payload import Column, Dictionary
 
 NAN = float("nan")
 _BLANKS = "".join(map(chr, range(33)))  # what Java's trim() takes off
-_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _HEXADECIMAL = re.compile(
-    r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+[fFdD]?", re.ASCII
+    r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+", re.ASCII
 )
+_SUFFIXES = tuple("fFdD")
 _INFINITE = {"Infinity": np.inf, "+Infinity": np.inf, "-Infinity": -np.inf}
 _BOOLEANS = {True: ("true", "True", "TRUE", "1"), False: ("false", "False", "FALSE", "0")}
 
 
 def parse(text: str) -> float:
     """A text as ``Double.parseDouble`` reads it; NaN when it cannot."""
-    text = text.strip(_BLANKS)
     if _DECIMAL.fullmatch(text):
-        return float(text.rstrip("fFdD"))
-    if _HEXADECIMAL.fullmatch(text):
-        return float.fromhex(text.rstrip("fFdD") if text[-1] not in "0123456789" else text)
+        return float(text)
+    text = text.strip(_BLANKS)
+    number = text[:-1] if text[-1:] in _SUFFIXES else text
+    if _DECIMAL.fullmatch(number):
+        return float(number)
+    if _HEXADECIMAL.fullmatch(number):
+        return _hexadecimal(number)
     return _INFINITE.get(text, NAN)
+
+
+def _hexadecimal(text: str) -> float:
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        return -np.inf if text.startswith("-") else np.inf
 
 
 def numbers(column: Column) -> np.ndarray:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any, Container, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
+from polyhost.bridges.java.levels import parse
 from polyhost.errors import InvalidInput
 from polyhost.payload import Buffer, Column, Dictionary, Table
 
@@ -38,8 +39,8 @@ def read_columns(body: Buffer, numeric: Mapping[str, bool]) -> Table:
     return _read(body, names, dict(sorted(wanted.items())))
 
 
-def _read_small(body: Buffer, only: Container[str]) -> Table:
-    """The columns in ``only``, the first of each name, all as text."""
+def _read_small(body: Buffer, numeric: Mapping[str, bool]) -> Table:
+    """The columns that ``numeric`` names: all as one matrix where all are numbers, else as text."""
     rows = csv.reader(io.StringIO(_decode(bytes(body), whole=True), newline=""))
     names, *cells = [row for row in rows if row] or [[]]
     if not names:
@@ -47,9 +48,17 @@ def _read_small(body: Buffer, only: Container[str]) -> Table:
     for number, row in enumerate(cells, start=1):
         if len(row) != len(names):
             raise _malformed(f"row {number} has {len(row)} cells, the header {len(names)}")
-    wanted = [i for i, name in enumerate(names) if name in only and names.index(name) == i] or [0]
-    columns = list(zip(*cells)) if cells else [()] * len(names)
-    return Table([names[i] for i in wanted], [_objects(columns[i]) for i in wanted])
+    first: Dict[str, int] = {}
+    for i, name in enumerate(names):
+        if name in numeric:
+            first.setdefault(name, i)
+    wanted = first or {names[0]: 0}
+    if first and all(map(numeric.__getitem__, first)):
+        values = [[parse(row[i]) for i in first.values()] for row in cells]
+        matrix = np.array(values, dtype=np.float64).reshape(len(cells), len(first))
+        return Table.from_matrix(tuple(first), matrix)
+    columns = [[row[i] for row in cells] for i in wanted.values()]
+    return Table(tuple(wanted), [_objects(column) for column in columns])
 
 
 def _objects(cells: Sequence[str]) -> np.ndarray:

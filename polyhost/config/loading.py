@@ -1,0 +1,177 @@
+"""The configuration of a server, from all that speaks of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyhost.config.checks import check_keys, check_model, check_server
+from polyhost.config.layers import of_model, of_server
+from polyhost.config.models import Versions, build_model, under
+from polyhost.config.problems import Problems
+from polyhost.config.reading import Document, Values, read
+from polyhost.config.schema import flags as flags_of_schema
+from polyhost.errors import PolyhostError, SettingsError
+from polyhost.settings import (
+    MODEL_NAME,
+    Admin,
+    ApiKey,
+    HostedModel,
+    HostLimits,
+    ServerSettings,
+    Setting,
+    Source,
+    StoreSettings,
+    Tls,
+)
+
+if TYPE_CHECKING:
+    from polyhost.store import Store
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration that was found right.
+
+    ``server``, ``models`` and ``keys``: every effective setting with its source, by dotted name.
+    ``store`` holds the versions that the models are of; None when all are folders of their own.
+    """
+
+    settings: ServerSettings
+    server: Values
+    models: Mapping[str, Values]
+    keys: tuple[Values, ...] = ()
+    path: Path | None = None
+    store: Store | None = None
+
+    @property
+    def sources(self) -> dict[str, Setting[Any]]:
+        """Every setting by dotted name, those of models and keys under theirs."""
+        found = dict(self.server)
+        for number, values in enumerate(self.keys, 1):
+            found.update({f"keys.{number}.{name}": value for name, value in values.items()})
+        for model, values in self.models.items():
+            found.update({f"models.{model}.{name}": value for name, value in values.items()})
+        return found
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any],
+    models: Sequence[tuple[str, str]] = (),
+) -> Loaded:
+    """The configuration of a server; SettingsError with every mistake in it, each with its line.
+
+    ``flags``: values by the dotted names of :func:`polyhost.config.schema.flags`. ``models``:
+    names and paths from the command line, beside those of the file.
+    """
+    problems = Problems()
+    document = read(path, problems) if path else Document()
+    _add_models(document, models)
+    server = of_server(document, environ, flags, problems)
+    check_server(server, problems)
+    check_keys(document, problems)
+    keys = _keys(document, environ, problems)
+    _check_flags_for_one(document, flags, problems)
+    versions = Versions(StoreSettings(server["store.path"].value, server["store.quota"].value))
+    alone = len(document.models) == 1
+    settled = {
+        name: of_model(own, server, environ, flags, alone=alone)
+        for name, own in document.models.items()
+    }
+    hosted: list[HostedModel] = []
+    for name, values in settled.items():
+        where = document.places.get(f"models.{name}", "")
+        check_model(name, values, server, problems)
+        if values["path"].value is None:
+            continue  # told of while reading
+        try:
+            hosted.append(build_model(name, values, versions))
+        except PolyhostError as error:
+            problems.add_error(where, error)
+    problems.raise_if_any()
+    settings = _settings(server, tuple(hosted), keys)
+    shown = {name: values for name, values in server.items() if not name.startswith("defaults.")}
+    return Loaded(settings, shown, settled, tuple(document.keys), path, versions.store)
+
+
+def _add_models(document: Document, models: Sequence[tuple[str, str]]) -> None:
+    for name, source in models:
+        if not MODEL_NAME.fullmatch(name):
+            raise SettingsError(
+                f"wrong model name {name!r}: expected letters, digits, '_', '-' and '.', up to "
+                "128. Give another as NAME=DIR."
+            )
+        if name in document.models:
+            raise SettingsError(
+                f"two models are called {name!r}: each needs a name of its own. "
+                "Give one as NAME=DIR."
+            )
+        document.models[name] = {"path": Setting(source, Source.FLAG, "command line")}
+
+
+def _check_flags_for_one(document: Document, flags: Mapping[str, Any], problems: Problems) -> None:
+    if len(document.models) < 2:
+        return
+    for name, field in flags_of_schema():
+        if name in flags and name.startswith(("models.target.", "models.language")):
+            problems.add_error(
+                "",
+                SettingsError(
+                    f"{field.flag} speaks of one model; found {len(document.models)} folders. "
+                    "Put it in the model-metadata.yaml of each."
+                ),
+            )
+
+
+def _keys(document: Document, environ: Mapping[str, str], problems: Problems) -> tuple[ApiKey, ...]:
+    found = []
+    for number, values in enumerate(document.keys, 1):
+        secret = values["sha256"].value if "sha256" in values else ""
+        if "variable" in values and not secret:
+            text = environ.get(values["variable"].value, "")
+            if not text:
+                problems.add(
+                    values["variable"].spelling,
+                    f"keys.{number}: expected a key in the environment variable "
+                    f"{values['variable'].value}; found it unset or empty.",
+                )
+            secret = hashlib.sha256(text.encode()).hexdigest()
+        if "name" in values:
+            role = values["role"].value if "role" in values else "predict"
+            models = values["models"].value if "models" in values else ()
+            found.append(ApiKey(values["name"].value, secret, role, models))
+    return tuple(found)
+
+
+def _settings(
+    values: Values, models: tuple[HostedModel, ...], keys: tuple[ApiKey, ...]
+) -> ServerSettings:
+    certificate, key = values["tls.certificate"].value, values["tls.key"].value
+    sources = {name: setting.source for name, setting in values.items()}
+    return ServerSettings(
+        address_host=values["host"].value,
+        port=values["port"].value,
+        url_prefix=values["url_prefix"].value,
+        models=models,
+        show_perf=values["show_perf"].value,
+        verbose=values["verbose"].value,
+        show_stacktrace=values["show_stacktrace"].value,
+        strict_rows=True,
+        logging_level=values["logging_level"].value,
+        log_format=values["log_format"].value,
+        access_log=values["access_log"].value,
+        limits=HostLimits(**under("limits", values, HostLimits)),
+        fronts=values["fronts"].value,
+        admin=Admin(values["admin.enabled"].value, values["admin.roots"].value),
+        keys=keys,
+        tls=Tls(certificate, key) if certificate and key else None,
+        grace=values["grace"].value,
+        store=StoreSettings(values["store.path"].value, values["store.quota"].value),
+        desired=values["store.desired"].value,
+        sources={**sources, "address_host": values["host"].source},
+    )

@@ -1,0 +1,139 @@
+"""From a model's settled values to a :class:`~polyhost.settings.HostedModel`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyhost.config.reading import Values
+from polyhost.config.schema import MODEL, Section
+from polyhost.settings import (
+    Batching,
+    HostedModel,
+    Limits,
+    Setting,
+    Source,
+    StoreSettings,
+    TargetSettings,
+)
+from polyhost.store.sources import is_archive
+
+if TYPE_CHECKING:
+    from polyhost.predictor import ModelSpec
+    from polyhost.store import Store
+
+
+class Versions:
+    """Where the folders of models come from: the path itself, or the store, opened when needed."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self.store: Store | None = None
+
+    def folder(self, name: str, source: str) -> Path:
+        """The code dir of a source; of an archive or an address, that of its version."""
+        if "://" not in source and not (os.path.isfile(source) and is_archive(source)):
+            return Path(source)
+        if self.store is None:
+            from polyhost.store import Store
+
+            self.store = Store(self._settings.path or default_store(), self._settings.quota)
+        return self.store.add(source, name).path
+
+
+def default_store() -> Path:
+    """The store in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "polyhost" / "store"
+
+
+def build_model(name: str, values: Values, versions: Versions) -> HostedModel:
+    """A model whose folder was looked into; CodeDirError or SettingsError when that fails."""
+    folder = versions.folder(name, values["path"].value)
+    spec = _spec(folder, values)
+    _note_target(values, spec)
+    env = values["env"].value
+    return HostedModel(
+        name=name,
+        spec=spec,
+        python=None if env == "uv" else env,
+        workers=values["replicas"].value,
+        limits=Limits(**under("limits", values, Limits)),
+        batching=Batching(**under("batching", values, Batching)),
+        version=values["version"].value,
+        spares=values["spares"].value,
+        env=env,
+        environment=entries("environment", values),
+        devices=values["devices"].value,
+        swap=values["swap"].value,
+        lazy=values["lazy"].value,
+        digests=entries("digests", values),
+    )
+
+
+def under(section: str, values: Values, kind: type) -> dict[str, Any]:
+    """The values of a section whose settings are called like the fields of a dataclass."""
+    return {field.name: values[f"{section}.{field.name}"].value for field in fields(kind)}
+
+
+def entries(name: str, values: Values) -> dict[str, str]:
+    """The entries of a map."""
+    start = len(name) + 1
+    return {k[start:]: setting.value for k, setting in values.items() if k.startswith(f"{name}.")}
+
+
+def _spec(folder: Path, values: Values) -> ModelSpec:
+    from polyhost.resolve import spec_of
+
+    options: Mapping[str, Any] = {"strict_rows": True, "batching": values["batching.mode"].value}
+    target = _target_settings(values)
+    return spec_of(folder, target, language=values["language"].value, options=options)
+
+
+def _target_settings(values: Values) -> TargetSettings:
+    return TargetSettings(
+        type=_spelled(values["target.type"], values["target.type"].value),
+        binary_labels=_binary_labels(values),
+        class_labels=_class_labels(values),
+        name=values["target.name"],
+    )
+
+
+def _binary_labels(values: Values) -> Setting[tuple[str, ...]]:
+    positive = values["target.positive_class_label"]
+    negative = values["target.negative_class_label"]
+    if positive.value is None or negative.value is None:
+        return Setting(())
+    return _spelled(positive, (positive.value, negative.value))
+
+
+def _class_labels(values: Values) -> Setting[tuple[str, ...]]:
+    file = values["target.class_labels_file"]
+    if file.value is None:
+        return values["target.class_labels"]
+    from polyhost.metadata import read_labels
+
+    return _spelled(file, read_labels(file.value))
+
+
+def _spelled(setting: Setting[Any], value: Any) -> Setting[Any]:
+    return Setting(value, setting.source, setting.spelling)
+
+
+def _note_target(values: Values, spec: ModelSpec) -> None:
+    """What the folder itself said, where nobody else did."""
+    target = spec.target
+    noted: dict[str, Any] = {"type": target.type.value, "name": target.name}
+    if target.positive is not None:
+        noted["positive_class_label"] = target.positive
+        noted["negative_class_label"] = target.negative
+    else:
+        noted["class_labels"] = target.class_labels or ()
+    section = MODEL.get("target")
+    assert isinstance(section, Section)
+    for name, value in noted.items():
+        if value and not values[f"target.{name}"].given:
+            values[f"target.{name}"] = Setting(value, Source.METADATA, Source.METADATA.value)

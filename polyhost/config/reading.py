@@ -1,0 +1,237 @@
+"""From the text of a configuration file to its values, each with its line; no layer below yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polyhost.config.problems import Problems, nearest
+from polyhost.config.schema import KEYS, MODEL, SCHEMA, Field, Section
+from polyhost.settings import MODEL_NAME, Setting, Source
+
+Values = dict[str, Setting[Any]]
+"""Settings by dotted name. An entry of a map has the map's name before its own."""
+
+
+@dataclass
+class Document:
+    """What a file says. ``places`` tells where each model and each key begins; ``mistaken`` has
+    the names of settings whose value could not be read."""
+
+    values: Values = field(default_factory=dict)
+    models: dict[str, Values] = field(default_factory=dict)
+    keys: list[Values] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
+    mistaken: set[str] = field(default_factory=set)
+
+
+def read(path: Path, problems: Problems) -> Document:
+    """The document in a file; its mistakes are added to ``problems``."""
+    document = Document()
+    reader = _Reader(str(path), path.absolute().parent, problems, document.mistaken)
+    root = reader.compose(path)
+    if root is not None:
+        reader.section(root, SCHEMA, "", document.values, document)
+    return document
+
+
+class _Reader:
+    """Walks YAML nodes along the schema."""
+
+    def __init__(self, name: str, base: Path, problems: Problems, mistaken: set[str]) -> None:
+        self._name = name
+        self._base = base
+        self._problems = problems
+        self._mistaken = mistaken
+
+    def compose(self, path: Path) -> Any:
+        """The root node; None for an empty file, or when there is no making sense of it."""
+        import yaml
+
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            for token in yaml.scan(text, Loader=yaml.SafeLoader):
+                if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
+                    what = type(token).__name__.replace("Token", "").lower()
+                    self._wrong(
+                        token.start_mark.line,
+                        f"YAML's {what} is not allowed here: expected plain values. "
+                        "What models share goes under defaults.",
+                    )
+                    return None
+            return yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            what = getattr(error, "problem", None) or str(error)
+            self._wrong(mark.line if mark else 0, f"this is no YAML: {what}.")
+        except RecursionError:
+            self._wrong(0, "this is no configuration: it is nested too deep.")
+        except UnicodeDecodeError as error:
+            self._wrong(0, f"expected UTF-8 text; {error.reason} at byte {error.start}.")
+        except OSError as error:
+            self._problems.add("", f"cannot read {self._name}: {error.strerror}.")
+        return None
+
+    def section(
+        self, node: Any, section: Section, prefix: str, into: Values, document: Document
+    ) -> None:
+        """Read the settings under one key."""
+        shown = prefix.rstrip(".") or "the file"
+        if _is_empty(node):
+            return
+        if node.id != "mapping":
+            short = section.get(section.short)
+            if isinstance(short, Field) and node.id == "scalar":
+                self._field(node, short, prefix + short.name, into)
+            else:
+                self._mismatch(node, shown, "settings by name")
+            return
+        given = dict(self._entries(node, shown))
+        for key, (line, value) in given.items():
+            part = section.get(key)
+            if part is None:
+                self._unknown(line, key, section, shown)
+            elif isinstance(part, Field):
+                self._field(value, part, prefix + key, into)
+            elif part is MODEL:
+                self._models(value, document)
+            elif part is KEYS:
+                self._keys(value, document)
+            else:
+                self.section(value, part, f"{prefix}{key}.", into, document)
+
+    def _models(self, node: Any, document: Document) -> None:
+        if _is_empty(node):
+            return
+        if node.id != "mapping":
+            self._mismatch(node, "models", "models by name")
+            return
+        for name, (line, value) in self._entries(node, "models"):
+            if not MODEL_NAME.fullmatch(name):
+                self._wrong(
+                    line,
+                    f"wrong model name {name!r}: expected letters, digits, '_', '-' and '.', "
+                    "up to 128.",
+                )
+                continue
+            values = document.models[name] = {}
+            document.places[f"models.{name}"] = self._place(line)
+            self.section(value, MODEL, f"models.{name}.", values, document)
+            document.models[name] = _without(f"models.{name}.", values)
+            self._require(MODEL, document.models[name], f"models.{name}", line)
+
+    def _keys(self, node: Any, document: Document) -> None:
+        if _is_empty(node):
+            return
+        if node.id != "sequence":
+            self._mismatch(node, "keys", "a list of keys")
+            return
+        for number, item in enumerate(node.value, 1):
+            name, values = f"keys.{number}", Values()
+            document.places[name] = self._place(item.start_mark.line)
+            self.section(item, KEYS, f"{name}.", values, document)
+            values = _without(f"{name}.", values)
+            self._require(KEYS, values, name, item.start_mark.line)
+            document.keys.append(values)
+
+    def _require(self, section: Section, values: Values, name: str, line: int) -> None:
+        for part in section.fields:
+            if isinstance(part, Field) and part.required and part.name not in values:
+                if f"{name}.{part.name}" not in self._mistaken:
+                    self._wrong(line, f"{name} lacks {part.name}: expected {part.kind.expected}.")
+
+    def _field(self, node: Any, part: Field, name: str, into: Values) -> None:
+        if part.many == "map":
+            self._map(node, part, name, into)
+        elif part.many == "list":
+            items = node.value if node.id == "sequence" else [node]
+            values = [self._value(item, part, name) for item in items]
+            if None not in values:
+                line = node.start_mark.line
+                into[name] = self._setting(tuple(found.value for found in values if found), line)
+        else:
+            found = self._value(node, part, name)
+            if found is not None:
+                into[name] = found
+
+    def _map(self, node: Any, part: Field, name: str, into: Values) -> None:
+        if _is_empty(node):
+            return
+        if node.id != "mapping":
+            self._mismatch(node, name, f"names with {part.kind.expected} each")
+            return
+        for key, (_, value) in self._entries(node, name):
+            found = self._value(value, part, f"{name}.{key}")
+            if found is not None:
+                into[f"{name}.{key}"] = found
+
+    def _value(self, node: Any, part: Field, name: str) -> Setting[Any] | None:
+        line = node.start_mark.line
+        if node.id != "scalar":
+            self._mismatch(node, name, part.kind.expected)
+        elif _is_empty(node):
+            self._wrong(line, f"{name} has no value: expected {part.kind.expected}.")
+        else:
+            try:
+                return self._setting(part.kind.parse(node.value, self._base), line)
+            except ValueError as error:
+                self._wrong(line, told(name, part, node.value, error))
+        self._mistaken.add(name)
+        return None
+
+    def _entries(self, node: Any, shown: str) -> Iterator[tuple[str, tuple[int, Any]]]:
+        """Keys of a mapping with their line and value; one that is no text or comes twice is a
+        mistake."""
+        seen: dict[str, int] = {}
+        for key_node, value in node.value:
+            line = key_node.start_mark.line
+            if key_node.id != "scalar":
+                self._wrong(line, f"a key of {shown} is no text: expected a name.")
+            elif key_node.value in seen:
+                first = seen[key_node.value] + 1
+                self._wrong(
+                    line,
+                    f"{key_node.value!r} is in {shown} twice, first in line {first}. Keep one.",
+                )
+            else:
+                seen[key_node.value] = line
+                yield key_node.value, (line, value)
+
+    def _unknown(self, line: int, key: str, section: Section, shown: str) -> None:
+        known = [part.name for part in section.fields]
+        deeper = [name for name, _ in section.leaves() if name.endswith(f".{key}")]
+        hint = f" It is called {deeper[0]} here." if deeper else nearest(key, known)
+        self._wrong(
+            line, f"unknown key {key!r} in {shown}: expected one of {', '.join(known)}.{hint}"
+        )
+
+    def _mismatch(self, node: Any, shown: str, expected: str) -> None:
+        found = {"scalar": f"{node.value!r}", "sequence": "a list", "mapping": "keys and values"}
+        self._wrong(node.start_mark.line, f"{shown}: expected {expected}; found {found[node.id]}.")
+
+    def _setting(self, value: Any, line: int) -> Setting[Any]:
+        return Setting(value, Source.FILE, self._place(line))
+
+    def _place(self, line: int) -> str:
+        return f"{self._name}:{line + 1}"
+
+    def _wrong(self, line: int, text: str) -> None:
+        self._problems.add(self._place(line), text)
+
+
+def told(name: str, part: Field, text: str, error: ValueError) -> str:
+    """The sentence about a value that is not of its kind."""
+    # A kind says what it found in its own words, or nothing; int() and float() say theirs.
+    own = type(error) is ValueError and str(error) and "could not convert" not in str(error)
+    found = str(error) if own else repr(text)
+    return f"{name}: expected {part.kind.expected}; found {found}."
+
+
+def _is_empty(node: Any) -> bool:
+    return node.id == "scalar" and node.value == "" and node.style is None
+
+
+def _without(prefix: str, values: Values) -> Values:
+    return {name[len(prefix) :]: setting for name, setting in values.items()}

@@ -1,0 +1,360 @@
+"""Every setting of ``polyhost serve``: its place in the file, its kind, default and flag.
+
+The loader, the command's flags, ``polyhost config show`` and docs/configuration.md are all made
+from this one table. A setting's dotted name is its path in the file (``limits.max_connections``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from polyhost.config import kinds
+from polyhost.config.kinds import Kind, choice, whole
+from polyhost.logs import FORMATS
+from polyhost.settings import Batching, HostLimits, Limits, ServerSettings
+from polyhost.target import TargetType
+
+LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
+DEADLINE = 600.0
+"""Seconds that a request may run under ``serve`` when nobody says."""
+
+VARIABLE_PREFIX = "POLYHOST__"
+"""With two underscores: Kubernetes sets POLYHOST_PORT for a service that is called polyhost."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting. ``many``: ``list``, or ``map`` from names to values. ``secret``: never shown.
+
+    ``flag`` of ``polyhost serve``; ``variable``: an environment variable beside the regular one.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    default: Any = None
+    many: str = ""
+    flag: str = ""
+    variable: str = ""
+    required: bool = False
+    secret: bool = False
+
+    @property
+    def empty(self) -> Any:
+        """The value when nobody gives one."""
+        return {"list": (), "map": {}}.get(self.many, self.default)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Settings under one key. ``many``: ``list`` of such, or ``map`` by name.
+
+    ``short``: the setting that a bare value in the section's place is of.
+    """
+
+    name: str
+    help: str
+    fields: tuple[Field | Section, ...]
+    many: str = ""
+    short: str = ""
+
+    def get(self, name: str) -> Field | Section | None:
+        """A part by its key."""
+        return next((part for part in self.fields if part.name == name), None)
+
+    def leaves(self, prefix: str = "") -> Iterator[tuple[str, Field]]:
+        """Settings below, by dotted name; those of repeated sections left out."""
+        for part in self.fields:
+            if isinstance(part, Field):
+                yield prefix + part.name, part
+            elif not part.many:
+                yield from part.leaves(f"{prefix}{part.name}.")
+
+
+_HOST, _MODEL, _BATCHING = HostLimits(), Limits(), Batching()
+_COUNT = whole(1)
+
+LIMITS_OF_MODEL = Section(
+    "limits",
+    "what one model may take",
+    (
+        Field("max_queue", _COUNT, "requests that wait; more get 429", _MODEL.max_queue),
+        Field("max_rows", _COUNT.or_none(), "rows of one request"),
+        Field("max_body", kinds.SIZE.or_none(), "body of one request; larger gets 413"),
+        Field(
+            "deadline",
+            kinds.SECONDS.or_none(),
+            "time a request may run; then it is stopped and gets 504",
+            DEADLINE,
+            flag="--deadline",
+        ),
+        Field(
+            "load_timeout",
+            kinds.SECONDS,
+            "time a model may take to load",
+            _MODEL.load_timeout,
+            flag="--load-timeout",
+        ),
+        Field("memory", kinds.SIZE.or_none(), "memory (PSS) of one worker; above it is replaced"),
+        Field("cpus", kinds.CORES.or_none(), "cores of one worker"),
+        Field(
+            "max_concurrency",
+            _COUNT,
+            "calls that one worker runs at once, where the language allows",
+            _MODEL.max_concurrency,
+        ),
+    ),
+)
+
+BATCHING = Section(
+    "batching",
+    "whether requests that wait share one call of the model",
+    (
+        Field(
+            "mode",
+            choice("auto", "on", "off"),
+            "where the model is known to allow it, always, never",
+            _BATCHING.mode,
+            flag="--batching",
+        ),
+        Field("max_batch", _COUNT, "requests in one call", _BATCHING.max_batch),
+        Field("max_rows", _COUNT.or_none(), "rows in one call"),
+    ),
+    short="mode",
+)
+
+FOR_EACH = (
+    Field("replicas", _COUNT, "worker processes of the model", 1, flag="--workers"),
+    Field("spares", whole(0), "workers kept loaded to take over at once", 0),
+    Field("lazy", kinds.SWITCH, "load it at its first request", False),
+    Field(
+        "swap",
+        choice("overlap", "replace"),
+        "load a new version before the old one goes, or after (when both do not fit)",
+        "overlap",
+    ),
+    Field(
+        "devices",
+        kinds.WORD,
+        "what each replica sees of the GPUs (`0`, or `0,1`), in their order; one is for all",
+        many="list",
+    ),
+    Field(
+        "env",
+        kinds.INTERPRETER,
+        "the model's own Python: `uv` builds one from its requirements",
+        flag="--python",
+    ),
+    Field(
+        "environment",
+        kinds.TEXT,
+        "environment variables for its workers; to those of `defaults` are added the model's",
+        many="map",
+    ),
+    BATCHING,
+    LIMITS_OF_MODEL,
+)
+
+TARGET = Section(
+    "target",
+    "what the model answers; its model-metadata.yaml may say so instead",
+    (
+        Field(
+            "type",
+            choice(*(member.value for member in TargetType)),
+            "target type",
+            flag="--target-type",
+        ),
+        Field(
+            "positive_class_label",
+            kinds.TEXT,
+            "label whose probability a binary model gives",
+            flag="--positive-class-label",
+        ),
+        Field(
+            "negative_class_label",
+            kinds.TEXT,
+            "the other label of a binary model",
+            flag="--negative-class-label",
+        ),
+        Field(
+            "class_labels",
+            kinds.TEXT,
+            "labels of a multiclass or multilabel model",
+            many="list",
+            flag="--class-labels",
+        ),
+        Field(
+            "class_labels_file",
+            kinds.FILE,
+            "file with those labels, one a line",
+            flag="--class-labels-file",
+        ),
+        Field("name", kinds.TEXT, "prediction column of a text model", variable="TARGET_NAME"),
+    ),
+    short="type",
+)
+
+MODEL = Section(
+    "models",
+    "the models by name; a bare value is the path",
+    (
+        Field("path", kinds.SOURCE, "where the model is", required=True),
+        Field("version", kinds.WORD, "what callers see as its version", "1"),
+        Field(
+            "language",
+            kinds.WORD,
+            "its language, when its files do not say",
+            flag="--language",
+        ),
+        TARGET,
+        Field(
+            "digests",
+            kinds.SHA256,
+            "SHA-256 of files of the model, checked before it is loaded",
+            many="map",
+        ),
+        *FOR_EACH,
+    ),
+    many="map",
+    short="path",
+)
+
+KEYS = Section(
+    "keys",
+    "keys that callers have to show; none: nobody is asked",
+    (
+        Field("name", kinds.WORD, "what logs call it", required=True),
+        Field(
+            "sha256",
+            kinds.SHA256,
+            "SHA-256 of the key: `printf %s KEY | sha256sum`",
+            secret=True,
+        ),
+        Field("variable", kinds.WORD, "environment variable that holds the key instead"),
+        Field("role", choice("predict", "admin"), "what it opens", "predict"),
+        Field("models", kinds.WORD, "models that it opens; all when absent", many="list"),
+    ),
+    many="list",
+)
+
+SCHEMA = Section(
+    "",
+    "",
+    (
+        Field("host", kinds.WORD, "address to listen at", "127.0.0.1", flag="--host"),
+        Field("port", whole(1, 65535), "port to listen at", 8000, flag="--port"),
+        Field(
+            "url_prefix",
+            kinds.TEXT,
+            "path that every route is under",
+            "",
+            variable="URL_PREFIX",
+        ),
+        Field("fronts", _COUNT, "processes that serve clients", ServerSettings.fronts),
+        Field(
+            "grace",
+            kinds.SECONDS,
+            "time that accepted requests may still take once the server is told to stop",
+            ServerSettings.grace,
+        ),
+        Field(
+            "logging_level",
+            choice(*LEVELS),
+            "least level of the log lines to show",
+            ServerSettings.logging_level,
+            flag="--logging-level",
+        ),
+        Field(
+            "log_format",
+            choice(*FORMATS),
+            "how log lines are written; json also tells which request printed what",
+            ServerSettings.log_format,
+            flag="--log-format",
+        ),
+        Field(
+            "access_log",
+            kinds.SWITCH,
+            "a log line for each request of a model",
+            False,
+            flag="--access-log",
+        ),
+        Field("verbose", kinds.SWITCH, "say more", False, flag="--verbose"),
+        Field(
+            "show_stacktrace",
+            kinds.SWITCH,
+            "tell the native traceback of a model's error",
+            False,
+            flag="--show-stacktrace",
+        ),
+        Field("show_perf", kinds.SWITCH, "tell how long things took", False, flag="--show-perf"),
+        Section(
+            "limits",
+            "what all clients and models together may take",
+            (
+                Field("max_connections", _COUNT.or_none(), "clients connected at once"),
+                Field("max_header", kinds.SIZE, "headers of one request", _HOST.max_header),
+                Field("max_query", kinds.SIZE, "query of one request", _HOST.max_query),
+                Field(
+                    "body_timeout",
+                    kinds.SECONDS.or_none(),
+                    "time that a body may pause while it arrives",
+                    _HOST.body_timeout,
+                ),
+                Field("body_budget", kinds.SIZE, "all bodies in flight", _HOST.body_budget),
+                Field(
+                    "memory",
+                    kinds.SIZE.or_none(),
+                    "memory (PSS) of all workers; lazy models are unloaded to stay under it",
+                ),
+            ),
+        ),
+        Section(
+            "tls",
+            "encryption; both or none",
+            (
+                Field("certificate", kinds.FILE, "PEM file of the certificate chain"),
+                Field("key", kinds.FILE, "PEM file of its key"),
+            ),
+        ),
+        Section(
+            "admin",
+            "the admin API, which loads and unloads models",
+            (
+                Field("enabled", kinds.SWITCH, "whether it is there", False),
+                Field("roots", kinds.FOLDER, "folders it may load from", many="list"),
+            ),
+            short="enabled",
+        ),
+        Section(
+            "store",
+            "where archives and addresses become versions",
+            (
+                Field("path", kinds.PLACE, "its folder; absent: in the user's cache"),
+                Field("quota", kinds.SIZE.or_none(), "bytes of versions; the oldest unused go"),
+                Field("desired", kinds.PLACE, "file that keeps what the admin API deployed"),
+            ),
+            short="path",
+        ),
+        KEYS,
+        Section("defaults", "settings of every model that does not say otherwise", FOR_EACH),
+        MODEL,
+    ),
+)
+
+
+def flags() -> Iterator[tuple[str, Field]]:
+    """Settings that have a flag, by dotted name; ``models.`` goes before those of every model."""
+    for name, field in SCHEMA.leaves():
+        if field.flag and not name.startswith("defaults."):
+            yield name, field
+    for name, field in MODEL.leaves("models."):
+        if field.flag:
+            yield name, field
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting that is not a model's own."""
+    return VARIABLE_PREFIX + name.upper().replace(".", "__")

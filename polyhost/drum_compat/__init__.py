@@ -1,0 +1,30 @@
+"""DRUM's Python names for code that was written for it.
+
+The folder holds a package ``datarobot_drum`` with the few names that model code imports. It goes to
+the end of the search path of a worker, so that the real package, where it is installed, wins.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Optional
+
+FOLDER = str(Path(__file__).parent)
+
+
+def expose() -> Optional[str]:
+    """Make ``datarobot_drum`` importable; the entry added to ``sys.path``, or None."""
+    if FOLDER in sys.path:
+        return None
+    sys.path.append(FOLDER)
+    return FOLDER
+
+
+class CustomHTTPError(Exception):
+    """A hook raises it to answer its client with a status of its own."""
+
+    def __init__(self, message: str = "", status_code: int = 400) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code

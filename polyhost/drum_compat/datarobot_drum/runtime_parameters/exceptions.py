@@ -1,0 +1,11 @@
+"""What :class:`RuntimeParameters` raises."""
+
+from __future__ import annotations
+
+from polyhost.runtime_parameters import (
+    InvalidJsonException,
+    InvalidRuntimeParam,
+    RuntimeParameterException,
+)
+
+__all__ = ["InvalidJsonException", "InvalidRuntimeParam", "RuntimeParameterException"]
