@@ -428,3 +428,14 @@ def test_the_interpreter_ends_well(made):
         command = [sys.executable, "-c", SCRIPT, str(made / "regression")]
         done = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_example_in_the_docs(tmp_path, java_process):
+    page = Path(__file__).resolve().parents[4] / "docs/languages/java.md"
+    example = page.read_text(encoding="utf-8").split("```java\n")[1].split("```")[0]
+    (tmp_path / "Custom.java").write_text(example)
+    (tmp_path / "factor.txt").write_text("2\n")
+    guest = java_process.open(ModelSpec(tmp_path, "java", REGRESSION, Path("Custom.java")))
+    assert guest.run_load_model() is True
+    rows = guest.read(Payload(b"a\n1\n2.5\n"))
+    assert cells(run(guest, "score", rows)) == {"Predictions": [2.0, 5.0]}

@@ -324,7 +324,7 @@ def _matrix(table):
 # Cells as numbers
 
 SPELLINGS = (
-    "1", " 1.5 ", "+2", "-3e5", ".5", "5.", "1d", "1.5F", "0x1p3", "0x1.8p1d", "NaN", "Infinity",
+    "1", " 1.5 ", "+2", "-3e5", ".5", "5.", "1d", "1.5F", "0x1p3", "0x1.8p1d", "-0x1p9999", "NaN", "Infinity",
     "-Infinity", "1e400", "4.9e-324", "\t7\n", "inf", "nan", "1_000", "1,5", "NA", "", "  ", "x",
     "--1", "1e", "\u0661", "0x10", "true", "\u00a01",
 )  # fmt: skip
