@@ -1,0 +1,118 @@
+"""Spans, seen by an exporter in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polyhost.observe import current
+from polyhost.predictor import ModelSpec
+from polyhost.server import tracing
+from polyhost.server.endpoint import Endpoint
+from polyhost.server.observation import Observation
+from polyhost.settings import HostedModel
+from polyhost.target import Target, TargetType
+
+MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    ("environment", "asked"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318"}, True),
+        ({"OTEL_SDK_DISABLED": "false"}, True),
+        ({"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, False),
+    ],
+)
+def test_traces_are_off_unless_asked_for(environment: dict[str, str], asked: bool) -> None:
+    assert tracing.is_asked_for(environment) is asked
+
+
+def test_nothing_is_opened_when_they_are_off() -> None:
+    assert tracing.open_tracing({}) is None
+
+
+def test_missing_packages_are_a_warning_with_the_install_command(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+    monkeypatch.setitem(sys.modules, exporter, None)
+    assert tracing.open_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}) is None
+    assert "pip install 'polyhost[otel]'" in caplog.text
+
+
+def require_sdk() -> None:
+    """Skip without the SDK, which set-up installs; with CI set that is a failure."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("opentelemetry.sdk")
+
+
+def traced(status: int, *headers: tuple[bytes, bytes]) -> Any:
+    """The span of one request that the model answered with this status."""
+    require_sdk()
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        exchange = current.get()
+        assert exchange is not None
+        exchange.waited, exchange.ran = 0.25, 0.5
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def drop(message: Any) -> None:
+        return
+
+    watch = Observation(tracing=tracing.Tracing(provider))
+    endpoint = Endpoint(
+        "POST", "/predict/", handle, "Predict", protocol="drum", span="drum.invocations"
+    )
+    (watched,) = watch.watched([endpoint], MODEL)
+    sent = [(b"x-request-id", b"id-1"), *headers]
+    scope = {"type": "http", "method": "POST", "path": "/predict/", "headers": sent}
+    asyncio.run(watched.handler(scope, lambda: None, drop))  # type: ignore[arg-type,return-value]
+    (span,) = exporter.get_finished_spans()
+    provider.shutdown()
+    return span
+
+
+def test_a_span_tells_the_model_and_where_the_time_went() -> None:
+    span = traced(200)
+    assert span.name == "drum.invocations"
+    assert span.parent is None
+    assert span.status.is_ok
+    assert dict(span.attributes) == {
+        "polyhost.model": "m",
+        "polyhost.model.version": MODEL.version,
+        "polyhost.language": "python",
+        "polyhost.request_id": "id-1",
+        "polyhost.queue_seconds": 0.25,
+        "polyhost.predict_seconds": 0.5,
+        "http.request.method": "POST",
+        "url.path": "/predict/",
+        "http.response.status_code": 200,
+    }
+
+
+def test_a_clients_trace_goes_on() -> None:
+    span = traced(200, (b"traceparent", f"00-{TRACE}-{PARENT}-01".encode()))
+    assert format(span.context.trace_id, "032x") == TRACE
+    assert format(span.parent.span_id, "016x") == PARENT
+
+
+def test_a_failure_of_ours_marks_the_span() -> None:
+    assert not traced(500).status.is_ok
+    assert traced(422).status.is_ok
