@@ -91,6 +91,7 @@ class Control:
                 predictor.interrupt()
         elif frame.kind == Kind.STACKS:
             stacks.write_guest(self.predictor)
+            self.send(Kind.STACKS)
         elif frame.kind == Kind.STOP and not self.running:
             # Between requests the data socket's end is enough; while loading nothing reads it.
             if self.predictor is None:

@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 BOOT = Path(__file__).with_name("boot.py")
 READ = 1 << 18
 
-STACKS_TIME = 0.2
-"""Seconds that a hung worker has to write its stacks before it is killed."""
+STACKS_TIME, STACKS_REST = 1.0, 0.05
+"""Seconds that a hung worker has to tell its stacks; and those it lives on once it says it has,
+since the signal may still be at work."""
 
 OutputSink = Callable[[str, bytes, int], None]
 """Called with ``"stdout"`` or ``"stderr"``, what the guest wrote there, and the id of the request
@@ -264,6 +265,8 @@ class WorkerProcess:
                 self._ready.set_result(None)
         elif frame.kind == Kind.METRIC:
             self._on_metric(frame.json())
+        elif frame.kind == Kind.STACKS and self._hung:
+            self._loop.call_later(STACKS_REST, self.kill)
         elif frame.kind == Kind.ERROR and not self._ready.done():
             self._fail(from_wire(frame.json()))
             self.kill()

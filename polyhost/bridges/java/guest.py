@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, FrozenSet, List, Optional, Tuple, Union
 
-from polyhost.bridges.java import builtin, jvm, reading, tables
+from polyhost.bridges.java import builtin, jvm, reading, stacks, tables
 from polyhost.bridges.java.failures import translate
 from polyhost.bridges.java.jvm import java_bytes, java_class, java_path, java_texts
 from polyhost.errors import InvalidInput, InvalidOutput, UnsupportedContentType
@@ -175,6 +175,10 @@ class JavaGuest:
     def interrupt(self) -> bool:
         """False: a running Java call cannot be stopped."""
         return False
+
+    def stacks(self) -> str:
+        """What the JVM's threads do, from another thread."""
+        return stacks.stacks()
 
     def close(self) -> None:
         """Let the model's classes go; the JVM stays."""

@@ -17,6 +17,7 @@ guard <- function(name, fun, args = list()) {
     withCallingHandlers(
       list(do.call(fun, args, quote = TRUE), NULL),
       error = function(condition) calls <<- sys.calls(),
+      interrupt = function(condition) print_calls(name, sys.calls()),
       warning = function(condition) {
         warned <<- warned + 1L
         if (warned <= 20L) print_warning(name, condition)
@@ -30,6 +31,13 @@ guard <- function(name, fun, args = list()) {
 
 print_warning <- function(name, condition) {
   cat("Warning in ", name, ": ", conditionMessage(condition), "\n", sep = "", file = stderr())
+}
+
+#' Where an interrupted call was: the last chance to tell, should it not end
+#' @noRd
+print_calls <- function(name, calls) {
+  inner <- vapply(guest_calls(name, calls), call_text, "")
+  cat("R was interrupted in ", name, ":\n", paste0("    ", inner, "\n"), sep = "", file = stderr())
 }
 
 failure <- function(name, condition, calls) {
