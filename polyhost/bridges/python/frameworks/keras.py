@@ -51,18 +51,25 @@ class KerasFramework:
 
 
 class PipelineModel:
-    """A pipeline gets a DataFrame: its first steps may work with names."""
+    """Steps that get a DataFrame, since they may work with names, and the model after them.
+
+    The pipeline's own ``predict`` takes estimators only, which a Keras model is not.
+    """
 
     info = GuestInfo(framework=NAME)
 
     def __init__(self, pipeline: Any, target: Target) -> None:
-        self._pipeline = pipeline
+        self._before = pipeline[:-1] if len(pipeline.steps) > 1 else None
+        self._model = estimators.last_step(pipeline)
         self._target = target
 
     def predict(self, data: Any) -> Table:
         """Predictions for a DataFrame or a Table."""
-        frame = frames.from_table(data) if isinstance(data, Table) else data
-        return as_table(self._pipeline.predict(frame), self._target)
+        found = frames.from_table(data) if isinstance(data, Table) else data
+        if self._before is not None:
+            found = self._before.transform(found)
+        rows = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
+        return as_table(self._model.predict(rows, verbose=0), self._target)
 
 
 def _keras() -> Any:
