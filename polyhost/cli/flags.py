@@ -278,9 +278,8 @@ FLAGS = (
     Flag(("--sidecar",), "serve beside a model server", later=True, options=SWITCH),
     Flag(
         ("--runtime-params-file",),
-        "values of the runtime parameters",
+        "values of the runtime parameters that model-metadata.yaml defines",
         env="RUNTIME_PARAMS_FILE",
-        later=True,
         options={"type": existing_file, "metavar": "FILE"},
     ),
     Flag(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,14 @@ def _setting(options: argparse.Namespace, dest: str, value: Any) -> Setting[Any]
     if dest in options.from_environment:
         return Setting(value, Source.ENVIRONMENT, dest.upper())
     return Setting(value, Source.FLAG, "--" + dest.replace("_", "-"))
+
+
+def export_runtime_parameters(options: argparse.Namespace) -> None:
+    """Set the variables of the runtime parameters, for this process and those it starts."""
+    if options.runtime_params_file:
+        from polyhost.parameter_file import export_file
+
+        export_file(options.code_dir, options.runtime_params_file, os.environ)
 
 
 def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from polyhost.cli.flags import add_flags, flags_of
 from polyhost.cli.guarded import run_guarded
-from polyhost.cli.options import check_labels, model_spec, refuse_later
+from polyhost.cli.options import (
+    check_labels,
+    export_runtime_parameters,
+    model_spec,
+    refuse_later,
+)
 from polyhost.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Score the input; guest code runs in a child."""
     check_labels(options.parser, options)
     refuse_later(options, flags_of("score"))
+    export_runtime_parameters(options)
     return run_guarded(lambda: score(options), stacktrace=options.show_stacktrace)
 
 

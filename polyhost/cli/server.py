@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.cli.flags import add_flags, flags_of
-from polyhost.cli.options import check_labels, model_spec, refuse_later
+from polyhost.cli.options import (
+    check_labels,
+    export_runtime_parameters,
+    model_spec,
+    refuse_later,
+)
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.settings import HostedModel, ServerSettings, Source
 
@@ -76,6 +81,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
 
 
 def _hosted(options: argparse.Namespace) -> HostedModel:
+    export_runtime_parameters(options)
     return HostedModel(
         name=options.code_dir.name or "model",
         spec=model_spec(options),

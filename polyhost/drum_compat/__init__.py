@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import List
 
 FOLDER = str(Path(__file__).parent)
 
 
-def expose() -> Optional[str]:
-    """Make ``datarobot_drum`` importable; the entry added to ``sys.path``, or None."""
+def expose() -> List[str]:
+    """Make ``datarobot_drum`` importable; the entries that were added to ``sys.path``."""
     if FOLDER in sys.path:
-        return None
+        return []
     sys.path.append(FOLDER)
-    return FOLDER
+    return [FOLDER]
 
 
 class CustomHTTPError(Exception):

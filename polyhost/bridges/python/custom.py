@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, List, Optional
 
+from polyhost import drum_compat
 from polyhost.bridges.python.faults import facts
 from polyhost.errors import LoadError
 from polyhost.predictor import HOOKS
@@ -65,6 +66,7 @@ class Custom:
             self._paths.append(first)
         sys.path.append(str(code_dir))
         self._paths.append(str(code_dir))
+        self._paths += drum_compat.expose()  # last: the real package wins where it is installed
 
     def _import(self, code_dir: Path, path: Path) -> Any:
         spec = importlib.util.spec_from_file_location(MODULE, path)

@@ -1,0 +1,125 @@
+"""Code that imports DRUM's names runs in a worker, and the real package wins where it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from polyhost.drum_compat import FOLDER, CustomHTTPError, expose
+from polyhost.drum_compat.predictors import JavaPredictor, drum_inline_predictor
+from polyhost.errors import GuestStatus, SettingsError
+from polyhost.payload import Payload
+from polyhost.pipeline import open_predictor
+from polyhost.predictor import ModelSpec
+from polyhost.target import Target, TargetType
+
+CUSTOM = """\
+import pandas as pd
+from datarobot_drum import CustomHTTPError, RuntimeParameters
+from datarobot_drum.runtime_parameters.exceptions import InvalidRuntimeParam
+
+
+def load_model(code_dir):
+    return RuntimeParameters.get("FACTOR") if RuntimeParameters.has("FACTOR") else 1
+
+
+def score(data, model, **kwargs):
+    if (data["a"] < 0).any():
+        raise CustomHTTPError("no negative numbers", status_code=418)
+    return pd.DataFrame({"Predictions": data["a"] * model})
+"""
+UNSTRUCTURED = """\
+def load_model(code_dir):
+    return "model"
+
+
+def score_unstructured(model, data, query, **kwargs):
+    return data.upper() + query.get("end", "")
+"""
+
+
+@pytest.fixture
+def code_dir(tmp_path):
+    (tmp_path / "custom.py").write_text(CUSTOM)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    """What these tests import under DRUM's name is forgotten after each."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "datarobot_drum"]:
+        del sys.modules[name]
+
+
+def spec_of(code_dir):
+    return ModelSpec(code_dir, "python", Target(TargetType.REGRESSION), Path("custom.py"))
+
+
+def test_runtime_parameters_and_a_status_of_its_own(code_dir, monkeypatch):
+    monkeypatch.setenv("MLOPS_RUNTIME_PARAM_FACTOR", '{"type": "numeric", "payload": 3}')
+    predictor = open_predictor(spec_of(code_dir))
+    scores = predictor.predict(Payload(b"a\n2\n4\n"))
+    np.testing.assert_array_equal(scores.predictions.columns[0], [6, 12])
+    with pytest.raises(GuestStatus, match="no negative numbers") as raised:
+        predictor.predict(Payload(b"a\n-1\n"))
+    assert raised.value.status == 418
+    predictor.close()
+    assert FOLDER not in sys.path
+
+
+def test_the_real_package_wins(code_dir, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("site-packages")
+    (elsewhere / "datarobot_drum").mkdir()
+    (elsewhere / "datarobot_drum" / "__init__.py").write_text("real = True\n")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    (code_dir / "custom.py").write_text(
+        "from datarobot_drum import real\n\n"
+        "def load_model(code_dir):\n    return real\n\n"
+        "def score(data, model, **kwargs):\n    return data\n"
+    )
+    open_predictor(spec_of(code_dir)).close()
+    assert sys.modules["datarobot_drum"].real
+
+
+def test_the_status_is_400_unless_given():
+    assert CustomHTTPError("wrong").status_code == 400
+
+
+def test_every_name(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    expose()
+    from datarobot_drum import custom_task_interfaces
+    from datarobot_drum.drum.language_predictors.java_predictor import java_predictor
+    from datarobot_drum.drum.root_predictors import drum_inline_utils
+    from datarobot_drum.runtime_parameters import RuntimeParameters, exceptions
+
+    assert java_predictor.JavaPredictor is JavaPredictor
+    assert drum_inline_utils.drum_inline_predictor is drum_inline_predictor
+    assert RuntimeParameters.has is not None
+    assert issubclass(exceptions.InvalidRuntimeParam, exceptions.RuntimeParameterException)
+    assert custom_task_interfaces.RegressionEstimatorInterface
+
+
+def test_an_inline_predictor(code_dir):
+    with drum_inline_predictor("regression", code_dir, "y", "--show-perf") as predictor:
+        answer = predictor.predict(binary_data=b"a\n2\n", mimetype="text/csv")
+    np.testing.assert_array_equal(answer.predictions, [[2]])
+    assert list(answer.columns) == ["Predictions"]
+    with pytest.raises(SettingsError, match="no model is loaded"):
+        predictor.predict(binary_data=b"a\n2\n")
+
+
+def test_an_unstructured_inline_predictor(code_dir):
+    (code_dir / "custom.py").write_text(UNSTRUCTURED)
+    with drum_inline_predictor(TargetType.UNSTRUCTURED, code_dir, "") as predictor:
+        answer, kind = predictor.predict_unstructured("abc", query={"end": "!"})
+    assert (answer, kind["mimetype"]) == ("ABC!", "text/plain")
+
+
+def test_a_java_predictor_needs_a_model():
+    with pytest.raises(SettingsError, match="configure"):
+        JavaPredictor().configure({"target_type": "regression"})
