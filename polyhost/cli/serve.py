@@ -86,7 +86,13 @@ def run(options: argparse.Namespace) -> int:
     logs.configure(settings.logging_level, format=settings.log_format, access=settings.access_log)
     from polyhost.server.run import serve
 
-    return serve(settings)
+    held = [loaded]  # each holds the store's versions that it names
+
+    def reload() -> ServerSettings:
+        held.append(configuration(options))
+        return held[-1].settings
+
+    return serve(settings, reload, loaded.path)
 
 
 def server_settings(options: argparse.Namespace) -> ServerSettings:

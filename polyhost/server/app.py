@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional, Set
+from typing import Any, Dict, List, Optional, Set
 
 from fastapi import FastAPI
 
@@ -21,13 +21,25 @@ HTML = b"text/html; charset=utf-8"
 class Front:
     """The ASGI app. A route is one dictionary look-up; all else goes to FastAPI's documents."""
 
-    def __init__(self, endpoints: Iterable[Endpoint], documents: FastAPI, prefix: str) -> None:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._routes: Dict[str, Dict[str, Handler]] = {}
-        self._documents = documents
+        self._below: Dict[str, Handler] = {}
+        self._documents = _documents([], prefix)
         self._document_paths = {f"{prefix}{path}" for path in ("/docs", "/redoc", "/openapi.json")}
+
+    def use(self, endpoints: List[Endpoint]) -> None:
+        """Serve these routes from now on; requests that are under way are not touched."""
+        routes: Dict[str, Dict[str, Handler]] = {}
         for endpoint in endpoints:
             for path in endpoint.paths:
-                self._routes.setdefault(path, {})[endpoint.method] = endpoint.handler
+                routes.setdefault(path, {})[endpoint.method] = endpoint.handler
+        self._documents = _documents(endpoints, self._prefix)
+        self._routes = routes
+
+    def mount(self, path: str, handler: Handler) -> None:
+        """Have everything below a path, which ends in a slash, answered by one handler."""
+        self._below[path] = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,6 +63,9 @@ class Front:
             query = scope["query_string"]
             place = scope["raw_path"].split(b"?")[0] + b"/" + (b"?" + query if query else b"")
             await respond(send, 308, HTML, b"", [(b"location", place)])
+        elif any(path.startswith(below) for below in self._below):
+            below = next(below for below in self._below if path.startswith(below))
+            await self._below[below](scope, receive, send)
         elif path in self._document_paths and method in ("GET", "HEAD"):
             await self._documents(scope, receive, send)
         else:
@@ -75,11 +90,25 @@ def _page(title: str) -> bytes:
 
 
 def build(host: Host, settings: ServerSettings, observation: Optional[Observation] = None) -> Front:
-    """The application over the host's models: under ``/models/NAME``, and at the root for one."""
+    """The application over the host's models, which follows them as they come and go."""
     watcher = Watcher()
     host.on_sweep.append(watcher.sweep)
-    prefix = settings.url_prefix
     watch = observation or Observation()
+    front = Front(settings.url_prefix)
+
+    def refresh() -> None:
+        front.use(_endpoints(host, settings, watch, watcher))
+
+    host.on_change.append(refresh)
+    refresh()
+    return front
+
+
+def _endpoints(
+    host: Host, settings: ServerSettings, watch: Observation, watcher: Watcher
+) -> List[Endpoint]:
+    """Every route: of each model under ``/models/NAME``, and at the root too when there is one."""
+    prefix = settings.url_prefix
     endpoints: List[Endpoint] = [watch.endpoint(host, prefix)]
     for name, pool in host.models.items():
         model = drum.DrumModel(pool, settings, host.budget, watcher)
@@ -90,13 +119,14 @@ def build(host: Host, settings: ServerSettings, observation: Optional[Observatio
             endpoints.extend(watch.watched(own, pool.model))
     if len(host.models) != 1:
         endpoints.extend(_host_probes(host, prefix))
-    return Front(endpoints, _documents(endpoints, prefix), prefix)
+    return endpoints
 
 
 def build_error(settings: ServerSettings) -> Front:
     """The application of a server whose model could not be prepared."""
-    endpoints = drum.error_endpoints(settings.url_prefix, settings.failure)
-    return Front(endpoints, _documents(endpoints, settings.url_prefix), settings.url_prefix)
+    front = Front(settings.url_prefix)
+    front.use(drum.error_endpoints(settings.url_prefix, settings.failure))
+    return front
 
 
 def _host_probes(host: Host, prefix: str) -> List[Endpoint]:

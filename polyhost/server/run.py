@@ -10,36 +10,42 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
 import uvicorn
 
+from polyhost.deployment import Deployment, Reload
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host import Host
+from polyhost.server.admin import Admin
 from polyhost.server.app import Front, build, build_error
 from polyhost.server.observation import Observation
 from polyhost.server.output import GuestOutput
+from polyhost.server.reloader import Reloader
 from polyhost.server.tracing import open_tracing
 from polyhost.settings import ServerSettings
 from polyhost.worker.pool import State
 
 log = logging.getLogger(__name__)
 
-GRACE = 30.0
-"""Seconds that accepted requests may still take after the signal to stop."""
-
 BACKLOG = 2048
 
 
-def serve(settings: ServerSettings) -> int:
-    """Serve until a signal; the process's exit code (130 for ``polyhost server``, else 0)."""
+def serve(
+    settings: ServerSettings, reload: Optional[Reload] = None, watched: Optional[Path] = None
+) -> int:
+    """Serve until a signal; the process's exit code (130 for ``polyhost server``, else 0).
+
+    ``reload`` reads the configuration again: on SIGHUP, and when the file ``watched`` changes.
+    """
     try:
         import uvloop
 
         runner: Any = uvloop.run
     except ImportError:
         runner = asyncio.run
-    return int(runner(_serve(settings)))
+    return int(runner(_serve(settings, reload, watched)))
 
 
 class _Server(uvicorn.Server):
@@ -65,12 +71,18 @@ def _bind(settings: ServerSettings) -> socket.socket:
     return sock
 
 
-async def _serve(settings: ServerSettings) -> int:
+async def _serve(
+    settings: ServerSettings, reload: Optional[Reload], watched: Optional[Path]
+) -> int:
     sock = _bind(settings)
     as_json = settings.log_format == "json"
     tracing = open_tracing(os.environ)
     watch = Observation(marks_output=as_json, access=settings.access_log, tracing=tracing)
-    host = Host(GuestOutput(named=not settings.drum, json=as_json), observe=watch.of)
+    host = Host(
+        GuestOutput(named=not settings.drum, json=as_json), observe=watch.of, limits=settings.limits
+    )
+    deployment = Deployment(host, settings, reload)
+    reloader = Reloader(deployment, watched)
     stop = asyncio.Event()
     signals: List[int] = []
 
@@ -81,10 +93,14 @@ async def _serve(settings: ServerSettings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+    if reload is not None:
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+        host.on_sweep.append(reloader.sweep)
     try:
-        code = await _run(settings, host, watch, sock, stop)
+        code = await _run(settings, host, deployment, watch, sock, stop)
     finally:
-        await host.stop(GRACE)
+        await host.stop(settings.grace)
+        deployment.close()
         sock.close()
         if tracing is not None:
             tracing.close()
@@ -97,6 +113,7 @@ async def _serve(settings: ServerSettings) -> int:
 async def _run(
     settings: ServerSettings,
     host: Host,
+    deployment: Deployment,
     watch: Observation,
     sock: socket.socket,
     stop: asyncio.Event,
@@ -104,7 +121,7 @@ async def _run(
     failure = settings.failure
     loading: Optional[asyncio.Task[None]] = None
     if failure is None:
-        loading = asyncio.create_task(host.start(settings.models))
+        loading = asyncio.create_task(_load(settings, host, deployment))
         if settings.drum:
             await _first(loading, stop)
             failure = _failure(host)
@@ -115,16 +132,23 @@ async def _run(
     if failure is not None and not settings.with_error_server:
         _report(failure, settings)
         return 1
-    app = (
-        build(host, settings, watch)
-        if failure is None
-        else build_error(replace(settings, failure=failure))
-    )
+    if failure is None:
+        app = build(host, settings, watch)
+        if settings.admin.enabled:
+            admin = Admin(host, deployment, settings.url_prefix)
+            app.mount(admin.path, admin)
+    else:
+        app = build_error(replace(settings, failure=failure))
     await _listen(app, settings, sock, stop)
     if loading is not None:
         loading.cancel()
         await asyncio.wait((loading,))
     return 0
+
+
+async def _load(settings: ServerSettings, host: Host, deployment: Deployment) -> None:
+    await host.start(settings.models)
+    await deployment.reconcile()
 
 
 async def _first(loading: asyncio.Task[None], stop: asyncio.Event) -> None:
@@ -161,7 +185,7 @@ async def _listen(
         date_header=False,
         lifespan="off",
         backlog=BACKLOG,
-        timeout_graceful_shutdown=int(GRACE),
+        timeout_graceful_shutdown=max(1, round(settings.grace)),
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))

@@ -214,6 +214,7 @@ class Pool:
     async def _launch(self) -> None:
         member = Member()
         member.device = self._free_device()
+        self._members.append(member)
         temp_dir = tempfile.mkdtemp(prefix="polyhost-")
         sockets = Sockets()
         try:
@@ -223,6 +224,7 @@ class Pool:
             sockets.close_worker_ends()
             sockets.close()
             shutil.rmtree(temp_dir, ignore_errors=True)
+            self._members.remove(member)
             raise
         sockets.close_worker_ends()
 
@@ -243,7 +245,6 @@ class Pool:
             marks=self._observer.marks_output,
         )
         member.link = member.worker
-        self._members.append(member)
         self._dispatcher.replicas.append(member)
         await self._load(member, member.worker)
 

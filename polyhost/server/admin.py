@@ -1,0 +1,126 @@
+"""The admin API: look at models, load, replace, scale and unload them. Off unless enabled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any, Awaitable, Callable, Dict, Optional, Tuple
+
+from polyhost.deployment import Deployment
+from polyhost.errors import CodeDirError, InvalidInput, PolyhostError, SettingsError
+from polyhost.host import Host
+from polyhost.server.errors import status_of
+from polyhost.server.exchange import ClientGone, Receive, Scope, Send, read_body, respond
+from polyhost.settings import MODEL_NAME
+from polyhost.worker.spool import Budget, Spool
+
+JSON = b"application/json"
+Reply = Tuple[int, Dict[str, Any]]
+Body = Dict[str, Any]
+
+
+class Admin:
+    """Handles every path below ``PREFIX/admin/``."""
+
+    def __init__(self, host: Host, deployment: Deployment, prefix: str) -> None:
+        self._host = host
+        self._deployment = deployment
+        self.path = f"{prefix}/admin/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await read_body(receive, Budget(1 << 20))
+            status, answer = await self._answer(scope, body)
+        except ClientGone:
+            return
+        except PolyhostError as error:
+            status, answer = _refusal(error)
+        data = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+        await respond(send, status, JSON, data, [])
+
+    async def _answer(self, scope: Scope, body: Any) -> Reply:
+        words = scope["path"][len(self.path) :].strip("/").split("/")
+        method = scope["method"]
+        if words == ["reload"] and method == "POST":
+            return 200, asdict(await self._deployment.reload())
+        if words == ["models"] and method == "GET":
+            return 200, {"models": [model.describe() for model in self._host.models.values()]}
+        if words[0] == "models" and 2 <= len(words) <= 3:
+            handler = self._handler(method, words[2:])
+            if handler is not None:
+                return await self._of_model(words[1], handler, _parse(body))
+        return 404, {"error": f"no {method} {scope['path']} in the admin API"}
+
+    def _handler(self, method: str, rest: Any) -> Optional[Callable[[str, Body], Awaitable[Reply]]]:
+        return {
+            ("GET", ()): self._show,
+            ("PUT", ()): self._load,
+            ("DELETE", ()): self._unload,
+            ("POST", ("scale",)): self._scale,
+        }.get((method, tuple(rest)))
+
+    async def _of_model(
+        self, name: str, handler: Callable[[str, Body], Awaitable[Reply]], body: Body
+    ) -> Reply:
+        if not MODEL_NAME.fullmatch(name):
+            raise SettingsError(f"wrong model name {name!r}: expected letters, digits, '_-.'.")
+        try:
+            return await handler(name, body)
+        except KeyError:
+            known = ", ".join(sorted(self._host.models)) or "none"
+            return 404, {"error": f"no model {name!r} here: expected one of {known}"}
+
+    async def _show(self, name: str, body: Body) -> Reply:
+        return 200, self._host.models[name].describe()
+
+    async def _load(self, name: str, body: Body) -> Reply:
+        unknown = set(body) - {"source", "settings", "replicas", "version"}
+        if unknown or not isinstance(body.get("source"), str):
+            raise SettingsError(
+                "expected an object with source (a path), and optionally settings, replicas and "
+                f"version; found {sorted(body)}."
+            )
+        settings = body.get("settings", {})
+        if not isinstance(settings, dict):
+            raise SettingsError(f"settings must be an object; found {settings!r}.")
+        model = await self._deployment.deploy(
+            name,
+            body["source"],
+            settings,
+            _whole(body.get("replicas", 1), "replicas"),
+            str(body.get("version", "")),
+        )
+        return 200, model.describe()
+
+    async def _unload(self, name: str, body: Body) -> Reply:
+        await self._deployment.remove(name)
+        return 200, {"name": name, "state": "stopped"}
+
+    async def _scale(self, name: str, body: Body) -> Reply:
+        model = await self._deployment.scale(name, _whole(body.get("replicas"), "replicas"))
+        return 200, model.describe()
+
+
+def _parse(body: Any) -> Body:
+    data = body.read() if isinstance(body, Spool) else body
+    if isinstance(body, Spool):
+        body.close()
+    try:
+        found = json.loads(data) if data else {}
+    except ValueError as error:
+        raise InvalidInput(f"the body is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InvalidInput("the body is not a JSON object")
+    return found
+
+
+def _whole(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SettingsError(f"{name} must be a whole number; found {value!r}.")
+    return value
+
+
+def _refusal(error: PolyhostError) -> Reply:
+    mistaken = isinstance(error, (SettingsError, CodeDirError, InvalidInput))
+    status = 400 if mistaken else status_of(error)
+    return status, {"error": error.message, "kind": error.kind}
