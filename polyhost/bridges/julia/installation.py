@@ -136,7 +136,8 @@ def _ask(executable: str) -> Installation:
 def _precompile(installation: Installation, package: Path, depot: Path) -> None:
     code = (
         f"pushfirst!(DEPOT_PATH, {quoted(depot)}); push!(LOAD_PATH, {quoted(package)}); "
-        "Base.require(Main, :PolyHost)"
+        # Not `using`: a cache in another depot would do for that, and may go away.
+        'Base.compilecache(Base.identify_package("PolyHost"))'
     )
     image = f"--sysimage={installation.sysimage}"
     _run([installation.executable, image, "--startup-file=no", "-e", code])
