@@ -139,6 +139,9 @@ class Model:
                 return
 
     def _awaken(self) -> Pool:
+        """The version that is coming, where requests may wait for it."""
+        if self._coming is not None and self._coming.hold:
+            return self._coming
         if self._gone or not self.model.lazy:
             raise self._not_ready()
         if self._coming is None:
