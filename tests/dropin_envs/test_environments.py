@@ -1,0 +1,157 @@
+"""The contract of the drop-in environments: their files, and start_server.sh run for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.command import clean_environment
+from support.served import Served, free_port
+
+from polyhost import __version__
+from polyhost.bridges import BRIDGES
+
+FOLDER = Path(__file__).resolve().parents[2] / "dropin_envs"
+ENVIRONMENTS = sorted(path for path in FOLDER.iterdir() if path.is_dir())
+FILES = {"Dockerfile", "README.md", "env_info.json", "requirements.txt", "start_server.sh"}
+KEYS = {
+    *("id", "name", "description", "programmingLanguage", "label", "environmentVersionId"),
+    *("environmentVersionDescription", "isPublic", "isDownloadable", "useCases", "contextUrl"),
+    *("imageRepository", "tags"),
+}
+VARIABLES = {
+    "PYTHONUNBUFFERED": "1",
+    "HOME": "/opt",
+    "CODE_DIR": "/opt/code",
+    "ADDRESS": "0.0.0.0:8080",
+    "WITH_ERROR_SERVER": "1",
+}
+CUSTOM = """
+import pandas as pd
+
+def load_model(code_dir):
+    return 2.0
+
+def score(data, model, **kwargs):
+    return pd.DataFrame({"Predictions": data["a"] * model})
+"""
+
+each_environment = pytest.mark.parametrize("folder", ENVIRONMENTS, ids=lambda path: path.name)
+
+
+def info_of(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "env_info.json").read_text(encoding="utf-8"))
+
+
+def test_there_is_one_for_each_language():
+    assert {info_of(folder)["programmingLanguage"] for folder in ENVIRONMENTS} == set(BRIDGES)
+
+
+def test_no_two_share_an_id():
+    ids = [info_of(folder)[key] for folder in ENVIRONMENTS for key in sorted(KEYS) if "Id" in key]
+    ids += [info_of(folder)["id"] for folder in ENVIRONMENTS]
+    assert len(set(ids)) == len(ids)
+
+
+@each_environment
+def test_its_files(folder):
+    assert {path.name for path in folder.iterdir()} >= FILES
+    info = info_of(folder)
+    assert set(info) == KEYS
+    assert all(re.fullmatch("[0-9a-f]{24}", info[key]) for key in ("id", "environmentVersionId"))
+    assert info["useCases"] == ["customModel"]
+
+
+@each_environment
+def test_its_requirements_are_pinned_and_name_this_version(folder):
+    lines = (folder / "requirements.txt").read_text(encoding="utf-8").split()
+    assert all(re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", line) for line in lines)
+    assert re.sub(r"\[\w+\]", "", lines[0]) == f"polyhost=={__version__}"
+
+
+@each_environment
+def test_its_image_keeps_the_contract(folder):
+    text = (folder / "Dockerfile").read_text(encoding="utf-8")
+    found = dict(re.findall(r"^\s*(?:ENV )?(\w+)=(\S+)", text, re.MULTILINE))
+    assert {name: found.get(name) for name in VARIABLES} == VARIABLES
+    assert "WORKDIR /opt/code\n" in text
+    assert "EXPOSE 8080\n" in text
+    assert text.endswith('ENTRYPOINT ["/opt/code/start_server.sh"]\n')
+    copied = re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE)
+    assert all(name == "." or (folder / name).is_file() for name in copied)
+
+
+@each_environment
+def test_its_entry_point_is_the_same_as_the_others_and_plain_sh(folder):
+    script = folder / "start_server.sh"
+    assert script.read_bytes() == (ENVIRONMENTS[0] / "start_server.sh").read_bytes()
+    assert os.access(script, os.X_OK)
+    assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+    if shutil.which("shellcheck"):
+        assert subprocess.run(["shellcheck", script], check=False).returncode == 0
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the entry point beside a model, as the image does; stopped after the test."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "custom.py").write_text(CUSTOM, encoding="utf-8")
+    shutil.copy(ENVIRONMENTS[0] / "start_server.sh", model)
+    servers = []
+
+    def run(*arguments: str, **variables: str) -> Served:
+        port = free_port()
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = clean_environment(
+            tmp_path,
+            CODE_DIR=str(model),
+            ADDRESS=f"127.0.0.1:{port}",
+            TARGET_TYPE="regression",
+            **variables,
+        )
+        with open(tmp_path / "out", "wb") as out, open(tmp_path / "err", "wb") as err:
+            process = subprocess.Popen(
+                [model / "start_server.sh", *arguments],
+                cwd=model,
+                env={**environment, "PATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        servers.append(Served(process, port, tmp_path, exit_code=130))
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        server.stop()
+
+
+def test_the_entry_point_serves_what_the_variables_say(start):
+    server = start(URL_PREFIX="/deployment/7")
+    server.wait_answering("/deployment/7/")
+    assert server.post("/deployment/7/predict/", "a\n1\n2.5\n").json() == {"predictions": [2, 5]}
+    assert server.client.get("/deployment/7/info/").json()["language"] == "python"
+    assert "Environment:" not in server.out
+
+
+def test_the_entry_point_forwards_its_arguments(start):
+    server = start("--target-type=anomaly", ENABLE_CUSTOM_MODEL_RUNTIME_ENV_DUMP="1")
+    server.wait_answering("/")
+    assert server.client.get("/info/").json()["targetType"] == "anomaly"
+    assert "Running: polyhost server --target-type=anomaly" in server.out
+    assert f"ADDRESS=127.0.0.1:{server.port}" in server.out
+
+
+def test_a_model_that_cannot_be_loaded_is_told_with_513(start, tmp_path):
+    (tmp_path / "model" / "custom.py").write_text("1 / 0", encoding="utf-8")
+    server = start(WITH_ERROR_SERVER="1")
+    server.wait_answering("/", status=513)
+    reply = server.post("/predict/", "a\n1\n")
+    assert (reply.status_code, "division by zero" in reply.text) == (513, True)
