@@ -27,9 +27,12 @@ end
 
 line_of(i, frame) = "[$i] $(frame.func) at $(frame.file):$(frame.line)"
 
+"""What `showerror` prints, without the type's name before it, which is told apart."""
 function message_of(exception)
     try
-        Base.invokelatest(sprint, showerror, exception)
+        text = Base.invokelatest(sprint, showerror, exception)
+        prefix = "$(nameof(typeof(exception))): "
+        startswith(text, prefix) ? String(chop(text, head = length(prefix), tail = 0)) : text
     catch failure
         "(its showerror method fails: $(typeof(failure)))"
     end
