@@ -8,7 +8,7 @@ and metrics requests are not. A label never holds what a client wrote.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from polyhost.observe import Exchange
 from polyhost.server.exposition import Family
@@ -18,6 +18,9 @@ SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
+VERSIONS_KEPT = 8
+"""Versions of a model that are told apart; of older ones only the model's own sums remain."""
+
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -35,6 +38,11 @@ class Histogram:
         """Count a value."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
+
+    def absorb(self, other: Histogram) -> None:
+        """Add what another one counted."""
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts)]
+        self.total += other.total
 
 
 class RouteMeter:
@@ -81,6 +89,17 @@ class ModelMeter:
         for size, times in report.get("batches", {}).items():
             self.batches.observe(int(size), int(times))
 
+    def absorb(self, other: ModelMeter) -> None:
+        """Add what another version counted."""
+        self.predict.absorb(other.predict)
+        self.batches.absorb(other.batches)
+        self.rows += other.rows
+        for protocol, route in other.routes.items():
+            mine = self.route(protocol)
+            mine.seconds.absorb(route.seconds)
+            for code, count in route.codes.items():
+                mine.codes[code] = mine.codes.get(code, 0) + count
+
 
 class Metrics:
     """Every meter of this process. A model that comes back finds its own again."""
@@ -88,43 +107,70 @@ class Metrics:
     def __init__(self, *, marks_output: bool = False) -> None:
         self._marks_output = marks_output
         self._models: Dict[Tuple[str, str], ModelMeter] = {}
+        self._older: Dict[str, ModelMeter] = {}
 
     def of(self, model: HostedModel) -> ModelMeter:
         """The meter of a model's version."""
         key = model.name, model.version
         if key not in self._models:
-            self._models[key] = ModelMeter(*key, marks_output=self._marks_output)
+            self._models[key] = self._made(*key)
+            self._fold(model.name)
         return self._models[key]
+
+    def _made(self, name: str, version: str) -> ModelMeter:
+        return ModelMeter(name, version, marks_output=self._marks_output)
+
+    def _fold(self, name: str) -> None:
+        """Keep the labels of a server that runs for months from growing with each version."""
+        versions = [key for key in self._models if key[0] == name]
+        for key in versions[:-VERSIONS_KEPT]:
+            older = self._older.setdefault(name, self._made(name, ""))
+            older.absorb(self._models.pop(key))
 
     def families(self) -> List[Family]:
         """The counts as they are now."""
-        success = Family(
-            "model_infer_request_success", "counter", "Requests answered with a status under 400."
-        )
-        failure = Family("model_infer_request_failure", "counter", "Requests answered otherwise.")
-        predict = Family(
-            "request_predict_seconds", "histogram", "Seconds that requests spent in a worker."
-        )
-        requests = Family("polyhost_requests", "counter", "Requests by protocol and status.")
-        seconds = Family(
-            "polyhost_request_seconds", "histogram", "Seconds from a request to its answer."
-        )
-        rows = Family("polyhost_rows", "counter", "Rows predicted.")
-        batches = Family("polyhost_batch_size", "histogram", "Requests that shared one call.")
-        for meter in self._models.values():
-            name = meter.name
-            for protocol, route in meter.routes.items():
-                for code, count in route.codes.items():
-                    outcome = success if code < 400 else failure
-                    outcome.add(count, model=name, version=meter.version)
-                    requests.add(count, model=name, protocol=protocol, code=str(code))
-                _add(seconds, route.seconds, model=name, protocol=protocol)
-            success.add(0, model=name, version=meter.version)
-            failure.add(0, model=name, version=meter.version)
-            _add(predict, meter.predict, model_name=name)
-            rows.add(meter.rows, model=name)
-            _add(batches, meter.batches, model=name)
-        return [success, failure, predict, requests, seconds, rows, batches]
+        meters = [*self._models.values(), *self._older.values()]
+        return [*_outcomes(self._models.values()), *_requests(meters), *_work(meters)]
+
+
+def _outcomes(meters: Iterable[ModelMeter]) -> List[Family]:
+    success = Family(
+        "model_infer_request_success", "counter", "Requests answered with a status under 400."
+    )
+    failure = Family("model_infer_request_failure", "counter", "Requests answered otherwise.")
+    for meter in meters:
+        codes = [item for route in meter.routes.values() for item in route.codes.items()]
+        good = sum(count for code, count in codes if code < 400)
+        bad = sum(count for code, count in codes if code >= 400)
+        success.add(good, model=meter.name, version=meter.version)
+        failure.add(bad, model=meter.name, version=meter.version)
+    return [success, failure]
+
+
+def _requests(meters: Iterable[ModelMeter]) -> List[Family]:
+    requests = Family("polyhost_requests", "counter", "Requests by protocol and status.")
+    seconds = Family(
+        "polyhost_request_seconds", "histogram", "Seconds from a request to its answer."
+    )
+    for meter in meters:
+        for protocol, route in meter.routes.items():
+            for code, count in route.codes.items():
+                requests.add(count, model=meter.name, protocol=protocol, code=str(code))
+            _add(seconds, route.seconds, model=meter.name, protocol=protocol)
+    return [requests, seconds]
+
+
+def _work(meters: Iterable[ModelMeter]) -> List[Family]:
+    predict = Family(
+        "request_predict_seconds", "histogram", "Seconds that requests spent in a worker."
+    )
+    rows = Family("polyhost_rows", "counter", "Rows predicted.")
+    batches = Family("polyhost_batch_size", "histogram", "Requests that shared one call.")
+    for meter in meters:
+        _add(predict, meter.predict, model_name=meter.name)
+        rows.add(meter.rows, model=meter.name)
+        _add(batches, meter.batches, model=meter.name)
+    return [predict, rows, batches]
 
 
 def _add(family: Family, histogram: Histogram, **labels: str) -> None:

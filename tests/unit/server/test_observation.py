@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from polyhost.observe import current
 from polyhost.predictor import ModelSpec
 from polyhost.server.endpoint import Endpoint
-from polyhost.server.metrics import SECONDS, Metrics
+from polyhost.server.metrics import SECONDS, VERSIONS_KEPT, Metrics
 from polyhost.server.observation import Observation
 from polyhost.settings import HostedModel
 from polyhost.target import Target, TargetType
@@ -152,3 +153,24 @@ def test_a_version_that_comes_back_finds_its_counts() -> None:
     metrics = Metrics()
     metrics.of(MODEL).rows = 3
     assert metrics.of(MODEL).rows == 3
+
+
+def test_many_versions_are_told_apart_up_to_a_bound_and_no_count_is_lost() -> None:
+    metrics = Metrics()
+    for number in range(VERSIONS_KEPT + 3):
+        meter = metrics.of(replace(MODEL, version=str(number)))
+        meter.route("drum").add(200, 0.1)
+        meter.counted({"batches": {"2": 1}, "rows": 5})
+        meter.served(None, 0.0, 0.1)
+    found = {family.name: family.samples for family in metrics.families()}
+    every = VERSIONS_KEPT + 3
+    versions = {dict(labels)["version"] for _, labels in found["model_infer_request_success"]}
+    assert versions == {str(number) for number in range(3, every)}
+    model = (("model", "m"),)
+    assert found["polyhost_requests"] == {
+        ("", (*model, ("protocol", "drum"), ("code", "200"))): every
+    }
+    assert found["polyhost_request_seconds"]["_count", (*model, ("protocol", "drum"))] == every
+    assert found["polyhost_rows"]["", model] == 5 * every
+    assert found["polyhost_batch_size"]["_sum", model] == 2 * every
+    assert found["request_predict_seconds"]["_count", (("model_name", "m"),)] == every
