@@ -7,6 +7,7 @@ it; the other ``OTEL_`` variables are the SDK's own.
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any, Mapping, Optional
 
 from polyhost import __version__
@@ -16,6 +17,9 @@ from polyhost.server.exchange import Receive, Scope, Send
 from polyhost.settings import HostedModel
 
 log = logging.getLogger(__name__)
+
+CLOSE_WITHIN = 2.0
+"""Seconds that a collector has to take the last spans."""
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _CARRIED = (b"traceparent", b"tracestate")
@@ -50,7 +54,8 @@ def open_tracing(environment: Mapping[str, str]) -> Optional[Tracing]:
         )
         return None
     service = environment.get("OTEL_SERVICE_NAME") or "polyhost"
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    resource = Resource.create({"service.name": service})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracing(provider)
 
@@ -111,8 +116,12 @@ class Tracing:
             span.set_status(self._failed)
 
     def close(self) -> None:
-        """Send what waits."""
-        self._provider.shutdown()
+        """Send what waits; a collector that does not answer keeps no server from ending."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_WITHIN)
+        if closing.is_alive():
+            log.warning("the collector does not answer: the last spans are lost")
 
 
 def _asked(scope: Scope) -> Mapping[str, Any]:
