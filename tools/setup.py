@@ -31,7 +31,7 @@ from shell import (
 )
 
 # What the tests use. Only rpy2 has to be built here, against R, and comes by itself.
-EXTRAS = ("java", "julia", "h2o", "sklearn", "test", "dev")
+EXTRAS = ("java", "julia", "otel", "h2o", "sklearn", "test", "dev")
 
 
 def main() -> int:
