@@ -22,6 +22,7 @@ REGRESSION = ["--target-type", "regression"]
 CSV = "a\n1\n2\n"
 
 TALKS = """
+import ctypes
 import pandas as pd
 
 def load_model(code_dir):
@@ -31,14 +32,16 @@ def load_model(code_dir):
 def score(data, model, **kwargs):
     print("scoring", data["a"][0], end="")
     if data["a"][0] == 666:
-        stubborn()
+        stubborn(lambda: None)
+    if data["a"][0] == 667:
+        stubborn(lambda: ctypes.PyDLL(None).sleep(60))  # holds the interpreter
     return pd.DataFrame({"Predictions": data["a"].astype(float)})
 
-def stubborn():
+def stubborn(work):
     while True:
         try:
             while True:
-                pass
+                work()
         except BaseException:
             continue
 """
@@ -131,9 +134,10 @@ def test_no_access_log_unless_asked_for(serve: Serve, model: Model) -> None:
     assert "POST" not in served.err
 
 
-def test_a_hung_workers_stacks_are_in_the_log(serve: Serve, model: Model) -> None:
+@pytest.mark.parametrize("order", [666, 667], ids=["python", "compiled"])
+def test_a_hung_workers_stacks_are_in_the_log(serve: Serve, model: Model, order: int) -> None:
     served = serve(model(TALKS), *REGRESSION, "--deadline", "0.5")
-    assert served.post("/predict/", "a\n666\n").status_code == 504
+    assert served.post("/predict/", f"a\n{order}\n").status_code == 504
     served.wait_answering()
     eventually(lambda: "in stubborn" in served.err and "in score" in served.err, True)
     assert "hangs: its stacks follow" in served.err
