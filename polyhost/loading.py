@@ -25,14 +25,14 @@ from polyhost.target import TargetType
 def open_guest(spec: ModelSpec) -> Guest:
     """Start the runtime and load the custom file; no hook has run yet."""
     _check_target(spec)
-    with _as_load_error():
+    with as_load_error():
         return bridge_for(spec.language).open(spec)
 
 
 def load(guest: Guest, spec: ModelSpec) -> GuestInfo:
     """Run ``init``, load the model, and check that hooks and model can do what is asked."""
     _check_hooks(guest, spec)
-    with _as_load_error():
+    with as_load_error():
         if "init" in guest.hooks:
             guest.run_init()
         _load_model(guest, spec)
@@ -43,7 +43,7 @@ def load(guest: Guest, spec: ModelSpec) -> GuestInfo:
 
 
 @contextmanager
-def _as_load_error() -> Iterator[None]:
+def as_load_error() -> Iterator[None]:
     """Guest code that raises while it loads is the author's to mend."""
     try:
         yield

@@ -82,7 +82,7 @@ def _check_bounds(definition: Definition, value: float) -> None:
 
 def read_values(path: Path) -> Mapping[str, Any]:
     """The values in a file: a YAML mapping from name to value."""
-    values = _load(path)
+    values = read_yaml(path)
     if not isinstance(values, dict) or not values:
         found = "nothing" if values is None else f"a {type(values).__name__}"
         raise SettingsError(
@@ -99,7 +99,7 @@ def read_definitions(path: Path) -> List[Definition]:
             f"no {FILE_NAME} in {path.parent}: runtime parameters need one, with the key {KEY}.",
             path=str(path),
         )
-    document = _load(path)
+    document = read_yaml(path)
     found = document.get(KEY) if isinstance(document, dict) else None
     if not isinstance(found, list) or not found:
         raise SettingsError(
@@ -153,7 +153,8 @@ def _bound(where: str, entry: Mapping[str, Any], key: str) -> Optional[float]:
         raise SettingsError(f"{where}: {key} must be a number; found {value!r}.") from error
 
 
-def _load(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """A file as ordinary YAML; SettingsError when it cannot be read."""
     import yaml
 
     try:

@@ -293,14 +293,12 @@ FLAGS = (
         ("--user-secrets-mount-path",),
         "where secrets are mounted",
         env="USER_SECRETS_MOUNT_PATH",
-        later=True,
         options={"metavar": "PATH"},
     ),
     Flag(
         ("--user-secrets-prefix",),
         "prefix of secrets in the environment",
         env="USER_SECRETS_PREFIX",
-        later=True,
         options={"metavar": "PREFIX"},
     ),
 )
@@ -316,7 +314,16 @@ def add_flags(parser: argparse._ActionsContainer, flags: Iterable[Flag]) -> None
 
 def flags_of(command: str) -> tuple[Flag, ...]:
     """The flags of one command."""
-    return tuple(flag for flag in FLAGS if command in flag.commands)
+    own = tuple(flag for flag in FLAGS if command in flag.commands)
+    return own or _REGISTERED.get(command, ())
+
+
+_REGISTERED: dict[str, tuple[Flag, ...]] = {}
+
+
+def register(command: str, flags: tuple[Flag, ...]) -> None:
+    """Give a command flags that have environment twins."""
+    _REGISTERED[command] = flags
 
 
 def with_environment(

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from polyhost import __version__, logs
-from polyhost.cli import config, doctor, score, serve, server, top
+from polyhost.cli import config, doctor, fit, score, serve, server, top
 from polyhost.cli.flags import with_environment
 from polyhost.cli.report import tell, tell_interrupted
 from polyhost.errors import PolyhostError
 
-COMMANDS = (score, server, serve, config, doctor, top)
+COMMANDS = (score, server, serve, fit, config, doctor, top)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

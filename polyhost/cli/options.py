@@ -71,9 +71,12 @@ def _setting(options: argparse.Namespace, dest: str, value: Any) -> Setting[Any]
     return Setting(value, Source.FLAG, "--" + dest.replace("_", "-"))
 
 
-def export_runtime_parameters(options: argparse.Namespace) -> None:
-    """Set the variables of the runtime parameters, for this process and those it starts."""
-    if options.runtime_params_file:
+def export_settings(options: argparse.Namespace) -> None:
+    """Set the variables of runtime parameters and secrets, for this process and those it starts."""
+    for dest in ("user_secrets_mount_path", "user_secrets_prefix"):
+        if getattr(options, dest):
+            os.environ[dest.upper()] = getattr(options, dest)
+    if getattr(options, "runtime_params_file", None):
         from polyhost.parameter_file import export_file
 
         export_file(options.code_dir, options.runtime_params_file, os.environ)

@@ -12,7 +12,7 @@ from polyhost.cli.flags import add_flags, flags_of
 from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import (
     check_labels,
-    export_runtime_parameters,
+    export_settings,
     model_spec,
     refuse_later,
 )
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Score the input; guest code runs in a child."""
     check_labels(options.parser, options)
     refuse_later(options, flags_of("score"))
-    export_runtime_parameters(options)
+    export_settings(options)
     return run_guarded(lambda: score(options), stacktrace=options.show_stacktrace)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from polyhost.cli.flags import add_flags, flags_of
 from polyhost.cli.options import (
     check_labels,
-    export_runtime_parameters,
+    export_settings,
     model_spec,
     refuse_later,
 )
@@ -81,7 +81,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
 
 
 def _hosted(options: argparse.Namespace) -> HostedModel:
-    export_runtime_parameters(options)
+    export_settings(options)
     return HostedModel(
         name=options.code_dir.name or "model",
         spec=model_spec(options),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, List, Optional
 
 from polyhost import drum_compat
+from polyhost.bridges.python import tasks
 from polyhost.bridges.python.faults import facts
 from polyhost.errors import LoadError
 from polyhost.predictor import HOOKS
@@ -33,8 +34,15 @@ class Custom:
                 for name in _read_for(target)
                 if callable(hook := getattr(self._module, name, None))
             }
+        self.task = tasks.task_of(self._module)
+        """The class of a custom task, whose methods then stand for the hooks; or None."""
+        predicts: Any = None
+        if self.task is not None:
+            self._hooks, predicts = tasks.hooks_of(self.task, target)
         self.names: FrozenSet[str] = frozenset(self._hooks)
         self._keywords = {name: _keywords(hook) for name, hook in self._hooks.items()}
+        if "score" in self._hooks and predicts is not None:
+            self._keywords["score"] = _keywords(predicts)
         if target is TargetType.TRANSFORM and "transform" in self._hooks:
             self.transform_arity = _transform_arity(self._hooks["transform"])
 
@@ -49,6 +57,13 @@ class Custom:
         """Whether the hook takes a keyword argument."""
         keywords = self._keywords[name]
         return keywords is None or keyword in keywords
+
+    def fit(self) -> Optional[Hook]:
+        """The ``fit`` hook, or what trains and saves the custom task; None when there is none."""
+        if self.task is not None:
+            return tasks.fit_hook(self.task)
+        hook = getattr(self._module, "fit", None)
+        return hook if callable(hook) else None
 
     def close(self) -> None:
         """Undo what importing did to the interpreter."""
@@ -87,6 +102,12 @@ class Custom:
                 **found,
             ) from error
         return module
+
+
+def accepted(hook: Hook, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    """Those of the keyword arguments that a function takes."""
+    keywords = _keywords(hook)
+    return {key: of for key, of in arguments.items() if keywords is None or key in keywords}
 
 
 def _read_for(target: TargetType) -> List[str]:

@@ -92,6 +92,11 @@ def from_table(table: Table) -> Any:
     return frame
 
 
+def series(table: Optional[Table]) -> Any:
+    """The only column of a table as a Series with its name; None of None."""
+    return None if table is None else from_table(table).iloc[:, 0]
+
+
 def _nan_for_none(values: np.ndarray) -> np.ndarray:
     missing = [i for i, value in enumerate(values) if value is None]
     if not missing:

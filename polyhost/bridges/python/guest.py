@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from types import GeneratorType
 from typing import Any, Callable, Dict, FrozenSet, Optional, Union
 
 from polyhost.bridges.python import frames, frameworks
-from polyhost.bridges.python.custom import Custom
+from polyhost.bridges.python.custom import Custom, accepted
 from polyhost.bridges.python.faults import as_model_error
 from polyhost.bridges.python.interrupt import Interruptible
 from polyhost.bridges.python.query import Query
-from polyhost.errors import InvalidOutput, PolyhostError
+from polyhost.custom_task import secrets
+from polyhost.custom_task.masking import masked
+from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
+from polyhost.fitting import FitJob
 from polyhost.payload import Payload, Table
 from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Reply, Traits
 from polyhost.target import TargetType
@@ -23,12 +27,16 @@ class PythonGuest:
     """Implements :class:`~polyhost.predictor.Guest`; a handle is a DataFrame or a Table."""
 
     language = LANGUAGE
-    traits = Traits(formats=("mtx",))
 
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
         self._target = spec.target
         self._custom = Custom(spec.code_dir, spec.custom_file, spec.target.type)
+        extra = "all" if self._custom.task is None else "none"
+        self.traits = Traits(formats=("mtx",), extra_output=extra)
+        self._masks = ExitStack()
+        if self._custom.task is not None:
+            self._masks.enter_context(masked(secrets.values_of(secrets.current())))
         self._running = Interruptible()
         self.hooks: FrozenSet[str] = self._custom.names
         self._model: Any = None
@@ -56,6 +64,26 @@ class PythonGuest:
             return GuestInfo(predicts="score" in self.hooks)
         self._builtin = frameworks.built_in(self._model, self._target)
         return self._builtin.info if self._builtin else GuestInfo(predicts=False)
+
+    def fit(self, job: FitJob) -> None:
+        """Train with the ``fit`` hook or the custom task; they leave files in the output folder."""
+        hook = self._custom.fit()
+        if hook is None:
+            raise MissingHook(
+                f"nothing to train with in {self._spec.custom_file or self._spec.code_dir}: "
+                "expected a fit hook or a class CustomTask. Define one of them.",
+                language=LANGUAGE,
+                hook="fit",
+            )
+        arguments = {
+            "X": frames.from_table(job.rows),
+            "y": frames.series(job.target),
+            "output_dir": str(job.output_dir),
+            "class_order": None if job.class_order is None else list(job.class_order),
+            "row_weights": frames.series(job.weights),
+            "parameters": dict(job.parameters),
+        }
+        self._call("fit", hook, **accepted(hook, arguments))
 
     # Data
 
@@ -166,6 +194,7 @@ class PythonGuest:
 
     def close(self) -> None:
         self._running.close()
+        self._masks.close()
         self._custom.close()
         self._model = self._builtin = None
 
