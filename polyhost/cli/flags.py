@@ -7,6 +7,7 @@ added to the arguments, so that every check of the flag applies to it too.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +25,19 @@ SERVER = frozenset({"server"})
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag: where it belongs, its environment twin, and if it waits for a later release."""
+    """One flag: where it belongs, and its environment twin.
+
+    ``env_else`` is asked when ``env`` is not set. ``later``: it waits for a later release;
+    ``refused``: there will be none, and why.
+    """
 
     names: tuple[str, ...]
     help: str
     commands: frozenset[str] = BOTH
     env: str | None = None
     later: bool = False
+    env_else: str | None = None
+    refused: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -80,6 +87,15 @@ def at_least(least: int) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def memory_size(text: str) -> str:
+    """A number of bytes as container engines take it: ``512m``, ``2g``."""
+    if not re.fullmatch(r"[1-9][0-9]*[bkmg]", text, re.IGNORECASE):
+        raise argparse.ArgumentTypeError(
+            f"expected a number and b, k, m or g, such as 512m; found {text!r}"
+        )
+    return text
 
 
 def language(text: str) -> str:
@@ -217,13 +233,11 @@ FLAGS = (
     Flag(
         ("--query",),
         "query string for an unstructured model, such as 'a=1&b=2'",
-        SCORE,
         options={"metavar": "QUERY"},
     ),
     Flag(
         ("--content-type",),
         "type of an unstructured model's input, such as 'text/plain; charset=utf8'",
-        SCORE,
         options={"metavar": "TYPE"},
     ),
     Flag(
@@ -239,9 +253,21 @@ FLAGS = (
         env="DEPLOYMENT_CONFIG",
         options={"type": existing_file, "metavar": "FILE"},
     ),
-    Flag(("--docker",), "run in this image", later=True, options={"metavar": "IMAGE"}),
-    Flag(("--memory",), "memory of the image", later=True, options={"metavar": "SIZE"}),
-    Flag(("--skip-deps-install",), "with --docker: install nothing", later=True, options=SWITCH),
+    Flag(
+        ("--docker",),
+        "run in a container of this image, or of the one that this folder's Dockerfile makes",
+        options={"metavar": "IMAGE"},
+    ),
+    Flag(
+        ("--memory",),
+        "with --docker: memory of the container, such as 512m",
+        options={"type": memory_size, "metavar": "SIZE"},
+    ),
+    Flag(
+        ("--skip-deps-install",),
+        "with --docker: leave the model's requirements.txt alone",
+        options=SWITCH,
+    ),
     Flag(("--monitor",), "report predictions", env="MONITOR", later=True, options=SWITCH),
     Flag(
         ("--monitor-embedded",),
@@ -250,11 +276,33 @@ FLAGS = (
         later=True,
         options=SWITCH,
     ),
-    Flag(("--deployment-id",), "deployment to report for", options={"metavar": "ID"}),
-    Flag(("--model-id",), "model to report for", options={"metavar": "ID"}),
-    Flag(("--monitor-settings",), "how to report", options={"metavar": "TEXT"}),
-    Flag(("--webserver",), "DataRobot's address", options={"metavar": "URL"}),
-    Flag(("--api-token",), "DataRobot's token", options={"metavar": "TOKEN"}),
+    Flag(
+        ("--deployment-id",),
+        "deployment to report for",
+        env="DEPLOYMENT_ID",
+        env_else="MLOPS_DEPLOYMENT_ID",
+        options={"metavar": "ID"},
+    ),
+    Flag(
+        ("--model-id",),
+        "model to report for",
+        env="MODEL_ID",
+        env_else="MLOPS_MODEL_ID",
+        options={"metavar": "ID"},
+    ),
+    Flag(
+        ("--monitor-settings",),
+        "how to report",
+        env="MONITOR_SETTINGS",
+        options={"metavar": "TEXT"},
+    ),
+    Flag(
+        ("--webserver",),
+        "DataRobot's address",
+        env="EXTERNAL_WEB_SERVER_URL",
+        options={"metavar": "URL"},
+    ),
+    Flag(("--api-token",), "DataRobot's token", env="API_TOKEN", options={"metavar": "TOKEN"}),
     Flag(
         ("--allow-dr-api-access",),
         "let the model's code call DataRobot",
@@ -265,17 +313,33 @@ FLAGS = (
     Flag(
         ("--gpu-predictor",),
         "model server to start on a GPU",
-        later=True,
+        refused="polyhost starts no model server. Run it by itself, or serve the model with hooks",
         options={"metavar": "NAME"},
     ),
     Flag(
         ("--triton-host",),
-        "used with --gpu-predictor only, like the two ports",
-        options={"metavar": "URL"},
+        "checked, used by nothing: it belongs to --gpu-predictor",
+        env="TRITON_HOST",
+        options={"metavar": "URL", "default": "http://localhost"},
     ),
-    Flag(("--triton-http-port",), "see --triton-host", options={"metavar": "PORT"}),
-    Flag(("--triton-grpc-port",), "see --triton-host", options={"metavar": "PORT"}),
-    Flag(("--sidecar",), "serve beside a model server", later=True, options=SWITCH),
+    Flag(
+        ("--triton-http-port",),
+        "see --triton-host",
+        env="TRITON_HTTP_PORT",
+        options={"metavar": "PORT", "type": int, "default": 8000},
+    ),
+    Flag(
+        ("--triton-grpc-port",),
+        "see --triton-host",
+        env="TRITON_GRPC_PORT",
+        options={"metavar": "PORT", "type": int, "default": 8001},
+    ),
+    Flag(
+        ("--sidecar",),
+        "serve beside a model server",
+        refused="it belongs to --gpu-predictor",
+        options=SWITCH,
+    ),
     Flag(
         ("--runtime-params-file",),
         "values of the runtime parameters that model-metadata.yaml defines",
@@ -308,7 +372,7 @@ def add_flags(parser: argparse._ActionsContainer, flags: Iterable[Flag]) -> None
     """Add flags to a command's parser, their twins named in the help."""
     for flag in flags:
         twin = f" [environment: {flag.env}]" if flag.env else ""
-        later = " (not available yet)" if flag.later else ""
+        later = " (not available yet)" if flag.later else " (refused)" if flag.refused else ""
         parser.add_argument(*flag.names, help=flag.help + later + twin, **flag.options)
 
 
@@ -338,7 +402,7 @@ def with_environment(
     given: set[str] = set()
     command = next((word for word in arguments if not word.startswith("-")), "")
     for flag in flags_of(command):
-        value = environment.get(flag.env, "") if flag.env else ""
+        value = _twin(flag, environment)
         if not value or _is_present(flag.long, arguments) or _is_excluded(flag.long, arguments):
             continue
         if flag.is_switch:
@@ -351,6 +415,11 @@ def with_environment(
             completed += words
             given.add(flag.dest)
     return completed, frozenset(given)
+
+
+def _twin(flag: Flag, environment: Mapping[str, str]) -> str:
+    names = [name for name in (flag.env, flag.env_else) if name]
+    return next((environment[name] for name in names if environment.get(name)), "")
 
 
 def _is_present(name: str, arguments: Sequence[str]) -> bool:

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from polyhost import __version__, logs
 from polyhost.cli import config, doctor, fit, score, serve, server, top
 from polyhost.cli.flags import with_environment
-from polyhost.cli.report import tell, tell_interrupted
+from polyhost.cli.report import tell, tell_interrupted, tell_wrong_options
+from polyhost.cli.verify import WrongOptions
 from polyhost.errors import PolyhostError
 
 COMMANDS = (score, server, serve, fit, config, doctor, top)
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
         return code
+    except WrongOptions as error:
+        return tell_wrong_options(error, options.parser)
     except PolyhostError as error:
         return tell(error, stacktrace=getattr(options, "show_stacktrace", False))
     except KeyboardInterrupt:

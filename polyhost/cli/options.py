@@ -24,13 +24,16 @@ def check_labels(parser: argparse.ArgumentParser, options: argparse.Namespace) -
 
 
 def refuse_later(options: argparse.Namespace, flags: Iterable[Flag]) -> None:
-    """SettingsError for a flag that a later release will serve."""
+    """SettingsError for a flag that is not served, now or ever."""
     for flag in flags:
-        if flag.later and getattr(options, flag.dest):
-            name = flag.env if flag.dest in options.from_environment else flag.long
-            raise SettingsError(
-                f"{name} is not available yet in this release of polyhost. Run without it."
-            )
+        if not (flag.later or flag.refused) or not getattr(options, flag.dest):
+            continue
+        name = flag.env if flag.dest in options.from_environment else flag.long
+        if flag.refused:
+            raise SettingsError(f"{name} is not supported: {flag.refused}.")
+        raise SettingsError(
+            f"{name} is not available yet in this release of polyhost. Run without it."
+        )
 
 
 def target_settings(options: argparse.Namespace) -> TargetSettings:

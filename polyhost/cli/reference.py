@@ -84,10 +84,13 @@ def _section(name: str, parser: argparse.ArgumentParser, flags: tuple[Flag, ...]
         yield f"`{action.metavar}`: {action.help}.\n"
     yield "| Flag | Meaning | Default | Variable |"
     yield "|---|---|---|---|"
-    yield from (_row(flag) for flag in flags if not flag.later)
+    yield from (_row(flag) for flag in flags if not (flag.later or flag.refused))
     later = [f"`{flag.long}`" for flag in flags if flag.later]
     if later:
         yield f"\nNot available yet, and refused with a message: {', '.join(later)}."
+    refused = [f"`{flag.long}` ({flag.refused})" for flag in flags if flag.refused]
+    if refused:
+        yield f"\nNot supported, and refused with a message: {'; '.join(refused)}."
 
 
 def _row(flag: Flag) -> str:
@@ -98,7 +101,7 @@ def _row(flag: Flag) -> str:
         default = "required"
     else:
         default = f"`{flag.options['default']}`" if "default" in flag.options else ""
-    variable = f"`{flag.env}`" if flag.env else ""
+    variable = ", else ".join(f"`{name}`" for name in (flag.env, flag.env_else) if name)
     return f"| {names} | {meaning} | {default} | {variable} |".replace("  ", " ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import traceback
 
@@ -19,6 +20,13 @@ def tell(error: PolyhostError, *, stacktrace: bool) -> int:
         print(native or "".join(traceback.format_exception(error)), file=sys.stderr)
     elif native:
         print("polyhost: --show-stacktrace tells where it happened.", file=sys.stderr)
+    return FAILED
+
+
+def tell_wrong_options(error: PolyhostError, parser: argparse.ArgumentParser) -> int:
+    """Print what is wrong with the options and the command's help, on stdout; exit code 1."""
+    print(f"{error.message}\n")
+    parser.print_help()
     return FAILED
 
 

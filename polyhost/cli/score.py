@@ -16,7 +16,7 @@ from polyhost.cli.options import (
     model_spec,
     refuse_later,
 )
-from polyhost.errors import SettingsError
+from polyhost.cli.verify import verify
 
 if TYPE_CHECKING:
     from polyhost.payload import Payload, Table
@@ -39,6 +39,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Score the input; guest code runs in a child."""
     check_labels(options.parser, options)
+    verify(options)
     refuse_later(options, flags_of("score"))
     export_settings(options)
     return run_guarded(lambda: score(options), stacktrace=options.show_stacktrace)
@@ -65,7 +66,7 @@ def score(options: argparse.Namespace) -> int:
 
 
 def read_payload(options: argparse.Namespace, spec: ModelSpec) -> Payload:
-    """The input as the model gets it; flags of the other kind of model are an error."""
+    """The input as the model gets it."""
     from polyhost.codecs import split_content_type
     from polyhost.payload import Payload
     from polyhost.target import TargetType
@@ -74,12 +75,6 @@ def read_payload(options: argparse.Namespace, spec: ModelSpec) -> Payload:
     if spec.target.type is TargetType.UNSTRUCTURED:
         mimetype, charset = split_content_type(options.content_type or DEFAULT_CONTENT_TYPE)
         return Payload(body, mimetype, charset, _query(options.query))
-    for flag, value in (("--query", options.query), ("--content-type", options.content_type)):
-        if value is not None:
-            raise SettingsError(
-                f"{flag} is for unstructured models; found target type "
-                f"{spec.target.type.value}. Leave it out."
-            )
     parts = {}
     if options.sparse_column_file:
         parts["X.colnames"] = options.sparse_column_file.read_bytes()

@@ -14,6 +14,7 @@ from polyhost.cli.options import (
     model_spec,
     refuse_later,
 )
+from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.settings import HostedModel, ServerSettings, Source
 
@@ -30,9 +31,8 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
     check_labels(options.parser, options)
+    verify(options)
     refuse_later(options, flags_of("server"))
-    if options.production and not options.max_workers:
-        raise SettingsError("--production needs workers: give --max-workers above 0.")
     if options.deployment_config:
         _check_deployment_config(options.deployment_config)
     settings = server_settings(options)

@@ -90,8 +90,7 @@ def test_a_twin_is_checked_like_its_flag(polyhost, model, data):
     [
         ([], "Target type is missing"),
         (["--target-type", "binary"], "class labels are missing"),
-        (["--target-type", "regression", "--query", "a=1"], "--query is for unstructured"),
-        (["--target-type", "regression", "--docker", "x"], "--docker is not available yet"),
+        (["--target-type", "regression", "--gpu-predictor", "nim"], "--gpu-predictor is not supp"),
         (["--target-type", "textgeneration"], "TARGET_NAME"),
     ],
 )
@@ -99,24 +98,6 @@ def test_options_that_cannot_stand_end_with_1(polyhost, model, data, flags, says
     done = polyhost("score", "-cd", model, "--input", data, *flags)
     assert done.code == 1
     assert says in done.err
-
-
-def test_a_later_flag_from_the_environment_is_named_as_such(polyhost, model, data):
-    done = polyhost(
-        *["score", "-cd", model, "--input", data, "--target-type", "regression"],
-        env={"MONITOR": "true"},
-    )
-    assert done.code == 1
-    assert "MONITOR is not available yet" in done.err
-
-
-def test_production_needs_workers(polyhost, model):
-    done = polyhost(
-        *["server", "-cd", model, "--address", "localhost:1", "--production"],
-        *["--target-type", "regression"],
-    )
-    assert done.code == 1
-    assert "give --max-workers above 0" in done.err
 
 
 def test_a_folder_of_no_language(polyhost, tmp_path, data):
