@@ -6,6 +6,7 @@ says so in its traits; nothing here knows a language.
 
 from __future__ import annotations
 
+import time
 from typing import List, Optional, Tuple, Union
 
 from polyhost import batching, loading
@@ -16,6 +17,7 @@ from polyhost.formats.text import unstructured_input
 from polyhost.marshal import check_rows, marshal, split_extra
 from polyhost.payload import Payload, Scores, Table
 from polyhost.predictor import Guest, GuestInfo, Handle, HookContext, ModelInfo, ModelSpec, Reply
+from polyhost.reporting import Monitor, Monitoring, reporter_for
 from polyhost.target import Target, TargetType
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
@@ -46,6 +48,9 @@ class Pipeline:
         self._target = spec.target
         self._strict_rows = bool(spec.options.get("strict_rows"))
         self._positive_first = bool(spec.options.get("positive_first"))
+        monitoring = Monitoring.of(spec.options)
+        reports = monitoring is not None and not monitoring.embedded
+        self._monitor = Monitor(reporter_for(monitoring)) if monitoring and reports else None
         self._no_request = HookContext(spec.target, _NO_PAYLOAD)
         self.rows = 0
         """Rows answered so far, for whoever counts them."""
@@ -65,6 +70,7 @@ class Pipeline:
         """Predict one request; its row count is checked against the rows it brought."""
         if not self._target.type.is_structured:
             raise _wrong_endpoint(self._target, "predictions")
+        started = time.perf_counter()
         data, context = self._read(request)
         rows = self._guest.rows(data)
         if "transform" in self._hooks:
@@ -73,6 +79,8 @@ class Pipeline:
         strict = self._strict_rows or bool(context.payload.options.get("strict_rows"))
         scores = check_rows(scores, rows, strict)
         self.rows += scores.predictions.rows
+        if self._monitor is not None:
+            self._monitor.predicted(request, scores, time.perf_counter() - started)
         return scores
 
     def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:
@@ -167,6 +175,8 @@ class Pipeline:
     def close(self) -> None:
         """Let the guest go."""
         self._guest.close()
+        if self._monitor is not None:
+            self._monitor.close()
 
 
 def _together(predictions: Table, extra: Optional[Table]) -> Scores:

@@ -268,12 +268,11 @@ FLAGS = (
         "with --docker: leave the model's requirements.txt alone",
         options=SWITCH,
     ),
-    Flag(("--monitor",), "report predictions", env="MONITOR", later=True, options=SWITCH),
+    Flag(("--monitor",), "report each prediction", env="MONITOR", options=SWITCH),
     Flag(
         ("--monitor-embedded",),
         "let an unstructured model report",
         env="MLOPS_REPORTING_FROM_UNSTRUCTURED_MODELS",
-        later=True,
         options=SWITCH,
     ),
     Flag(

@@ -85,6 +85,21 @@ def export_settings(options: argparse.Namespace) -> None:
         export_file(options.code_dir, options.runtime_params_file, os.environ)
 
 
+def monitoring(options: argparse.Namespace) -> dict[str, Any] | None:
+    """How predictions are reported; None when they are not."""
+    embedded = bool(getattr(options, "monitor_embedded", False))
+    if not (embedded or getattr(options, "monitor", False)):
+        return None
+    return {
+        "embedded": embedded,
+        "deployment_id": options.deployment_id,
+        "model_id": options.model_id,
+        "settings": options.monitor_settings,
+        "webserver": options.webserver,
+        "api_token": options.api_token,
+    }
+
+
 def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
     """The spec of the one model that the options name; ``extra`` joins its options."""
     from polyhost.resolve import spec_of
@@ -93,5 +108,9 @@ def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
         options.code_dir,
         target_settings(options),
         language=options.language,
-        options={"strict_rows": options.strict_rows, **extra},
+        options={
+            "strict_rows": options.strict_rows,
+            "monitoring": monitoring(options),
+            **extra,
+        },
     )

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 
-from polyhost.cli import doctor, fit, serve, top
+from polyhost.cli import doctor, fit, reports, serve, top
 from polyhost.cli.flags import Flag, flags_of
 from polyhost.cli.main import build_parser
 
@@ -62,6 +62,7 @@ def page() -> str:
         "serve": (*serve.FLAGS, *serve.TARGET_FLAGS_OF_SERVE),
         "fit": fit.FLAGS,
         "doctor": doctor.FLAGS,
+        "reports": reports.FLAGS,
         "top": top.FLAGS,
     }
     return INTRODUCTION + "".join(

@@ -18,6 +18,7 @@ from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
 from polyhost.fitting import FitJob
 from polyhost.payload import Payload, Table
 from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Reply, Traits
+from polyhost.reporting import Monitoring, reporter_for
 from polyhost.target import TargetType
 
 LANGUAGE = "python"
@@ -37,6 +38,9 @@ class PythonGuest:
         self._masks = ExitStack()
         if self._custom.task is not None:
             self._masks.enter_context(masked(secrets.values_of(secrets.current())))
+        monitoring = Monitoring.of(spec.options)
+        embedded = monitoring is not None and monitoring.embedded
+        self._mlops = reporter_for(monitoring) if monitoring and embedded else None
         self._running = Interruptible()
         self.hooks: FrozenSet[str] = self._custom.names
         self._model: Any = None
@@ -175,6 +179,8 @@ class PythonGuest:
             arguments["charset"] = payload.charset
         if payload.headers is not None:
             arguments["headers"] = dict(payload.headers)
+        if self._mlops is not None:
+            arguments["mlops"] = self._mlops
         name = "score_unstructured"
         named = self._custom.accepted(name, arguments)
         return _reply(self._call(name, self._custom[name], self._model, data, **named))
@@ -194,6 +200,8 @@ class PythonGuest:
 
     def close(self) -> None:
         self._running.close()
+        if self._mlops is not None:
+            self._mlops.close()
         self._masks.close()
         self._custom.close()
         self._model = self._builtin = None
