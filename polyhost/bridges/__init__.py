@@ -23,6 +23,8 @@ class Bridge:
     ``artifacts``: extensions, matched without case at the end of a name. ``custom``: names of the
     custom file. ``warm_parent``: name of the fork server whose children host it, or None to spawn.
     ``embeds``: it starts a runtime in the process that stays there; two cannot share a process.
+    ``image_install``: line of a Dockerfile that installs a model's requirements, given as shell
+    ``{words}`` or quoted ``{strings}``; empty where the language has none.
     """
 
     language: str
@@ -33,6 +35,7 @@ class Bridge:
     warm_parent: Optional[str] = "python"
     custom_recursive: bool = False
     embeds: bool = True
+    image_install: str = ""
 
     def load(self) -> Any:
         """The bridge's module; RuntimeUnavailable with the install command when it can't be."""
@@ -60,6 +63,7 @@ BRIDGES: Dict[str, Bridge] = {
             requires="pip install polyhost and the model's own library",
             custom_recursive=True,
             embeds=False,
+            image_install="RUN pip3 install {words}",
         ),
         Bridge(
             "r",
@@ -68,6 +72,8 @@ BRIDGES: Dict[str, Bridge] = {
             custom=("custom.R", "custom.r"),
             requires="pip install 'polyhost[r]' and R 4 (Debian: apt-get install r-base-dev)",
             warm_parent="r",
+            image_install="RUN Rscript -e 'options(warn = 2); install.packages(c({strings}), "
+            'repos = "https://cloud.r-project.org")\'',
         ),
         Bridge(
             "java",

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyhost.cli import docker
 from polyhost.cli.flags import add_flags, flags_of
 from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import (
@@ -41,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
     check_labels(options.parser, options)
     verify(options)
     refuse_later(options, flags_of("score"))
+    if options.docker:
+        return docker.run(options, flags_of("score"))
     export_settings(options)
     return run_guarded(lambda: score(options), stacktrace=options.show_stacktrace)
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from polyhost.cli import docker
 from polyhost.cli.flags import add_flags, flags_of
 from polyhost.cli.options import (
     check_labels,
@@ -33,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     check_labels(options.parser, options)
     verify(options)
     refuse_later(options, flags_of("server"))
+    if options.docker:
+        return docker.run(options, flags_of("server"))
     if options.deployment_config:
         _check_deployment_config(options.deployment_config)
     settings = server_settings(options)
