@@ -117,7 +117,9 @@ def test_a_custom_task_with_a_secret(polyhost, folders, tmp_path):
     done = polyhost(
         *("fit", "--code-dir", code, "--input", tmp_path / "classes.csv", "--output", out),
         *("--target", "kind", "--user-secrets-prefix", "SECRET"),
-        env={"SECRET_PAID": '{"credential_type": "basic", "username": "user-7", "password": "hush"}'},
+        env={
+            "SECRET_PAID": '{"credential_type": "basic", "username": "user-7", "password": "hush"}'
+        },
     )
     assert (done.code, done.err) == (0, "")
     assert "password *****, order ['down', 'up']" in done.out
@@ -170,3 +172,27 @@ def test_the_output_is_another_folder(polyhost, folders, tmp_path):
     done = polyhost("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--output", code)
     assert done.code == 1
     assert "is the code dir" in done.err
+
+
+R_HOOK = """\
+fit <- function(X, y, output_dir, class_order, row_weights, parameters, ...) {
+  model <- lm(y ~ ., data = data.frame(X, y = y * parameters$factor))
+  saveRDS(model, file.path(output_dir, "model.rds"))
+}
+"""
+
+
+@pytest.mark.runtime("r")
+def test_the_fit_hook_in_r(polyhost, folders, tmp_path):
+    code, out = folders("")
+    (code / "custom.py").unlink()
+    (code / "custom.R").write_text(R_HOOK)
+    (tmp_path / "parameters.json").write_text('{"factor": 1.5}')
+    kind = ("--target-type", "regression")
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--output", out),
+        *("--target", "y", "--parameter-file", tmp_path / "parameters.json", *kind),
+    )
+    assert done.code == 0, done.err
+    own = LinearRegression().fit(X, ROWS["y"] * 1.5).predict(X)
+    np.testing.assert_allclose(score(polyhost, out, tmp_path, *kind)["Predictions"], own)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple, Union
 
+import numpy as np
+
 from polyhost.bridges.r import api as r_api
 from polyhost.bridges.r.api import Pairs
 from polyhost.bridges.r.csv import decode, read_csv
 from polyhost.bridges.r.engine import LANGUAGE, Engine, Held, start
 from polyhost.bridges.r.frames import scores, to_frame, to_table
 from polyhost.errors import MissingHook, UnsupportedContentType
+from polyhost.fitting import FitJob
 from polyhost.payload import Payload, Table
 from polyhost.predictor import (
     ColumnInfo,
@@ -153,6 +156,28 @@ class RGuest:
             found=sorted(self.hooks),
         )
 
+    def fit(self, job: FitJob) -> None:
+        """Call ``fit(X=, y=, output_dir=, class_order=, row_weights=, parameters=)``."""
+        if "fit" not in self.hooks:
+            raise MissingHook(
+                f"hook 'fit' is missing in {self._spec.code_dir}: expected it, to train with; "
+                f"found {', '.join(sorted(self.hooks)) or 'no hooks'}. Define fit in custom.R.",
+                language=LANGUAGE,
+                hook="fit",
+                found=sorted(self.hooks),
+            )
+        target, weights = (
+            None if table is None else to_frame(self._engine, table)
+            for table in (job.target, job.weights)
+        )
+        rest = {
+            "output_dir": str(job.output_dir),
+            "class_order": None if job.class_order is None else list(job.class_order),
+            "parameters": {name: _argument(value) for name, value in job.parameters.items()},
+        }
+        rows = to_frame(self._engine, job.rows)
+        self._engine.call("fit", "call_fit", self._hooks, rows, target, weights, rest)
+
     # Frames
 
     def read(self, payload: Payload) -> Handle:
@@ -268,6 +293,11 @@ class RGuest:
     def close(self) -> None:
         """Let the model go."""
         self._model = self._opened = self._hooks = None
+
+
+def _argument(value: Any) -> Any:
+    """A parameter as R takes it: numbers with a fraction are vectors of one."""
+    return np.array([value]) if isinstance(value, float) else value
 
 
 def _labels(target: Target) -> Dict[str, Any]:

@@ -1,6 +1,6 @@
 hook_names <- c(
   "init", "load_model", "read_input_data", "transform", "score", "post_process",
-  "score_unstructured"
+  "score_unstructured", "fit"
 )
 
 #' Load the hooks of a custom file
@@ -93,7 +93,8 @@ hook_arguments <- list(
   transform = c("data", "model", "target"),
   score = c("data", "model", "labels"),
   post_process = c("predictions", "model"),
-  score_unstructured = c("model", "data")
+  score_unstructured = c("model", "data"),
+  fit = character()
 )
 
 `%||%` <- function(left, right) if (is.null(left)) right else left
@@ -134,6 +135,24 @@ call_score <- function(hooks, data, model, labels) {
   }
   call_hook(hooks, "score", c(values, if (dots) given else by_name))
 }
+
+#' Call `fit`, every argument by name, where wanted
+#'
+#' @param rows data frame of the features.
+#' @param target,weights data frames of one column, or NULL.
+#' @param rest list with `output_dir`, `class_order` and `parameters`.
+#' @export
+call_fit <- function(hooks, rows, target, weights, rest) {
+  values <- c(
+    list(X = rows, y = only_column(target), row_weights = only_column(weights)), rest
+  )
+  accepted <- takes(hooks$fit)
+  if (!"..." %in% accepted) values <- values[names(values) %in% accepted]
+  call_hook(hooks, "fit", values)
+  NULL
+}
+
+only_column <- function(frame) if (!is.null(frame)) frame[[1L]]
 
 #' Call `score_unstructured(model, data, ...)`; the rest goes by name, where wanted
 #' @export

@@ -77,3 +77,15 @@ test_that("an unstructured reply is text, raw, NULL or a pair", {
   expect_error(unstructured_reply(list(1, 2, 3)), class = "polyhost_invalid_output")
   expect_error(unstructured_reply(data.frame(a = 1)), class = "polyhost_invalid_output")
 })
+
+test_that("fit gets what it names", {
+  told <- NULL
+  hook <- function(X, y, output_dir, ...) told <<- list(X, y, output_dir, list(...))
+  rows <- data.frame(a = 1:2)
+  rest <- list(output_dir = "d", class_order = c("p", "n"), parameters = list(k = 1))
+  expect_null(call_fit(list(fit = hook), rows, data.frame(y = 3:4), NULL, rest))
+  expect_identical(told[1:3], list(rows, 3:4, "d"))
+  expect_identical(told[[4L]]$class_order, c("p", "n"))
+  expect_null(call_fit(list(fit = function(X) told <<- X), rows, NULL, NULL, rest))
+  expect_identical(told, rows)
+})
