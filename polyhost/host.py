@@ -12,7 +12,7 @@ from polyhost.observe import NOBODY, ModelObserver
 from polyhost.settings import HostedModel, HostLimits
 from polyhost.worker import linux
 from polyhost.worker.nursery import Nursery
-from polyhost.worker.pool import Output, Pool
+from polyhost.worker.pool import Output, Pool, Watcher
 from polyhost.worker.spool import Budget
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ class Host:
         self._nursery = Nursery(warm=warm)
         self._on_output = on_output
         self._observe = observe
+        self.watcher: Optional[Watcher] = None
+        """Who hands workers to further fronts; set before the first model is loaded."""
         self._sweeper: Optional[asyncio.Task[None]] = None
 
     async def start(self, models: Iterable[HostedModel]) -> None:
@@ -58,14 +60,24 @@ class Host:
             self._sweeper = asyncio.create_task(self._sweep())
         added = [self._add(hosted) for hosted in models]
         self._changed()
-        await asyncio.gather(*(model.load(model.model) for model in added if not model.model.lazy))
+        await asyncio.gather(*(self._load(model) for model in added if not model.model.lazy))
+
+    async def _load(self, model: Model) -> None:
+        await model.load(model.model)
+        self._changed()
 
     def _add(self, hosted: HostedModel) -> Model:
         model = self.models[hosted.name] = Model(hosted, self._make_pool)
         return model
 
     def _make_pool(self, hosted: HostedModel) -> Pool:
-        return Pool(hosted, self._nursery, self._on_output, observer=self._observe(hosted))
+        return Pool(
+            hosted,
+            self._nursery,
+            self._on_output,
+            observer=self._observe(hosted),
+            watcher=self.watcher,
+        )
 
     def _changed(self) -> None:
         for tell in self.on_change:

@@ -47,6 +47,11 @@ class Model:
     # What it is now
 
     @property
+    def active_pool(self) -> Optional[Pool]:
+        """The pool that answers; None while there is none."""
+        return self._pool
+
+    @property
     def pool(self) -> Optional[Pool]:
         """The pool that answers, or is the first to load."""
         return self._pool or self._coming
@@ -55,9 +60,10 @@ class Model:
     def state(self) -> State:
         if self._gone:
             return State.STOPPED
-        pool = self.pool
-        if pool is not None:
-            return pool.state
+        if self._pool is not None:
+            return self._pool.state
+        if self._coming is not None:
+            return State.LOADING  # until it has passed its check
         return State.FAILED if self.failure is not None else State.UNLOADED
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +87,10 @@ def entries(name: str, values: Values) -> dict[str, str]:
 def _spec(folder: Path, values: Values) -> ModelSpec:
     from polyhost.resolve import spec_of
 
-    options: Mapping[str, Any] = {"strict_rows": True, "batching": values["batching.mode"].value}
+    options: dict[str, Any] = {"strict_rows": True, "batching": values["batching.mode"].value}
+    pinned = entries("digests", values)
+    if pinned:
+        options["digests"] = pinned
     target = _target_settings(values)
     return spec_of(folder, target, language=values["language"].value, options=options)
 

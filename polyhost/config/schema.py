@@ -213,7 +213,8 @@ MODEL = Section(
         Field(
             "digests",
             kinds.SHA256,
-            "SHA-256 of files of the model, checked before it is loaded",
+            "SHA-256 of files of the model, checked before each loading; then its custom file and "
+            "artifacts need one",
             many="map",
         ),
         *FOR_EACH,
@@ -253,7 +254,13 @@ SCHEMA = Section(
             "",
             variable="URL_PREFIX",
         ),
-        Field("fronts", _COUNT, "processes that serve clients", ServerSettings.fronts),
+        Field(
+            "fronts",
+            whole(1, 256),
+            "processes that serve clients",
+            ServerSettings.fronts,
+            flag="--fronts",
+        ),
         Field(
             "grace",
             kinds.SECONDS,

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from polyhost import __version__
 from polyhost.host import Host
+from polyhost.server.auth import guarded
 from polyhost.server.dialects import drum
 from polyhost.server.endpoint import Endpoint, Handler
 from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
@@ -109,7 +110,7 @@ def _endpoints(
 ) -> List[Endpoint]:
     """Every route: of each model under ``/models/NAME``, and at the root too when there is one."""
     prefix = settings.url_prefix
-    endpoints: List[Endpoint] = [watch.endpoint(host, prefix)]
+    endpoints: List[Endpoint] = guarded([watch.endpoint(host, prefix)], settings)
     for name, pool in host.models.items():
         model = drum.DrumModel(pool, settings, host.budget, watcher)
         if len(host.models) == 1:
@@ -143,6 +144,8 @@ def _host_probes(host: Host, prefix: str) -> List[Endpoint]:
             {"message": "OK" if good else "not every model is ready", "models": states}
         )
         headers = drum.common_headers(scope)
+        if not good:
+            headers.append((b"retry-after", b"1"))
         await respond(send, 200 if good else 503, drum.JSON, body, headers)
 
     return [

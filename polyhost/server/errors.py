@@ -9,6 +9,9 @@ from polyhost.errors import PolyhostError
 
 STATUS: Dict[Type[PolyhostError], int] = {
     errors.InvalidInput: 422,
+    errors.BodyTooLarge: 413,
+    errors.TooManyRows: 413,
+    errors.NoRoom: 507,
     errors.WorkerBusy: 429,
     errors.WorkerNotReady: 503,
     errors.WorkerTimeout: 504,

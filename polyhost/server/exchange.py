@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Set, Tuple, Union
+from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Set, Tuple
 
-from polyhost.model import Model
+from polyhost.server.served import Served
+from polyhost.server.intake import Body, Intake, check_size
 from polyhost.worker.frames import SPOOL_THRESHOLD
 from polyhost.worker.request import Pending, Result
-from polyhost.worker.spool import Budget, Spool
+from polyhost.worker.spool import Budget
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -34,43 +35,43 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
-async def read_body(receive: Receive, budget: Budget) -> Union[bytes, Spool]:
-    """The whole body: bytes when it is small, a spool when it is not."""
+async def read_body(receive: Receive, budget: Budget, limit: Optional[int] = None) -> Body:
+    """The whole body: bytes when it is small, a spool when it is not.
+
+    It is in the budget; bytes are the caller's to give back. BodyTooLarge as soon as more than
+    ``limit`` bytes have come.
+    """
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
     body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and len(body) <= SPOOL_THRESHOLD:
-        return body
-    chunks, size = [body], len(body)
-    spool: Optional[Spool] = None
+    if message.get("more_body", False) or len(body) > SPOOL_THRESHOLD:
+        return await _read_on(message, receive, Intake(budget, limit))
+    if limit is not None:
+        check_size(len(body), limit, budget)
+    budget.take(len(body))
+    return body
+
+
+async def _read_on(message: Message, receive: Receive, intake: Intake) -> Body:
     try:
+        intake.add(message.get("body", b""))
         while message.get("more_body", False):
-            if spool is None and size > SPOOL_THRESHOLD:
-                spool = _spooled(chunks, budget)
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if spool is None:
-                chunks.append(chunk)
-            else:
-                spool.write(chunk)
-        if spool is None and size > SPOOL_THRESHOLD:
-            spool = _spooled(chunks, budget)
+            intake.add(message.get("body", b""))
+        return intake.body()
     except BaseException:
-        if spool is not None:
-            spool.close()
+        intake.drop()
         raise
-    return spool if spool is not None else b"".join(chunks)
 
 
-def _spooled(chunks: List[bytes], budget: Budget) -> Spool:
-    spool = Spool(budget)
-    for chunk in chunks:
-        spool.write(chunk)
-    return spool
+def check_length(scope: Scope, limit: int, budget: Budget) -> None:
+    """BodyTooLarge for a body that says by itself that it is, before any of it is read."""
+    length = header(scope, b"content-length")
+    if length.isdecimal():
+        check_size(int(length), limit, budget)
 
 
 async def respond(
@@ -140,10 +141,10 @@ class Watcher:
     """Finds clients that went away while their request waits; costs the quick ones nothing."""
 
     def __init__(self) -> None:
-        self._waiting: Dict[Pending, Tuple[float, Model, Receive]] = {}
+        self._waiting: Dict[Pending, Tuple[float, Served, Receive]] = {}
         self._tasks: Set[Any] = set()
 
-    def enter(self, pending: Pending, pool: Model, receive: Receive) -> None:
+    def enter(self, pending: Pending, pool: Served, receive: Receive) -> None:
         self._waiting[pending] = (pending.accepted, pool, receive)
 
     def leave(self, pending: Pending) -> None:
@@ -162,7 +163,7 @@ class Watcher:
             task.add_done_callback(self._tasks.discard)
 
 
-async def _watch(pending: Pending, pool: Model, receive: Receive) -> None:
+async def _watch(pending: Pending, pool: Served, receive: Receive) -> None:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Tuple
 
 Labels = Tuple[Tuple[str, str], ...]
 
@@ -53,6 +53,30 @@ def merge(parts: Iterable[Iterable[Family]]) -> List[Family]:
             for key, value in family.samples.items():
                 whole.samples[key] = whole.samples.get(key, 0) + value
     return list(found.values())
+
+
+def families_to_wire(families: Iterable[Family]) -> List[Any]:
+    """Families as plain data, for another process."""
+    return [
+        [
+            family.name,
+            family.kind,
+            family.help,
+            [[suffix, labels, value] for (suffix, labels), value in family.samples.items()],
+        ]
+        for family in families
+    ]
+
+
+def families_from_wire(wire: Iterable[Any]) -> List[Family]:
+    """What :func:`families_to_wire` wrote."""
+    found = []
+    for name, kind, text, samples in wire:
+        family = Family(name, kind, text)
+        for suffix, labels, value in samples:
+            family.samples[suffix, tuple((key, label) for key, label in labels)] = value
+        found.append(family)
+    return found
 
 
 def accepts_openmetrics(accept: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from time import perf_counter
-from typing import Awaitable, Iterable, List, Optional
+from typing import Awaitable, Callable, Iterable, List, Optional
 
 from polyhost.host import Host
 from polyhost.observe import Exchange, ModelObserver, current
@@ -30,6 +30,8 @@ class Observation:
         self, *, marks_output: bool = False, access: bool = False, tracing: Optional[Tracing] = None
     ) -> None:
         self.metrics = Metrics(marks_output=marks_output)
+        self.others: Callable[[], List[List[exposition.Family]]] = list
+        """What other processes of this server have counted."""
         self._access = access
         self._tracing = tracing
 
@@ -60,7 +62,8 @@ class Observation:
 
         async def tell(scope: Scope, receive: Receive, send: Send) -> None:
             openmetrics = exposition.accepts_openmetrics(header(scope, b"accept"))
-            found = [*self.metrics.families(), *await gauges.families(host, memory)]
+            counted = exposition.merge([self.metrics.families(), *self.others()])
+            found = [*counted, *await gauges.families(host, memory)]
             text = exposition.render(found, openmetrics=openmetrics)
             kind = exposition.OPENMETRICS if openmetrics else exposition.PROMETHEUS
             await respond(send, 200, kind, text, [])

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
+import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
-
-import uvicorn
+from typing import List, Optional
 
 from polyhost.deployment import Deployment, Reload
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host import Host
 from polyhost.server.admin import Admin
 from polyhost.server.app import Front, build, build_error
+from polyhost.server.auth import admin_only, check_exposure
+from polyhost.server.front_process import serve_front
+from polyhost.server.fronts import Forker, Fronts, fork_fronts
+from polyhost.server.listen import BACKLOG, listen, runner
 from polyhost.server.observation import Observation
 from polyhost.server.output import GuestOutput
 from polyhost.server.reloader import Reloader
@@ -29,8 +32,6 @@ from polyhost.worker.pool import State
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 2048
-
 
 def serve(
     settings: ServerSettings, reload: Optional[Reload] = None, watched: Optional[Path] = None
@@ -39,21 +40,28 @@ def serve(
 
     ``reload`` reads the configuration again: on SIGHUP, and when the file ``watched`` changes.
     """
-    try:
-        import uvloop
-
-        runner: Any = uvloop.run
-    except ImportError:
-        runner = asyncio.run
-    return int(runner(_serve(settings, reload, watched)))
+    check_exposure(settings)
+    sock = _bind(settings)
+    if settings.fronts < 2:
+        return int(runner()(_serve(settings, sock, reload, watched)))
+    return _serve_with_fronts(settings, sock, reload, watched)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the exit code is ours to decide."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+def _serve_with_fronts(
+    settings: ServerSettings,
+    sock: socket.socket,
+    reload: Optional[Reload],
+    watched: Optional[Path],
+) -> int:
+    """Serve through fronts; this process keeps the models, and answers what they pass on."""
+    sock.listen(BACKLOG)
+    with tempfile.TemporaryDirectory(prefix="polyhost-fronts-") as folder:
+        place = os.path.join(folder, "supervisor")
+        forker = fork_fronts(settings, sock, partial(serve_front, supervisor=place))
+        sock.close()
+        local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        local.bind(place)
+        return int(runner()(_serve(settings, local, reload, watched, forker)))
 
 
 def _bind(settings: ServerSettings) -> socket.socket:
@@ -72,15 +80,21 @@ def _bind(settings: ServerSettings) -> socket.socket:
 
 
 async def _serve(
-    settings: ServerSettings, reload: Optional[Reload], watched: Optional[Path]
+    settings: ServerSettings,
+    sock: socket.socket,
+    reload: Optional[Reload],
+    watched: Optional[Path],
+    forker: Optional[Forker] = None,
 ) -> int:
-    sock = _bind(settings)
     as_json = settings.log_format == "json"
     tracing = open_tracing(os.environ)
     watch = Observation(marks_output=as_json, access=settings.access_log, tracing=tracing)
     host = Host(
         GuestOutput(named=not settings.drum, json=as_json), observe=watch.of, limits=settings.limits
     )
+    fronts = Fronts(host, forker) if forker is not None else None
+    if fronts is not None:
+        watch.others = lambda: fronts.snapshots
     deployment = Deployment(host, settings, reload)
     reloader = Reloader(deployment, watched)
     stop = asyncio.Event()
@@ -97,7 +111,7 @@ async def _serve(
         loop.add_signal_handler(signal.SIGHUP, reloader.ask)
         host.on_sweep.append(reloader.sweep)
     try:
-        code = await _run(settings, host, deployment, watch, sock, stop)
+        code = await _run(settings, host, deployment, watch, sock, stop, fronts)
     finally:
         await host.stop(settings.grace)
         deployment.close()
@@ -117,6 +131,7 @@ async def _run(
     watch: Observation,
     sock: socket.socket,
     stop: asyncio.Event,
+    fronts: Optional[Fronts],
 ) -> int:
     failure = settings.failure
     loading: Optional[asyncio.Task[None]] = None
@@ -136,14 +151,29 @@ async def _run(
         app = build(host, settings, watch)
         if settings.admin.enabled:
             admin = Admin(host, deployment, settings.url_prefix)
-            app.mount(admin.path, admin)
+            app.mount(admin.path, admin_only(admin, settings, admin.path))
     else:
         app = build_error(replace(settings, failure=failure))
-    await _listen(app, settings, sock, stop)
+    if fronts is None:
+        await listen(app, settings, sock, stop)
+    else:
+        await _listen_behind(fronts, app, settings, sock, stop)
     if loading is not None:
         loading.cancel()
         await asyncio.wait((loading,))
     return 0
+
+
+async def _listen_behind(
+    fronts: Fronts, app: Front, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
+) -> None:
+    """Answer what fronts pass on, until they have answered everything."""
+    ended = asyncio.Event()
+    listening = asyncio.create_task(listen(app, settings, sock, ended))
+    await stop.wait()
+    await fronts.stop()
+    ended.set()
+    await listening
 
 
 async def _load(settings: ServerSettings, host: Host, deployment: Deployment) -> None:
@@ -171,26 +201,3 @@ def _report(failure: PolyhostError, settings: ServerSettings) -> None:
     trace = failure.facts.get("native_traceback")
     if settings.show_stacktrace and trace:
         sys.stderr.write(f"{trace}\n")
-
-
-async def _listen(
-    app: Front, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
-) -> None:
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="off",
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=max(1, round(settings.grace)),
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    stopping.cancel()
-    await serving

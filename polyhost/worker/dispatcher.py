@@ -146,6 +146,8 @@ class Dispatcher:
                 self._on_reply(replica, pending, frame)
             elif frame.kind == Kind.ERROR:
                 self._on_error(replica, pending, from_wire(frame.json()))
+            elif frame.kind == Kind.BEGIN:
+                replica.begun.add(frame.id)
         if self.queue:
             self.dispatch()
 
@@ -197,7 +199,9 @@ class Dispatcher:
         held = list(replica.inflight.values())
         replica.inflight.clear()
         suspects = held if self.window > SERIAL_WINDOW else held[:1]
-        again = held[len(suspects) :]
+        if replica.begins:
+            suspects = [pending for pending in held if pending.id in replica.begun]
+        again = [pending for pending in held if pending not in suspects]
         for pending in suspects:
             if pending.future.done() and pending.stream is None:
                 pending.release()
@@ -236,6 +240,8 @@ class Dispatcher:
             if not replica.inflight or link is None:
                 continue
             head = next(iter(replica.inflight.values()))
+            if replica.begins and head.id not in replica.begun:
+                continue  # another front's requests run there
             late = now - max(head.sent, replica.progress) - self.deadline
             if late <= 0 or head.stream is not None:
                 continue

@@ -46,6 +46,7 @@ class Kind(enum.IntEnum):
     ERROR = 3
     CANCEL = 4
     CREDIT = 5
+    BEGIN = 6
     INIT = 16
     READY = 17
     PING = 18
@@ -56,6 +57,7 @@ class Kind(enum.IntEnum):
     METRIC = 23
     REPORT = 24
     STACKS = 25
+    ATTACH = 26
 
 
 class Flag(enum.IntFlag):

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import mmap
-import os
 import select
 import socket
 import traceback
 from collections import deque
-from typing import Any, Deque, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from polyhost.codecs import Answer, Request
 from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerTimeout, to_wire
 from polyhost.worker import frames
-from polyhost.worker.frames import Flag, Frame, Kind, Parser, ProtocolError
+from polyhost.worker.frames import Frame, Kind, ProtocolError
+from polyhost.worker.line import Job, Line
 from polyhost.worker.marks import Marker
-
-READ = 1 << 20
-
-
-class Job:
-    """One request that waits in the worker: its meta as it came, and its body."""
-
-    __slots__ = ("id", "meta", "body", "solo", "file")
-
-    def __init__(self, id: int, meta: bytes, body: Any, solo: bool, file: Optional[mmap.mmap]):
-        self.id = id
-        self.meta = meta
-        self.body = body
-        self.solo = solo
-        self.file = file
-
-    def release(self) -> None:
-        """Let go of a spooled body. A guest may still hold a view of it: then it goes with it."""
-        if self.file is not None:
-            self.body = b""
-            try:
-                self.file.close()
-            except BufferError:
-                self.file = None
 
 
 class DataLoop:
-    """Serves a predictor over the data socket, on the thread that calls :meth:`run`."""
+    """Serves a predictor over the data sockets, on the thread that calls :meth:`run`.
+
+    ``fronts``: more than one front may attach a socket; each is told when its request begins.
+    """
 
     def __init__(
         self,
@@ -52,10 +30,10 @@ class DataLoop:
         max_batch: int = 64,
         max_batch_bytes: int = 4 << 20,
         marker: Optional[Marker] = None,
+        fronts: bool = False,
     ) -> None:
         from polyhost.codecs import dispatch
 
-        self._sock = sock
         self._predictor = predictor
         self._control = control
         self._dispatch = dispatch
@@ -63,23 +41,21 @@ class DataLoop:
         self._max_batch = max_batch
         self._max_batch_bytes = max_batch_bytes
         self._marker = marker
-        self._parser = Parser()
+        self._fronts = fronts
         self._jobs: Deque[Job] = deque()
-        self._partial: Dict[int, Tuple[bytes, List[bytes], int]] = {}
-        self._cancelled: Set[int] = set()
-        self._credits: Dict[int, int] = {}
+        self._first = Line(sock, self._jobs)
+        self._lines: List[Line] = [self._first]
         self._requests: Dict[bytes, Request] = {}
         self._replies: Dict[Tuple[int, str], bytes] = {}
-        self._open = True
 
     def run(self) -> None:
-        """Serve until the host closes the socket."""
+        """Serve until the host closes the first socket."""
         control, marker = self._control, self._marker
         while True:
             if not self._jobs:
-                if not self._open:
+                if not self._first.open:
                     return
-                self._receive(0)
+                self._wait()
                 continue
             batch = self._take()
             control.tally.batch(len(batch))
@@ -89,61 +65,31 @@ class DataLoop:
                 marker.running(batch[0].id)
                 self._serve(batch)
                 marker.running(0)
-            if self._open:
-                self._drain()
+            self._drain()
 
     # Receiving
 
+    def _wait(self) -> None:
+        """Sleep until a request comes, from any front."""
+        if not self._fronts:
+            self._first.receive()
+            return
+        waiting = [line.sock for line in self._lines]
+        select.select([*waiting, self._control.arrivals_fd], [], [])
+        self._drain()
+
     def _drain(self) -> None:
         """Take what waits, without waiting for more."""
-        try:
-            self._receive(socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        self._first.drain()
+        if not self._fronts:
             return
-
-    def _receive(self, flags: int) -> None:
-        data, fds = frames.receive(self._sock, READ, flags)
-        if not data:
-            self._open = False
-            return
-        for frame in self._parser.feed(data, fds):
-            kind = frame.kind
-            if kind == Kind.REQUEST:
-                self._on_request(frame)
-            elif kind == Kind.CANCEL:
-                self._on_cancel(frame.id)
-            elif kind == Kind.CREDIT:
-                if frame.id in self._credits:
-                    self._credits[frame.id] += frames.credit_size(frame)
-            else:
-                raise ProtocolError(f"a frame of kind {kind} on the data socket")
-
-    def _on_request(self, frame: Frame) -> None:
-        flags = frame.flags
-        if frame.fd is not None:
-            body, file = _map(frame.fd)
-            self._jobs.append(Job(frame.id, frame.meta, body, bool(flags & Flag.SOLO), file))
-            return
-        if not flags & Flag.MORE and frame.id not in self._partial:
-            self._jobs.append(Job(frame.id, frame.meta, frame.body, bool(flags & Flag.SOLO), None))
-            return
-        meta, chunks, first = self._partial.setdefault(frame.id, (frame.meta, [], flags))
-        chunks.append(frame.body)
-        if not flags & Flag.MORE:
-            del self._partial[frame.id]
-            self._jobs.append(Job(frame.id, meta, b"".join(chunks), bool(first & Flag.SOLO), None))
-
-    def _on_cancel(self, id: int) -> None:
-        self._partial.pop(id, None)
-        if id in self._credits:
-            self._cancelled.add(id)
-            return
-        for job in self._jobs:
-            if job.id == id:
-                self._jobs.remove(job)
-                job.release()
-                self._sock.sendall(self._error(id, RequestCancelled("cancelled while it waited")))
-                return
+        for sock in self._control.arrivals():
+            self._lines.append(Line(sock, self._jobs))
+        for line in self._lines[1:]:
+            line.drain()
+            if not line.open:
+                line.sock.close()
+                self._lines.remove(line)
 
     def _take(self) -> List[Job]:
         """The oldest job and those that may share its call."""
@@ -169,6 +115,9 @@ class DataLoop:
 
     def _serve(self, batch: List[Job]) -> None:
         control = self._control
+        if self._fronts:
+            for job in batch:
+                job.line.send(frames.encode(Kind.BEGIN, job.id))
         control.running = batch[0].id
         try:
             answers = self._answers(batch)
@@ -177,12 +126,13 @@ class DataLoop:
         if control.interrupted == batch[0].id:
             control.interrupted = 0
             answers = [_interrupted() if isinstance(a, Exception) else a for a in answers]
-        out: List[bytes] = []
+        out: Dict[Line, List[bytes]] = {}
         for job, answer in zip(batch, answers):
-            self._reply(job, answer, out)
+            self._reply(job, answer, out.setdefault(job.line, []))
             job.release()
-        if out:
-            self._sock.sendall(b"".join(out))
+        for line, parts in out.items():
+            if parts:
+                line.send(b"".join(parts))
 
     def _answers(self, batch: List[Job]) -> List[Any]:
         request = self._request(batch[0].meta)
@@ -210,18 +160,35 @@ class DataLoop:
             out.append(self._error(job.id, answer))
             return
         body = answer.body
-        if not isinstance(body, (bytes, bytearray, memoryview)):
-            if out:
-                self._sock.sendall(b"".join(out))
-                out.clear()
-            self._stream(job, answer)
-        elif len(body) <= frames.SPOOL_THRESHOLD:
+        whole = isinstance(body, (bytes, bytearray, memoryview))
+        if whole and len(body) <= frames.SPOOL_THRESHOLD:
             out.append(frames.encode(Kind.REPLY, job.id, self._meta(answer), bytes(body)))
+            return
+        if out:
+            job.line.send(b"".join(out))
+            out.clear()
+        if whole:
+            job.line.send_file(job.id, self._meta(answer), body)
         else:
-            if out:
-                self._sock.sendall(b"".join(out))
-                out.clear()
-            self._send_file(job.id, answer)
+            self._stream(job, answer)
+
+    def _stream(self, job: Job, answer: Answer) -> None:
+        line, chunks = job.line, iter(answer.body)
+        self._control.running = job.id
+        try:
+            line.stream(job.id, self._meta(answer), chunks, self._drain)
+        except RequestCancelled as gone:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+            if line.open:
+                line.send(self._error(job.id, gone))
+        except (OSError, ProtocolError):
+            raise
+        except Exception as error:
+            line.send(self._error(job.id, error))
+        finally:
+            self._control.running = 0
 
     def _error(self, id: int, error: BaseException) -> bytes:
         if not isinstance(error, PolyhostError):
@@ -246,59 +213,6 @@ class DataLoop:
                 self._replies[key] = meta
         return meta
 
-    def _send_file(self, id: int, answer: Answer) -> None:
-        fd = os.memfd_create("polyhost-reply", os.MFD_CLOEXEC)
-        try:
-            view = memoryview(answer.body)  # type: ignore[arg-type]
-            while len(view):
-                view = view[os.write(fd, view) :]
-            data = frames.encode(Kind.REPLY, id, self._meta(answer), flags=Flag.FD)
-            sent = frames.send_descriptor(self._sock, data, fd)
-            if sent < len(data):
-                self._sock.sendall(data[sent:])
-        finally:
-            os.close(fd)
-
-    # Streaming
-
-    def _stream(self, job: Job, answer: Answer) -> None:
-        """Send an iterator's chunks as they come, never more than the host has granted."""
-        id = job.id
-        self._credits[id] = frames.STREAM_WINDOW
-        chunks: Iterator[bytes] = iter(answer.body)  # type: ignore[arg-type]
-        meta = self._meta(answer)
-        self._control.running = id
-        try:
-            self._send_chunk(id, meta, b"")
-            for chunk in chunks:
-                for start in range(0, len(chunk), frames.CHUNK):
-                    self._send_chunk(id, b"", chunk[start : start + frames.CHUNK])
-            self._sock.sendall(frames.encode(Kind.REPLY, id))
-        except RequestCancelled:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
-            if self._open:
-                self._sock.sendall(self._error(id, RequestCancelled("the client went away")))
-        except (OSError, ProtocolError):
-            raise
-        except Exception as error:
-            self._sock.sendall(self._error(id, error))
-        finally:
-            self._control.running = 0
-            del self._credits[id]
-            self._cancelled.discard(id)
-
-    def _send_chunk(self, id: int, meta: bytes, chunk: bytes) -> None:
-        self._drain()
-        while self._open and id not in self._cancelled and self._credits[id] < len(chunk):
-            select.select([self._sock], [], [])
-            self._drain()
-        if not self._open or id in self._cancelled:
-            raise RequestCancelled("the client went away")
-        self._credits[id] -= len(chunk)
-        self._sock.sendall(frames.encode(Kind.REPLY, id, meta, chunk, Flag.MORE))
-
 
 def _interrupted() -> WorkerTimeout:
     return WorkerTimeout("the model was interrupted: its deadline passed")
@@ -315,15 +229,3 @@ def _error_meta(error: BaseException) -> bytes:
     if len(meta) > frames.MAX_META // 2:
         meta = frames.dumps({"kind": wire["kind"], "message": wire["message"][:100_000]})
     return meta
-
-
-def _map(fd: int) -> Tuple[Any, Optional[mmap.mmap]]:
-    """A spooled body as a view of its file; the descriptor is closed."""
-    try:
-        size = os.fstat(fd).st_size
-        if size == 0:
-            return b"", None
-        file = mmap.mmap(fd, size, prot=mmap.PROT_READ)
-    finally:
-        os.close(fd)
-    return memoryview(file), file

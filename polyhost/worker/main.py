@@ -14,7 +14,8 @@ import socket
 import sys
 import threading
 import traceback
-from typing import Any, Dict, Optional
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from polyhost.errors import LoadError, PolyhostError, to_wire
 from polyhost.worker import frames, stacks
@@ -36,20 +37,30 @@ class Control:
         self.running: int = 0
         """Id of the request that runs now; 0 when none does."""
         self.interrupted: int = 0
+        self.arrivals_fd, self._arrived_fd = os.pipe()
+        self._arrivals: Deque[socket.socket] = deque()
 
     def initial(self) -> Dict[str, Any]:
         """Wait for INIT, the first frame."""
         while True:
-            for frame in self._parser.feed(self._read()):
+            for frame in self._parser.feed(*self._read()):
                 if frame.kind != Kind.INIT:
                     raise frames.ProtocolError(f"expected INIT first, found kind {frame.kind}")
                 return frame.json()
 
-    def _read(self) -> bytes:
-        data = self.sock.recv(65536)
+    def _read(self) -> Tuple[bytes, List[int]]:
+        data, fds = frames.receive(self.sock, 65536)
         if not data:
             os._exit(0)
-        return data
+        return data, fds
+
+    def arrivals(self) -> List[socket.socket]:
+        """Data sockets that further fronts have brought since the last call."""
+        found = []
+        while self._arrivals:
+            os.read(self.arrivals_fd, 1)
+            found.append(self._arrivals.popleft())
+        return found
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="polyhost-control", daemon=True).start()
@@ -58,7 +69,7 @@ class Control:
         try:
             while True:
                 self._wait()
-                for frame in self._parser.feed(self._read()):
+                for frame in self._parser.feed(*self._read()):
                     self._handle(frame)
         except OSError:
             os._exit(0)
@@ -89,6 +100,9 @@ class Control:
             if predictor is not None and self.running:
                 self.interrupted = self.running
                 predictor.interrupt()
+        elif frame.kind == Kind.ATTACH and frame.fd is not None:
+            self._arrivals.append(socket.socket(fileno=frame.fd))
+            os.write(self._arrived_fd, b"a")
         elif frame.kind == Kind.STACKS:
             stacks.write_guest(self.predictor)
             self.send(Kind.STACKS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
 import shutil
 import tempfile
 import time
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
 
 from polyhost.errors import (
     PolyhostError,
@@ -51,6 +52,26 @@ class State(str, enum.Enum):
     STOPPED = "stopped"
 
 
+class Watcher(Protocol):
+    """Who hands a pool's workers to further fronts."""
+
+    def worker_up(self, pool: Pool, worker: WorkerProcess) -> None:
+        """A worker is ready."""
+        ...
+
+    def worker_down(self, pool: Pool, worker: WorkerProcess, crash: WorkerCrashed) -> None:
+        """A worker has ended, or takes no more requests."""
+        ...
+
+    async def drain(self, pool: Pool) -> None:
+        """Return when no front has a request for this pool any more."""
+        ...
+
+    async def retire(self, worker: WorkerProcess) -> None:
+        """Have no front send to this worker; return when none waits for it."""
+        ...
+
+
 class Member(Replica):
     """A replica with the process that is its worker."""
 
@@ -76,7 +97,9 @@ class Pool:
         on_output: Output,
         *,
         observer: ModelObserver = NOBODY,
+        watcher: Optional[Watcher] = None,
     ) -> None:
+        self.watcher = watcher
         self.model = model
         self.name = model.name
         self.state = State.LOADING
@@ -175,6 +198,9 @@ class Pool:
         limit = time.monotonic() + grace
         if self.state is not State.FAILED:
             self.state = State.UNLOADING
+        if self.watcher is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.watcher.drain(self), max(0.1, grace))
         while self.busy and self.state is not State.FAILED and time.monotonic() < limit:
             await asyncio.sleep(0.02)
         self.state = State.STOPPED
@@ -250,11 +276,17 @@ class Pool:
 
     async def _load(self, member: Member, worker: WorkerProcess) -> None:
         batching = self.model.batching
-        worker.initialise(self.model.spec, {"max_batch": batching.max_batch if batching else 1})
+        options: Dict[str, Any] = {"max_batch": batching.max_batch if batching else 1}
+        if self.watcher is not None:
+            options["fronts"] = True
+        worker.initialise(self.model.spec, options)
         self.info = await worker.wait_ready(self.model.load_timeout)
         if self.info.batchable and batching:
             self._dispatcher.window = 2 * batching.max_batch
         member.ready = True
+        if self.watcher is not None:
+            member.begins = True
+            self.watcher.worker_up(self, worker)
         self._settle()
 
     def _environment(self, temp_dir: str, device: int) -> Dict[str, str]:
@@ -290,6 +322,8 @@ class Pool:
         self._spawn(self._end(member))
 
     async def _end(self, member: Member) -> None:
+        if self.watcher is not None and member.worker is not None:
+            await self.watcher.retire(member.worker)
         while member.inflight:
             await asyncio.sleep(0.02)
         member.stopping = True
@@ -315,6 +349,8 @@ class Pool:
                 exit_code=crash.facts["exit_code"],
             )
         self._dispatcher.on_death(member, crash)
+        if self.watcher is not None and was_ready:
+            self.watcher.worker_down(self, worker, crash)
         self._settle()
         if member.stopping or not was_ready or self.state in (State.FAILED, State.STOPPED):
             return

@@ -11,16 +11,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional
 
 from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, from_wire
 from polyhost.predictor import ModelInfo, ModelSpec
 from polyhost.worker import frames
-from polyhost.worker.frames import Frame, Kind, Parser, ProtocolError
+from polyhost.worker.frames import Flag, Frame, Kind, Parser, ProtocolError
 from polyhost.worker.marks import MarkReader, new_token
 from polyhost.worker.messages import info_from_wire, spec_to_wire
+from polyhost.worker.sender import Sender
 from polyhost.worker.stacks import SIGNAL as STACKS_SIGNAL
 
 log = logging.getLogger(__name__)
@@ -108,9 +108,7 @@ class WorkerProcess:
         self._hung = False
         self._parser = Parser()
         self._control_parser = Parser()
-        self._out: Deque[Tuple[bytes, Optional[int]]] = deque()
-        self._flushing = False
-        self._writing = False
+        self._sender = Sender(sockets.data, loop, f"worker {pid}")
         self._ready: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[int] = loop.create_future()
         self._data_fd = sockets.data.fileno()
@@ -153,53 +151,15 @@ class WorkerProcess:
 
     def send(self, data: bytes, fd: Optional[int] = None) -> None:
         """Queue a frame; all frames of one turn of the event loop leave in one write."""
-        self._out.append((data, fd))
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        self._sender.send(data, fd)
 
-    def _flush(self) -> None:
-        self._flushing = False
-        if self._writing or self._ended.done():
-            return
+    def attach(self, sock: socket.socket) -> None:
+        """Give the worker another front's data socket."""
+        data = frames.encode(Kind.ATTACH, 0, flags=Flag.FD)
         try:
-            while self._out:
-                data, fd = self._gather()
-                try:
-                    if fd is None:
-                        sent = self._sockets.data.send(data)
-                    else:
-                        sent = frames.send_descriptor(self._sockets.data, data, fd)
-                except BlockingIOError:
-                    self._out.appendleft((data, fd))
-                    raise
-                if sent < len(data):
-                    self._out.appendleft((data[sent:], None))
-        except BlockingIOError:
-            self._writing = True
-            self._loop.add_writer(self._data_fd, self._on_writable)
+            frames.send_descriptor(self._sockets.control, data, sock.fileno())
         except OSError as error:
-            # The worker has closed its end; its exit is on its way and says why.
-            log.debug("worker %s: write failed: %s", self.pid, error)
-            self._out.clear()
-
-    def _gather(self) -> Tuple[bytes, Optional[int]]:
-        """The frame in front with its descriptor, or all up to the next that has one."""
-        out = self._out
-        data, fd = out.popleft()
-        if fd is not None or not out:
-            return data, fd
-        parts = [data]
-        size = len(data)
-        while out and out[0][1] is None and size < READ:
-            parts.append(out.popleft()[0])
-            size += len(parts[-1])
-        return b"".join(parts), None
-
-    def _on_writable(self) -> None:
-        self._loop.remove_writer(self._data_fd)
-        self._writing = False
-        self._flush()
+            log.debug("worker %s: attach failed: %s", self.pid, error)
 
     def interrupt(self, id: int) -> None:
         """Ask the guest to stop what it does."""
@@ -384,8 +344,7 @@ class WorkerProcess:
             self._loop.remove_reader(fd)
         self._loop.remove_reader(self._data_fd)
         self._loop.remove_reader(self._sockets.control.fileno())
-        if self._writing:
-            self._loop.remove_writer(self._data_fd)
+        self._sender.close()
         os.close(self._pidfd)
         self._parser.close()
         self._sockets.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Protocol
+from typing import Dict, Optional, Protocol, Set
 
 from polyhost.worker import frames
 from polyhost.worker.frames import Flag, Kind
@@ -34,7 +34,8 @@ class Link(Protocol):
 class Replica:
     """A worker with what it holds.
 
-    ``ready``: it is loaded; ``spare``: it is kept for when another dies; ``retiring``: it
+    ``begins``: it says when a request begins (``begun`` holds those), since other fronts have
+    theirs run there too. ``ready``: it is loaded; ``spare``: it is kept for when another dies; ``retiring``: it
     finishes what it has. ``interrupted``: since when it has been asked to stop a late request.
     """
 
@@ -49,6 +50,8 @@ class Replica:
         self.progress = 0.0
         self.interrupted: Optional[float] = None
         self.timed_out = False
+        self.begins = False
+        self.begun: Set[int] = set()
 
     @property
     def active(self) -> bool:
@@ -91,6 +94,7 @@ class Replica:
     def take(self, pending: Pending) -> None:
         """Its answer has come: it holds this request no more."""
         del self.inflight[pending.id]
+        self.begun.discard(pending.id)
         self.bytes -= pending.size
         self.solo = False
 

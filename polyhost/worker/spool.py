@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from typing import Optional, Union
 
-from polyhost.errors import WorkerBusy
+from polyhost.errors import NoRoom, PolyhostError, WorkerBusy
 
 IN_MEMORY = 32 << 20
 """Spooled bodies up to this size stay in an anonymous memory file; larger ones go to disk."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+
+
+def _refusal(error: OSError) -> PolyhostError:
+    """Why a body cannot be kept: the disk, which somebody has to see to, or a passing lack."""
+    if error.errno in _FULL:
+        return NoRoom(
+            f"the host cannot keep this body: {error.strerror} (in {tempfile.gettempdir()}). "
+            "Free space there, or set TMPDIR to a larger disk."
+        )
+    return WorkerBusy(f"the host cannot keep this body now: {error.strerror}: try again later")
 
 
 class Budget:
@@ -23,7 +37,8 @@ class Budget:
         if self.used + size > self.limit:
             raise WorkerBusy(
                 f"the host holds {self.used} bytes of unanswered bodies and may hold "
-                f"{self.limit}: try again later"
+                f"{self.limit}: try again later",
+                retry_after=1,
             )
         self.used += size
 
@@ -36,9 +51,13 @@ class Spool:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._fd: Optional[int] = os.memfd_create("polyhost-body", os.MFD_CLOEXEC)
+        self._fd: Optional[int] = None
         self._on_disk = False
         self.size = 0
+        try:
+            self._fd = os.memfd_create("polyhost-body", os.MFD_CLOEXEC)
+        except OSError as error:
+            raise _refusal(error) from error
 
     @property
     def fd(self) -> int:
@@ -46,8 +65,15 @@ class Spool:
         return self._fd
 
     def write(self, data: Union[bytes, bytearray]) -> None:
+        """Add a piece; WorkerBusy or NoRoom when it cannot be kept. Then close it."""
         self._budget.take(len(data))
         self.size += len(data)
+        try:
+            self._write(data)
+        except OSError as error:
+            raise _refusal(error) from error
+
+    def _write(self, data: Union[bytes, bytearray]) -> None:
         if self.size > IN_MEMORY and not self._on_disk:
             self._move_to_disk()
         view = memoryview(data)
@@ -57,8 +83,12 @@ class Spool:
     def _move_to_disk(self) -> None:
         fd = os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         offset, size = 0, os.fstat(self.fd).st_size
-        while offset < size:
-            offset += os.sendfile(fd, self.fd, offset, size - offset)
+        try:
+            while offset < size:
+                offset += os.sendfile(fd, self.fd, offset, size - offset)
+        except OSError:
+            os.close(fd)
+            raise
         os.close(self.fd)
         self._fd, self._on_disk = fd, True
 
@@ -67,6 +97,7 @@ class Spool:
         return os.pread(self.fd, self.size, 0)
 
     def close(self) -> None:
+        """Let go of the body; again does nothing."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

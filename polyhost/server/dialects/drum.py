@@ -18,7 +18,7 @@ from polyhost.errors import (
     WorkerError,
     WrongEndpoint,
 )
-from polyhost.model import Model
+from polyhost.server.auth import guarded
 from polyhost.server.endpoint import Endpoint, Handler
 from polyhost.server.errors import status_of
 from polyhost.server.exchange import (
@@ -28,12 +28,16 @@ from polyhost.server.exchange import (
     Scope,
     Send,
     Watcher,
+    check_length,
     header,
     read_body,
     respond,
     send_result,
 )
+from polyhost.server.intake import Body, discard
+from polyhost.server.limits import refuse
 from polyhost.server.request_id import request_id
+from polyhost.server.served import Served
 from polyhost.server.stats import Timings, report
 from polyhost.settings import ServerSettings
 from polyhost.target import TargetType
@@ -54,6 +58,8 @@ ROUTES_OF = {
     "transform": ("/transform/",),
     "unstructured": ("/predictUnstructured/", "/predictionsUnstructured/"),
 }
+RETRY_AFTER = {429: 1, 503: 5}
+"""Seconds that a client is asked to wait where the error itself says nothing."""
 _VERSION_HEADER = (b"x-drum-version", __version__.encode())
 
 
@@ -74,12 +80,14 @@ def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, Lis
     headers: List[Header] = []
     if isinstance(error, GuestStatus):
         return status, dump({"message": error.message}), [(b"x-drum-user-http-error", b"true")]
-    if "retry_after" in error.facts:
-        headers.append((b"retry-after", str(error.facts["retry_after"]).encode()))
+    if status in RETRY_AFTER:
+        seconds = error.facts.get("retry_after", RETRY_AFTER[status])
+        headers.append((b"retry-after", str(seconds).encode()))
     body: Dict[str, Any] = {"message": f"ERROR: {error.message}"}
     if isinstance(error, InvalidInput) and content_type.startswith("application/json"):
         # An MLflow body: its clients read error_code and message, and expect a 400.
-        return 400, dump({"error_code": "BAD_REQUEST", "message": error.message}), headers
+        status = 400 if status == 422 else status
+        return status, dump({"error_code": "BAD_REQUEST", "message": error.message}), headers
     if error.facts.get("is_schema_validation_error"):
         body["is_schema_validation_error"] = True
     return status, dump(body), headers
@@ -89,7 +97,7 @@ class DrumModel:
     """DRUM's routes over one model's pool."""
 
     def __init__(
-        self, pool: Model, settings: ServerSettings, budget: Budget, watcher: Watcher
+        self, pool: Served, settings: ServerSettings, budget: Budget, watcher: Watcher
     ) -> None:
         self._pool = pool
         self._settings = settings
@@ -97,7 +105,10 @@ class DrumModel:
         self._watcher = watcher
         self._timings = Timings()
         self._metas: Dict[str, bytes] = {}
+        self._max_body = pool.model.limits.max_body
         self._options: Dict[str, Any] = {}
+        if pool.model.limits.max_rows is not None:
+            self._options["max_rows"] = pool.model.limits.max_rows
         if settings.strict_rows or not settings.drum:
             self._options["strict_rows"] = True
         if settings.deployment_config is not None:
@@ -105,6 +116,9 @@ class DrumModel:
 
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """Every route of this model, under a prefix without a slash at its end."""
+        return guarded(self._endpoints(prefix), self._settings, self._pool.name)
+
+    def _endpoints(self, prefix: str) -> List[Endpoint]:
         target = self._pool.model.spec.target.type
         return [
             *self._probes(prefix),
@@ -244,17 +258,21 @@ class DrumModel:
         structured: bool,
     ) -> None:
         headers = common_headers(scope)
+        held = 0
+        read = False
         try:
-            body = await read_body(receive, self._budget)
+            body = await self._read(scope, receive)
+            read = True
             if structured and (not _size(body) or content_type.startswith(FORM)):
-                _close(body)
+                discard(body, self._budget)
                 await respond(send, 422, JSON, dump({"message": NO_SAMPLES}), headers)
                 return
             try:
                 pending = self._pool.submit(meta, body, structured)
             except PolyhostError:
-                _close(body)
+                discard(body, self._budget)
                 raise
+            held = pending.size
             self._watcher.enter(pending, self._pool, receive)
             try:
                 result = await pending.future
@@ -274,7 +292,19 @@ class DrumModel:
             if isinstance(error, WorkerError):
                 log.warning("model %s: %s", self._pool.name, error)
             status, data, extra = error_body(error, content_type)
-            await respond(send, status, JSON, data, [*headers, *extra])
+            if read:
+                await respond(send, status, JSON, data, [*headers, *extra])
+            else:
+                await refuse(receive, send, status, data, [*headers, *extra])
+        finally:
+            if held:
+                self._budget.give_back(held)
+
+    async def _read(self, scope: Scope, receive: Receive) -> Body:
+        """The body of a request, if it is not larger than the model takes."""
+        if self._max_body is not None:
+            check_length(scope, self._max_body, self._budget)
+        return await read_body(receive, self._budget, self._max_body)
 
     def _wrong(self, op: str) -> Handler:
         target = self._pool.model.spec.target.type
@@ -293,12 +323,17 @@ class DrumModel:
         )
 
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            headers = common_headers(scope)
             try:
-                _close(await read_body(receive, self._budget))
+                discard(await self._read(scope, receive), self._budget)
             except ClientGone:
                 return
+            except PolyhostError as refusal:
+                status, data, extra = error_body(refusal, "")
+                await refuse(receive, send, status, data, [*headers, *extra])
+                return
             data = dump({"message": f"ERROR: {error.message}"})
-            await respond(send, 422, JSON, data, common_headers(scope))
+            await respond(send, 422, JSON, data, headers)
 
         return handle
 
@@ -313,13 +348,8 @@ def _headers_of(scope: Scope) -> Dict[str, str]:
     return found
 
 
-def _size(body: Any) -> int:
+def _size(body: Body) -> int:
     return body.size if isinstance(body, Spool) else len(body)
-
-
-def _close(body: Any) -> None:
-    if isinstance(body, Spool):
-        body.close()
 
 
 def error_endpoints(prefix: str, failure: Optional[PolyhostError]) -> List[Endpoint]:

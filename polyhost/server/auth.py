@@ -1,0 +1,222 @@
+"""Who may ask: API keys by role and by model.
+
+Three layers, none of which is there when no key is set. The *gate* lets nobody in without a key,
+but for the probes at the root. A *guard* of each model's routes, and one of the admin API, look
+at what that key opens.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import logging
+import secrets
+from dataclasses import replace
+from typing import Any, Iterable, List, Optional, Sequence
+
+from polyhost.errors import SettingsError
+from polyhost.server import tls
+from polyhost.server.endpoint import Endpoint, Handler
+from polyhost.server.exchange import Header, Message, Receive, Scope, Send
+from polyhost.server.limits import message, refuse
+from polyhost.server.request_id import request_id
+from polyhost.settings import ApiKey, ServerSettings
+
+log = logging.getLogger(__name__)
+
+KEY = "polyhost.key"
+"""Where the scope of a request holds the key that was shown."""
+HEADERS = (b"authorization", b"x-api-key", b"api-key")
+PROBES = ("/", "/ping", "/ping/", "/health", "/health/")
+"""Open to all, below the prefix: whoever watches over the server has no key."""
+NEW_KEY = 32
+"""Bytes of chance in a key made here."""
+
+
+def new_key() -> str:
+    """A key nobody can guess; text that is safe in a header, an address and a shell."""
+    return "ph_" + secrets.token_urlsafe(NEW_KEY)
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode("utf-8")).hexdigest()
+
+
+class Keys:
+    """The keys of a server. What a client shows is compared with all of them, in constant time."""
+
+    def __init__(self, keys: Sequence[ApiKey]) -> None:
+        self._keys = [(bytes.fromhex(key.sha256), key) for key in keys]
+
+    def find(self, headers: Iterable[Header]) -> Optional[ApiKey]:
+        """The key that a request shows; None when it shows none of ours."""
+        found: Optional[ApiKey] = None
+        for name, value in headers:
+            if name in HEADERS:
+                digest = hashlib.sha256(_shown(name, value)).digest()
+                for known, key in self._keys:
+                    if hmac.compare_digest(known, digest):
+                        found = key
+        return found
+
+
+def _shown(name: bytes, value: bytes) -> bytes:
+    """The key in a header: all of it, after ``Bearer``, or as the password of ``Basic``."""
+    if name != b"authorization":
+        return value.strip()
+    scheme, _, rest = value.partition(b" ")
+    if scheme.lower() != b"basic":
+        return rest.strip()
+    try:
+        return base64.b64decode(rest.strip(), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
+
+
+class Gate:
+    """The application, for those who show a key."""
+
+    def __init__(self, app: Any, keys: Sequence[ApiKey], prefix: str) -> None:
+        self._app = app
+        self._keys = Keys(keys)
+        self._probes = {prefix + path for path in PROBES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        key = scope[KEY] = self._keys.find(scope["headers"])
+        if key is not None:
+            await self._app(scope, receive, send)
+        elif scope["path"] in self._probes and scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, _without_details(send))
+        else:
+            text = "no key, or one that is not known: show one as `Authorization: Bearer KEY`"
+            await _deny(scope, receive, send, 401, text)
+
+
+def gated(app: Any, settings: ServerSettings) -> Any:
+    """The application behind a gate; itself when no key is set."""
+    return Gate(app, settings.keys, settings.url_prefix) if settings.keys else app
+
+
+def _without_details(send: Send) -> Send:
+    """Tell a probe the status, and nothing of the models."""
+    body = b""
+
+    async def tell(found: Message) -> None:
+        nonlocal body
+        if found["type"] == "http.response.start":
+            good = found["status"] < 400
+            body = b'{"message":"OK"}\n' if good else message("not ready")
+            own = [h for h in found["headers"] if h[0] != b"content-length"]
+            headers = [*own, (b"content-length", str(len(body)).encode())]
+            await send({**found, "headers": headers})
+        elif not found.get("more_body", False):
+            await send({"type": "http.response.body", "body": body})
+
+    return tell
+
+
+async def _deny(scope: Scope, receive: Receive, send: Send, status: int, text: str) -> None:
+    headers = [(b"x-request-id", request_id(scope))]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await refuse(receive, send, status, message(text), headers)
+
+
+def guarded(endpoints: List[Endpoint], settings: ServerSettings, model: str = "") -> List[Endpoint]:
+    """The endpoints, for keys that open this model; without a model, for those that open all."""
+    if not settings.keys:
+        return endpoints
+    return [replace(e, handler=_guard(e.handler, model)) for e in endpoints]
+
+
+def _guard(handler: Handler, model: str) -> Handler:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        key: Optional[ApiKey] = scope.get(KEY)
+        if key is None:  # the gate let it in: a probe
+            await handler(scope, receive, send)
+        elif key.models and model not in key.models:
+            what = f"model {model!r}" if model else "this address"
+            await _deny(scope, receive, send, 403, f"key {key.name!r} does not open {what}")
+        else:
+            # Code that sees headers is not to see the key.
+            scope["headers"] = [h for h in scope["headers"] if h[0] not in HEADERS]
+            await handler(scope, receive, send)
+
+    return handle
+
+
+def admin_only(handler: Handler, settings: ServerSettings, path: str) -> Handler:
+    """What answers below ``path``, for keys of the role ``admin``.
+
+    Without any key it is for programs of this machine, and no page in a browser may use it.
+    """
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = _no_admin(scope, settings, path)
+        if refusal:
+            await _deny(scope, receive, send, 403, refusal)
+        else:
+            await handler(scope, receive, send)
+
+    return handle
+
+
+def _no_admin(scope: Scope, settings: ServerSettings, path: str) -> str:
+    if not settings.keys:
+        foreign = any(name == b"origin" for name, _ in scope["headers"])
+        return "the admin API has no key, so browsers may not use it" if foreign else ""
+    key: Optional[ApiKey] = scope.get(KEY)
+    if key is None or key.role != "admin":
+        return "the admin API needs a key of the role 'admin'"
+    words = scope["path"][len(path) :].split("/")
+    if key.models and not (words[0] == "models" and len(words) > 1 and words[1] in key.models):
+        return f"key {key.name!r} opens only {', '.join(key.models)}"
+    return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Only programs of this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_exposure(settings: ServerSettings) -> None:
+    """Warn of what others could reach or read; SettingsError where they could load models."""
+    if settings.tls is not None:
+        tls.context(settings.tls)
+    warnings = [_exposure(settings), tls.exposed_key(settings.tls) if settings.tls else ""]
+    for warning in filter(None, warnings):
+        log.warning("%s", warning)
+
+
+def _exposure(settings: ServerSettings) -> str:
+    if settings.drum or is_loopback(settings.address_host):
+        return ""
+    admins = [key for key in settings.keys if key.role == "admin"]
+    if settings.admin.enabled and not admins:
+        raise SettingsError(
+            f"the admin API would be open to every machine that reaches {settings.address_host}: "
+            "expected a key of the role 'admin'; found none. Make one with `polyhost key new`, or "
+            "listen at 127.0.0.1."
+        )
+    if not settings.keys:
+        return (
+            f"listening at {settings.address_host} with no API key: every machine that reaches "
+            "this address may use every model. Make a key with `polyhost key new`."
+        )
+    if settings.tls is None:
+        return (
+            f"listening at {settings.address_host} without TLS: keys and data can be read on the "
+            "way. Set tls.certificate and tls.key, or have a proxy before it."
+        )
+    return ""
+

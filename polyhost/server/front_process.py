@@ -1,0 +1,118 @@
+"""What a front process runs: predictions answered here, everything else passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Any, Dict, List, Mapping
+
+from polyhost.server.channel import Channel
+from polyhost.server.dialects import drum
+from polyhost.server.endpoint import Endpoint
+from polyhost.server.exchange import Receive, Scope, Send, Watcher
+from polyhost.server.exposition import families_to_wire
+from polyhost.server.front import FrontHost
+from polyhost.server.listen import listen, runner
+from polyhost.server.observation import Observation
+from polyhost.server.relay import Relay
+from polyhost.server.tracing import open_tracing
+from polyhost.settings import ServerSettings
+from polyhost.worker.spool import Budget
+
+SWEEP = 0.05
+COUNTS_EVERY = 1.0
+
+
+def serve_front(
+    settings: ServerSettings, sock: socket.socket, channel: Channel, supervisor: str
+) -> int:
+    """Serve until the supervisor says stop, or ends; the exit code."""
+    runner()(_serve(settings, sock, channel, supervisor))
+    return 0
+
+
+async def _serve(
+    settings: ServerSettings, sock: socket.socket, channel: Channel, supervisor: str
+) -> None:
+    stop = asyncio.Event()
+    tracing = open_tracing(os.environ)
+    watch = Observation(
+        marks_output=settings.log_format == "json", access=settings.access_log, tracing=tracing
+    )
+
+    def ask(message: Mapping[str, Any]) -> None:
+        channel.send(dict(message))
+
+    host = FrontHost(ask, watch.of)
+    app = FrontApp(host, settings, watch, supervisor)
+
+    def on_channel() -> None:
+        while True:
+            try:
+                message, fd = channel.receive()
+            except BlockingIOError:
+                return
+            if message is None or "stop" in message:
+                asyncio.get_running_loop().remove_reader(channel.sock.fileno())
+                stop.set()
+                return
+            host.on_message(message, fd)
+
+    asyncio.get_running_loop().add_reader(channel.sock.fileno(), on_channel)
+    sweeper = asyncio.create_task(_sweep(host, app, watch, ask))
+    await listen(app, settings, sock, stop)
+    sweeper.cancel()
+    if tracing is not None:
+        tracing.close()
+
+
+async def _sweep(host: FrontHost, app: FrontApp, watch: Observation, ask: Any) -> None:
+    told = 0.0
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP)
+        now = loop.time()
+        host.sweep(now)
+        app.watcher.sweep(now)
+        if now - told > COUNTS_EVERY:
+            told = now
+            ask({"families": families_to_wire(watch.metrics.families())})
+
+
+class FrontApp:
+    """The ASGI app of a front."""
+
+    def __init__(
+        self, host: FrontHost, settings: ServerSettings, watch: Observation, supervisor: str
+    ) -> None:
+        self.watcher = Watcher()
+        self._host = host
+        self._settings = settings
+        self._watch = watch
+        self._budget = Budget(settings.limits.body_budget)
+        self._routes: Dict[str, Endpoint] = {}
+        self._relay = Relay(supervisor)
+        host.on_change.append(self._refresh)
+
+    def _refresh(self) -> None:
+        """Routes that this process answers: those that speak a protocol for a model."""
+        found: List[Endpoint] = []
+        prefix = self._settings.url_prefix
+        for name, held in self._host.models.items():
+            model = drum.DrumModel(held, self._settings, self._budget, self.watcher)
+            places = [f"{prefix}/models/{name}"]
+            if len(self._host.models) == 1:
+                places.append(prefix)
+            for place in places:
+                own = [e for e in model.endpoints(place) if e.protocol]
+                found.extend(self._watch.watched(own, held.model))
+        self._routes = {path: endpoint for endpoint in found for path in endpoint.paths}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            endpoint = self._routes.get(scope["path"])
+            if endpoint is not None and endpoint.method == scope["method"]:
+                await endpoint.handler(scope, receive, send)
+                return
+            await self._relay(scope, receive, send)

@@ -1,0 +1,46 @@
+"""What the routes of a model need of it: the host's own, or a front's view of it."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Protocol, Sequence
+
+from polyhost.errors import PolyhostError
+from polyhost.predictor import ModelInfo
+from polyhost.settings import HostedModel
+from polyhost.worker.pool import State
+from polyhost.worker.request import Body, Pending
+
+
+class Served(Protocol):
+    """A model that requests are submitted to."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> HostedModel: ...
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def reason(self) -> Optional[PolyhostError]: ...
+
+    @property
+    def info(self) -> Optional[ModelInfo]: ...
+
+    @property
+    def any_ready(self) -> bool: ...
+
+    @property
+    def workers(self) -> Sequence[Any]:
+        """Processes, each with its ``pid``."""
+        ...
+
+    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
+        """Accept a request: its answer, or its error, comes in the future of what is returned."""
+        ...
+
+    def cancel(self, pending: Pending) -> None:
+        """The client has gone away."""
+        ...

@@ -1,0 +1,173 @@
+"""One data socket of a worker: the way to one front. Most workers have one for all their life."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import socket
+from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
+
+from polyhost.errors import RequestCancelled, to_wire
+from polyhost.worker import frames
+from polyhost.worker.frames import Flag, Frame, Kind, Parser, ProtocolError
+
+READ = 1 << 20
+
+
+class Job:
+    """One request that waits in the worker: its meta as it came, its body, and who asked."""
+
+    __slots__ = ("line", "id", "meta", "body", "solo", "file")
+
+    def __init__(
+        self, line: Line, id: int, meta: bytes, body: Any, solo: bool, file: Optional[mmap.mmap]
+    ):
+        self.line = line
+        self.id = id
+        self.meta = meta
+        self.body = body
+        self.solo = solo
+        self.file = file
+
+    def release(self) -> None:
+        """Let go of a spooled body. A guest may still hold a view of it: then it goes with it."""
+        if self.file is not None:
+            self.body = b""
+            try:
+                self.file.close()
+            except BufferError:
+                self.file = None
+
+
+class Line:
+    """Reads requests from a data socket into the worker's jobs, and writes replies to it."""
+
+    def __init__(self, sock: socket.socket, jobs: Deque[Job]) -> None:
+        self.sock = sock
+        self.open = True
+        self._jobs = jobs
+        self._parser = Parser()
+        self._partial: Dict[int, Tuple[bytes, List[bytes], int]] = {}
+        self._cancelled: Set[int] = set()
+        self._credits: Dict[int, int] = {}
+
+    # Receiving
+
+    def receive(self, flags: int = 0) -> None:
+        """Read once; wait for something to come unless the flags say not to."""
+        data, fds = frames.receive(self.sock, READ, flags)
+        if not data:
+            self.open = False
+            return
+        for frame in self._parser.feed(data, fds):
+            kind = frame.kind
+            if kind == Kind.REQUEST:
+                self._on_request(frame)
+            elif kind == Kind.CANCEL:
+                self._on_cancel(frame.id)
+            elif kind == Kind.CREDIT:
+                if frame.id in self._credits:
+                    self._credits[frame.id] += frames.credit_size(frame)
+            else:
+                raise ProtocolError(f"a frame of kind {kind} on the data socket")
+
+    def drain(self) -> None:
+        """Take what waits, without waiting for more."""
+        if not self.open:
+            return
+        try:
+            self.receive(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+
+    def _on_request(self, frame: Frame) -> None:
+        flags = frame.flags
+        solo = bool(flags & Flag.SOLO)
+        if frame.fd is not None:
+            body, file = _map(frame.fd)
+            self._jobs.append(Job(self, frame.id, frame.meta, body, solo, file))
+            return
+        if not flags & Flag.MORE and frame.id not in self._partial:
+            self._jobs.append(Job(self, frame.id, frame.meta, frame.body, solo, None))
+            return
+        meta, chunks, first = self._partial.setdefault(frame.id, (frame.meta, [], flags))
+        chunks.append(frame.body)
+        if not flags & Flag.MORE:
+            del self._partial[frame.id]
+            solo = bool(first & Flag.SOLO)
+            self._jobs.append(Job(self, frame.id, meta, b"".join(chunks), solo, None))
+
+    def _on_cancel(self, id: int) -> None:
+        self._partial.pop(id, None)
+        if id in self._credits:
+            self._cancelled.add(id)
+            return
+        for job in self._jobs:
+            if job.id == id and job.line is self:
+                self._jobs.remove(job)
+                job.release()
+                wire = to_wire(RequestCancelled("cancelled while it waited"))
+                self.send(frames.encode(Kind.ERROR, id, frames.dumps(wire)))
+                return
+
+    # Sending
+
+    def send(self, data: bytes) -> None:
+        """Write whole frames. A front that is gone is not an error: nobody waits there."""
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            self.open = False
+
+    def send_file(self, id: int, meta: bytes, body: Any) -> None:
+        """A reply whose body crosses as a file."""
+        fd = os.memfd_create("polyhost-reply", os.MFD_CLOEXEC)
+        try:
+            view = memoryview(body)
+            while len(view):
+                view = view[os.write(fd, view) :]
+            data = frames.encode(Kind.REPLY, id, meta, flags=Flag.FD)
+            sent = frames.send_descriptor(self.sock, data, fd)
+            if sent < len(data):
+                self.send(data[sent:])
+        finally:
+            os.close(fd)
+
+    def stream(self, id: int, meta: bytes, chunks: Any, drain: Callable[[], None]) -> None:
+        """Send an iterator's chunks as they come, never more than was granted.
+
+        RequestCancelled when nobody waits any more. ``drain`` takes what other lines bring.
+        """
+        self._credits[id] = frames.STREAM_WINDOW
+        try:
+            self._send_chunk(id, meta, b"", drain)
+            for chunk in chunks:
+                for start in range(0, len(chunk), frames.CHUNK):
+                    self._send_chunk(id, b"", chunk[start : start + frames.CHUNK], drain)
+            self.send(frames.encode(Kind.REPLY, id))
+        finally:
+            del self._credits[id]
+            self._cancelled.discard(id)
+
+    def _send_chunk(self, id: int, meta: bytes, chunk: bytes, drain: Callable[[], None]) -> None:
+        drain()
+        while self.open and id not in self._cancelled and self._credits[id] < len(chunk):
+            select.select([self.sock], [], [])
+            drain()
+        if not self.open or id in self._cancelled:
+            raise RequestCancelled("the client went away")
+        self._credits[id] -= len(chunk)
+        self.send(frames.encode(Kind.REPLY, id, meta, chunk, Flag.MORE))
+
+
+def _map(fd: int) -> Tuple[Any, Optional[mmap.mmap]]:
+    """A spooled body as a view of its file; the descriptor is closed."""
+    try:
+        size = os.fstat(fd).st_size
+        if size == 0:
+            return b"", None
+        file = mmap.mmap(fd, size, prot=mmap.PROT_READ)
+    finally:
+        os.close(fd)
+    return memoryview(file), file

@@ -1,0 +1,87 @@
+"""Writes frames to a data socket: all of one turn of the event loop in one write."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from typing import Deque, List, Optional, Tuple
+
+from polyhost.worker import frames
+
+log = logging.getLogger(__name__)
+
+MOST = 1 << 18
+"""Bytes after which further frames go into another write."""
+
+
+class Sender:
+    """The host's writing half of one worker's data socket. Lives on the event loop's thread."""
+
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self._sock = sock
+        self._loop = loop
+        self._name = name
+        self._out: Deque[Tuple[bytes, Optional[int]]] = deque()
+        self._flushing = False
+        self._writing = False
+        self._closed = False
+
+    def send(self, data: bytes, fd: Optional[int] = None) -> None:
+        """Queue a frame. Its descriptor must stay open until the frame was answered."""
+        self._out.append((data, fd))
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Write no more."""
+        self._closed = True
+        self._out.clear()
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._sock.fileno())
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._writing or self._closed:
+            return
+        try:
+            while self._out:
+                data, fd = self._gather()
+                try:
+                    if fd is None:
+                        sent = self._sock.send(data)
+                    else:
+                        sent = frames.send_descriptor(self._sock, data, fd)
+                except BlockingIOError:
+                    self._out.appendleft((data, fd))
+                    raise
+                if sent < len(data):
+                    self._out.appendleft((data[sent:], None))
+        except BlockingIOError:
+            self._writing = True
+            self._loop.add_writer(self._sock.fileno(), self._on_writable)
+        except OSError as error:
+            # The worker has closed its end; its exit is on its way and says why.
+            log.debug("%s: write failed: %s", self._name, error)
+            self._out.clear()
+
+    def _gather(self) -> Tuple[bytes, Optional[int]]:
+        """The frame in front with its descriptor, or all up to the next that has one."""
+        out = self._out
+        data, fd = out.popleft()
+        if fd is not None or not out:
+            return data, fd
+        parts: List[bytes] = [data]
+        size = len(data)
+        while out and out[0][1] is None and size < MOST:
+            parts.append(out.popleft()[0])
+            size += len(parts[-1])
+        return b"".join(parts), None
+
+    def _on_writable(self) -> None:
+        self._loop.remove_writer(self._sock.fileno())
+        self._writing = False
+        self._flush()
