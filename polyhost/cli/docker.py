@@ -12,13 +12,14 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from polyhost import __version__
 from polyhost.cli.engines import Container, Engine, find
 from polyhost.cli.flags import Flag
+from polyhost.cli.options import as_words, spoken
 from polyhost.errors import SettingsError
 
 PLACES = {
@@ -36,24 +37,22 @@ PLACES = {
 """Where a path of the command line is inside, by its flag."""
 
 FOLDER_OF_FIT = "/opt/fit_output_dir"
-OURS = ("docker", "memory", "skip_deps_install")
+OURS = ("docker", "memory", "skip_deps_install", "exit_zero")
 VARIABLES = ("TARGET_NAME", "URL_PREFIX")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def run(options: argparse.Namespace, flags: Iterable[Flag]) -> int:
+def run(options: argparse.Namespace, flags: Sequence[Flag]) -> int:
     """Run the command of these options in a container; its exit code."""
     engine = find()
     image = _image(engine, options)
-    inside = dict(_values(options, flags))
-    mounts = [
-        (value, _place(dest, value)) for dest, value in inside.items() if isinstance(value, Path)
-    ]
+    inside = _inside(options, flags)
+    places = {k: _place(k, v) for k, v in inside.items() if isinstance(v, Path)}
     _make_output(options)
     container = Container(
         image,
-        (_program(engine, image), options.command, *_words(inside, flags)),
-        tuple(mounts),
+        (_program(engine, image), options.command, *as_words({**inside, **places}, flags)),
+        tuple((inside[k], place) for k, place in places.items()),
         port=_published(options.address) if "address" in options else None,
         memory=options.memory,
         user=f"{os.getuid()}:{os.getgid()}",
@@ -64,37 +63,16 @@ def run(options: argparse.Namespace, flags: Iterable[Flag]) -> int:
     return engine.run(container)
 
 
-def _values(options: argparse.Namespace, flags: Iterable[Flag]) -> Iterator[tuple[str, Any]]:
-    """What was said, by the flag's name, for the command inside."""
-    for flag in flags:
-        value = getattr(options, flag.dest)
-        if flag.dest in OURS or value in (None, False) or value == flag.options.get("default"):
-            continue
-        if flag.dest == "class_labels_file":
-            from polyhost.metadata import read_labels
+def _inside(options: argparse.Namespace, flags: Sequence[Flag]) -> dict[str, Any]:
+    """What was said, for the command inside; paths are still those of here."""
+    values = {k: v for k, v in spoken(options, flags).items() if k not in OURS}
+    if "class_labels_file" in values:
+        from polyhost.metadata import read_labels
 
-            yield "class_labels", read_labels(value)
-        elif flag.dest == "address":
-            yield "address", f"0.0.0.0:{_port(value)}"
-        else:
-            yield flag.dest, value
-
-
-def _words(inside: dict[str, Any], flags: Iterable[Flag]) -> list[str]:
-    words: list[str] = []
-    for flag in flags:
-        value = inside.get(flag.dest)
-        if value is None:
-            continue
-        if flag.is_switch:
-            words.append(flag.long)
-        elif isinstance(value, Path):
-            words += [flag.long, _place(flag.dest, value)]
-        elif isinstance(value, (list, tuple)):
-            words += [flag.long, *map(str, value)]
-        else:
-            words += [flag.long, str(value)]
-    return words
+        values["class_labels"] = read_labels(values.pop("class_labels_file"))
+    if "address" in values:
+        values["address"] = f"0.0.0.0:{_port(values['address'])}"
+    return values
 
 
 def _place(dest: str, path: Path) -> str:

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from polyhost.cli.report import tell, tell_interrupted
@@ -90,6 +91,16 @@ def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     ctypes.CDLL(None).fflush(None)  # what guest code printed through C
+
+
+@contextmanager
+def term_interrupts() -> Iterator[None]:
+    """SIGTERM ends what is in here as SIGINT does."""
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -12,13 +12,24 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from polyhost import __version__, logs
-from polyhost.cli import config, doctor, fit, reports, score, serve, server, top
+from polyhost.cli import (
+    config,
+    doctor,
+    fit,
+    perf_test,
+    reports,
+    score,
+    serve,
+    server,
+    top,
+    validation,
+)
 from polyhost.cli.flags import with_environment
 from polyhost.cli.report import tell, tell_interrupted, tell_wrong_options
 from polyhost.cli.verify import WrongOptions
 from polyhost.errors import PolyhostError
 
-COMMANDS = (score, server, serve, fit, config, doctor, reports, top)
+COMMANDS = (score, server, serve, validation, perf_test, fit, config, doctor, reports, top)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

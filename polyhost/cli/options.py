@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from polyhost.cli.flags import Flag
@@ -34,6 +34,28 @@ def refuse_later(options: argparse.Namespace, flags: Iterable[Flag]) -> None:
         raise SettingsError(
             f"{name} is not available yet in this release of polyhost. Run without it."
         )
+
+
+def spoken(options: argparse.Namespace, flags: Iterable[Flag]) -> dict[str, Any]:
+    """What was said, on the command line or by the environment, by the flag's name."""
+    values = {flag.dest: getattr(options, flag.dest) for flag in flags}
+    silent = {flag.dest: (None, False, flag.options.get("default")) for flag in flags}
+    return {dest: value for dest, value in values.items() if value not in silent[dest]}
+
+
+def as_words(values: Mapping[str, Any], flags: Iterable[Flag]) -> list[str]:
+    """A command line that says these values."""
+    words: list[str] = []
+    for flag in flags:
+        value = values.get(flag.dest)
+        if value is None:
+            continue
+        words.append(flag.long)
+        if isinstance(value, (list, tuple)):
+            words += map(str, value)
+        elif not flag.is_switch:
+            words.append(str(value))
+    return words
 
 
 def target_settings(options: argparse.Namespace) -> TargetSettings:
@@ -77,7 +99,7 @@ def _setting(options: argparse.Namespace, dest: str, value: Any) -> Setting[Any]
 def export_settings(options: argparse.Namespace) -> None:
     """Set the variables of runtime parameters and secrets, for this process and those it starts."""
     for dest in ("user_secrets_mount_path", "user_secrets_prefix"):
-        if getattr(options, dest):
+        if getattr(options, dest, None):
             os.environ[dest.upper()] = getattr(options, dest)
     if getattr(options, "runtime_params_file", None):
         from polyhost.parameter_file import export_file

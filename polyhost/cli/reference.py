@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 
-from polyhost.cli import doctor, fit, reports, serve, top
+from polyhost.cli import doctor, fit, perf_test, reports, serve, top, validation
 from polyhost.cli.flags import Flag, flags_of
 from polyhost.cli.main import build_parser
 
@@ -16,7 +16,8 @@ INTRODUCTION = """\
 <!-- Made by `python -m polyhost.cli.reference > docs/cli.md`; a test compares it. -->
 
 `polyhost score` scores one file with one model. `polyhost server` serves one model as DRUM does;
-`polyhost serve` serves many, and `polyhost top` watches either. `polyhost fit` trains a model.
+`polyhost serve` serves many, and `polyhost top` watches either. `polyhost fit` trains a model;
+`polyhost validation` and `polyhost perf-test` try one.
 `polyhost doctor` tells which languages are usable here, and `polyhost --version` the version.
 
 What is not said by a flag comes from the folder's `model-metadata.yaml`. Where both speak of the
@@ -60,6 +61,8 @@ def page() -> str:
         "score": flags_of("score"),
         "server": flags_of("server"),
         "serve": (*serve.FLAGS, *serve.TARGET_FLAGS_OF_SERVE),
+        "validation": validation.FLAGS,
+        "perf-test": perf_test.FLAGS,
         "fit": fit.FLAGS,
         "doctor": doctor.FLAGS,
         "reports": reports.FLAGS,

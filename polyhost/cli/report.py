@@ -30,6 +30,12 @@ def tell_wrong_options(error: PolyhostError, parser: argparse.ArgumentParser) ->
     return FAILED
 
 
+def progress(text: str) -> None:
+    """Show what is being done, in place of what was; nothing where nobody looks."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
 def tell_interrupted() -> int:
     """Say that a signal ended the run; exit code 130."""
     print("\nCtrl+C pressed, stopped.", file=sys.stderr)
