@@ -6,18 +6,23 @@ PolyhostError
 │   ├── MissingHook           a hook that this kind of model needs is not defined
 │   ├── AmbiguousLanguage     nothing, or too much, says which language this is
 │   ├── LoadError             the artifact or the custom file cannot be loaded
+│   ├── DigestMismatch        a file is not the one whose digest was pinned
 │   └── SourceError           a folder, archive or address cannot be made a version
 ├── SettingsError         a flag, a variable or a metadata value is wrong: the operator acts
 ├── StoreError            the store is full, or what it holds is damaged: the operator acts
 ├── StateError            the file of the desired state cannot be read: the operator acts
+├── NoRoom                the host's disk cannot hold a body: the operator acts
 ├── InvalidInput          the request is wrong: the caller acts
 │   ├── UnsupportedContentType
+│   ├── BodyTooLarge          the body has more bytes than the model, or the host, takes
+│   ├── TooManyRows           the body has more rows than the model takes at once
 │   ├── WrongEndpoint         a structured route for an unstructured model, and the like
 │   └── SchemaMismatch        columns are missing or hold what the model cannot take
 ├── ModelError            guest code raised: language, hook, native type, native traceback
 │   ├── InvalidOutput         guest code returned the wrong type, columns or row count
 │   └── GuestStatus           guest code asked for an HTTP status of its own
 ├── RuntimeUnavailable    a JDK, R, Julia or an extra is missing: the operator acts
+│   └── EnvironmentFailed     a model's own Python environment cannot be built
 └── WorkerError           the process
     ├── WorkerStartTimeout
     ├── WorkerCrashed
@@ -108,6 +113,10 @@ class SourceError(CodeDirError):
     """A folder, archive or address cannot be made a version of a model."""
 
 
+class DigestMismatch(CodeDirError):
+    """A file is not the one whose digest was pinned. Facts: ``file``, ``expected``, ``found``."""
+
+
 class SettingsError(PolyhostError):
     """A flag, an environment variable or a metadata value is wrong."""
 
@@ -120,12 +129,24 @@ class StateError(PolyhostError):
     """The file of the desired state cannot be read."""
 
 
+class NoRoom(PolyhostError):
+    """The host's disk cannot hold a body."""
+
+
 class InvalidInput(PolyhostError):
     """The request is wrong."""
 
 
 class UnsupportedContentType(InvalidInput):
     """The body's type is one this model cannot read."""
+
+
+class BodyTooLarge(InvalidInput):
+    """The body has more bytes than the model, or the host, takes."""
+
+
+class TooManyRows(InvalidInput):
+    """The body has more rows than the model takes at once. Facts: ``expected``, ``found``."""
 
 
 class WrongEndpoint(InvalidInput):
@@ -176,6 +197,13 @@ class GuestStatus(ModelError):
 
 class RuntimeUnavailable(PolyhostError):
     """A runtime or an extra is missing; the message names the install command."""
+
+
+class EnvironmentFailed(RuntimeUnavailable):
+    """A model's own Python environment cannot be built.
+
+    Facts: ``step`` that failed, and ``output``, the last lines of the installer.
+    """
 
 
 class WorkerError(PolyhostError):

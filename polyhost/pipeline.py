@@ -13,6 +13,7 @@ from polyhost import batching, loading
 from polyhost.errors import InvalidOutput, WrongEndpoint
 from polyhost.formats import arrow
 from polyhost.formats.csv import write_table
+from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
 from polyhost.marshal import check_rows, marshal, split_extra
 from polyhost.payload import Payload, Scores, Table
@@ -73,6 +74,7 @@ class Pipeline:
         started = time.perf_counter()
         data, context = self._read(request)
         rows = self._guest.rows(data)
+        check_count(rows, context.payload.options.get("max_rows"))
         if "transform" in self._hooks:
             data = self._guest.hook("transform", data, context)
         scores = self._score(data, context)
@@ -99,6 +101,7 @@ class Pipeline:
         if "read_input_data" in self._hooks:
             return self._guest.hook("read_input_data", request.bytes(), context), context
         if request.table is not None:
+            check_count(request.table.rows, request.options.get("max_rows"))
             return self._guest.wrap(request.table), context
         return self._guest.read(request), context
 
@@ -152,6 +155,7 @@ class Pipeline:
         y = request.parts.get("y")
         target = None if y is None else self._guest.read(Payload(y, "text/csv"))
         rows = self._guest.rows(data)
+        check_count(rows, request.options.get("max_rows"))
         table = self._guest.apply_transformer(data, target, context)
         if rows is not None and table.rows != rows:
             raise InvalidOutput(

@@ -49,7 +49,8 @@ def answer_many(
     together = predictor.info.batchable and request.op == "predict" and mimetype == JSON
     if not together or len(bodies) == 1:
         return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
-    outcomes: List[Any] = [batching.attempt(rows.decode, body) for body in bodies]
+    limit = request.options.get("max_rows")
+    outcomes: List[Any] = [batching.attempt(lambda b: rows.decode(b, limit), b) for b in bodies]
     groups: Dict[Any, List[int]] = {}
     for i, decoded in enumerate(outcomes):
         if not isinstance(decoded, Exception):

@@ -35,7 +35,8 @@ def read_payload(predictor: Predictor, request: Request, body: Buffer) -> Payloa
     table = None
     if "read_input_data" not in predictor.info.hooks:
         if kind == JSON:
-            table = rows.table(*rows.decode(body), numeric=predictor.info.guest.matrix)
+            decoded = rows.decode(body, request.options.get("max_rows"))
+            table = rows.table(*decoded, numeric=predictor.info.guest.matrix)
         elif kind in arrow.MIMETYPES:
             table = arrow.read(body)
         elif kind not in _CSV_TYPES and kind != sparse.MIMETYPE:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from polyhost.errors import InvalidInput
+from polyhost.errors import InvalidInput, TooManyRows
 from polyhost.formats import json
 from polyhost.payload import Buffer, Column, Table
 
@@ -16,8 +16,26 @@ Rows = Tuple[Tuple[str, ...], List[List[Any]]]
 """Column names, and the cells row by row as JSON gave them."""
 
 
-def decode(body: Buffer) -> Rows:
+def check_count(rows: Optional[int], limit: Optional[int]) -> None:
+    """TooManyRows when a request has more than its model takes; None is not known, or no limit."""
+    if rows is not None and limit is not None and rows > limit:
+        raise TooManyRows(
+            f"the request has {rows} rows: expected at most {limit}, which this model takes at "
+            "once. Send fewer rows at a time.",
+            expected=limit,
+            found=rows,
+        )
+
+
+def decode(body: Buffer, limit: Optional[int] = None) -> Rows:
     """Names and rows of a body; InvalidInput says what does not fit."""
+    names, data = _decode(body)
+    if limit is not None:
+        check_count(len(data), limit)
+    return names, data
+
+
+def _decode(body: Buffer) -> Rows:
     value = json.loads(body)
     if not isinstance(value, dict):
         raise InvalidInput(

@@ -6,8 +6,8 @@ import json
 import os
 from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Set, Tuple
 
-from polyhost.server.served import Served
 from polyhost.server.intake import Body, Intake, check_size
+from polyhost.server.served import Served
 from polyhost.worker.frames import SPOOL_THRESHOLD
 from polyhost.worker.request import Pending, Result
 from polyhost.worker.spool import Budget
@@ -47,7 +47,7 @@ async def read_body(receive: Receive, budget: Budget, limit: Optional[int] = Non
     body: bytes = message.get("body", b"")
     if message.get("more_body", False) or len(body) > SPOOL_THRESHOLD:
         return await _read_on(message, receive, Intake(budget, limit))
-    if limit is not None:
+    if limit is not None or len(body) > budget.limit:
         check_size(len(body), limit, budget)
     budget.take(len(body))
     return body

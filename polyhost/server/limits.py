@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from typing import Any, List, NamedTuple, Optional, Set, cast
+from typing import Any, List, NamedTuple, Optional, Set, Tuple, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -186,8 +186,12 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def _in_head(self) -> bool:
-        cycle = self.cycle
-        return self.scope is not None and (cycle is None or cycle.scope is not self.scope)
+        cycle, scope = self._now()
+        return scope is not None and (cycle is None or cycle.scope is not scope)
+
+    def _now(self) -> Tuple[Any, Any]:
+        """The request that came last, and the scope of the one whose head comes; None before."""
+        return self.cycle, self.scope
 
     # Clients that are too slow
 
@@ -208,17 +212,17 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _owed(self) -> Any:
         """What the client has begun to send and not ended: a head, or a body that is waited for."""
-        cycle = self.cycle
+        cycle, scope = self._now()
         if cycle is None:
-            return self if self.scope is None else self.scope
-        if cycle.scope is not self.scope:
-            return self.scope if cycle.response_complete else None
+            return self if scope is None else scope
+        if cycle.scope is not scope:
+            return scope if cycle.response_complete else None
         return cycle if cycle.more_body and not self.flow.read_paused else None
 
     def _end_slow(self, timeout: float) -> None:
-        cycle = self.cycle
+        cycle, scope = self._now()
         begun = cycle is not None and not self._in_head
-        if self.scope is None or (begun and (cycle.response_started or cycle.disconnected)):
+        if scope is None or (begun and (cycle.response_started or cycle.disconnected)):
             self.transport.close()
             return
         what = "body" if begun else "head"
