@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional
 
+from polyhost import digests
 from polyhost.bridges import bridge_for
 from polyhost.errors import (
     ArtifactNotFound,
@@ -23,8 +24,12 @@ from polyhost.target import TargetType
 
 
 def open_guest(spec: ModelSpec) -> Guest:
-    """Start the runtime and load the custom file; no hook has run yet."""
+    """Start the runtime and load the custom file; no hook has run yet.
+
+    The option ``digests`` (SHA-256 by file) is checked first.
+    """
     _check_target(spec)
+    digests.check(spec, spec.options.get("digests") or {})
     with as_load_error():
         return bridge_for(spec.language).open(spec)
 

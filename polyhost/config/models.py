@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polyhost.config.reading import Values
 from polyhost.config.schema import MODEL, Section
 from polyhost.settings import (
+    OWN_ENVIRONMENT,
     Batching,
     HostedModel,
     Limits,
@@ -58,7 +59,7 @@ def build_model(name: str, values: Values, versions: Versions) -> HostedModel:
     return HostedModel(
         name=name,
         spec=spec,
-        python=None if env == "uv" else env,
+        python=None if env == OWN_ENVIRONMENT else env,
         workers=values["replicas"].value,
         limits=Limits(**under("limits", values, Limits)),
         batching=Batching(**under("batching", values, Batching)),
