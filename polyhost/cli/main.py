@@ -16,6 +16,8 @@ from polyhost.cli import (
     config,
     doctor,
     fit,
+    models,
+    new,
     perf_test,
     reports,
     score,
@@ -29,7 +31,20 @@ from polyhost.cli.report import tell, tell_interrupted, tell_wrong_options
 from polyhost.cli.verify import WrongOptions
 from polyhost.errors import PolyhostError
 
-COMMANDS = (score, server, serve, validation, perf_test, fit, config, doctor, reports, top)
+COMMANDS = (
+    score,
+    server,
+    serve,
+    validation,
+    perf_test,
+    fit,
+    new,
+    config,
+    doctor,
+    reports,
+    models,
+    top,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
