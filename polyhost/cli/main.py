@@ -16,9 +16,11 @@ from polyhost.cli import (
     config,
     doctor,
     fit,
+    install_drum,
     models,
     new,
     perf_test,
+    push,
     reports,
     score,
     serve,
@@ -39,6 +41,8 @@ COMMANDS = (
     perf_test,
     fit,
     new,
+    push,
+    install_drum,
     config,
     doctor,
     reports,
@@ -47,10 +51,10 @@ COMMANDS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, program: str = "polyhost") -> int:
     """Run one command; the console script's entry point."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
+    parser = build_parser(program)
     try:
         options = parse(parser, arguments, os.environ)
     except PolyhostError as error:
@@ -70,13 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return tell_interrupted()
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = "polyhost") -> argparse.ArgumentParser:
     """The parser of every command; building it imports no model library."""
     parser = argparse.ArgumentParser(
-        prog="polyhost",
+        prog=program,
         description="Serve trained models of several languages from the folder they were left in.",
     )
-    parser.add_argument("--version", action="version", version=f"polyhost {__version__}")
+    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(command=None)
     for module in COMMANDS:

@@ -6,7 +6,18 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 
-from polyhost.cli import doctor, fit, perf_test, reports, serve, top, validation
+from polyhost.cli import (
+    doctor,
+    fit,
+    install_drum,
+    new,
+    perf_test,
+    push,
+    reports,
+    serve,
+    top,
+    validation,
+)
 from polyhost.cli.flags import Flag, flags_of
 from polyhost.cli.main import build_parser
 
@@ -17,7 +28,7 @@ INTRODUCTION = """\
 
 `polyhost score` scores one file with one model. `polyhost server` serves one model as DRUM does;
 `polyhost serve` serves many, and `polyhost top` watches either. `polyhost fit` trains a model;
-`polyhost validation` and `polyhost perf-test` try one.
+`polyhost validation` and `polyhost perf-test` try one, and `polyhost new model` starts one.
 `polyhost doctor` tells which languages are usable here, and `polyhost --version` the version.
 
 What is not said by a flag comes from the folder's `model-metadata.yaml`. Where both speak of the
@@ -64,12 +75,16 @@ def page() -> str:
         "validation": validation.FLAGS,
         "perf-test": perf_test.FLAGS,
         "fit": fit.FLAGS,
+        "new model": new.FLAGS,
+        "push": push.FLAGS,
+        "install-drum-command": install_drum.FLAGS,
         "doctor": doctor.FLAGS,
         "reports": reports.FLAGS,
         "top": top.FLAGS,
     }
     return INTRODUCTION + "".join(
-        "\n" + "\n".join(_section(name, parsers[name], of)) + "\n" for name, of in flags.items()
+        "\n" + "\n".join(_section(name, parsers[name.split()[0]], of)) + "\n"
+        for name, of in flags.items()
     )
 
 
@@ -81,7 +96,7 @@ def _parsers() -> Mapping[str, argparse.ArgumentParser]:
 
 
 def _section(name: str, parser: argparse.ArgumentParser, flags: tuple[Flag, ...]) -> Iterator[str]:
-    positional = [a for a in parser._actions if not a.option_strings]
+    positional = [a for a in parser._actions if not a.option_strings and not a.choices]
     words = "".join(f" {action.metavar} ..." for action in positional)
     yield f"## polyhost {name}{words}\n"
     for action in positional:

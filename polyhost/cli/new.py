@@ -1,0 +1,76 @@
+"""``polyhost new model``: a folder with hooks that run as they are, to start a model from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from polyhost.cli.flags import Flag, add_flags, flags_of, language, register
+from polyhost.errors import SettingsError
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+SUFFIX = ".template"
+
+_SHARED = ("show_stacktrace", "verbose", "logging_level")
+FLAGS = (
+    Flag(
+        ("-cd", "--code-dir"),
+        "folder to make; it must not be there yet",
+        env="CODE_DIR",
+        options={"required": True, "type": lambda text: Path(text).absolute(), "metavar": "DIR"},
+    ),
+    Flag(
+        ("--language",),
+        "language of the hooks",
+        options={"required": True, "type": language, "metavar": "LANGUAGE"},
+    ),
+    *(flag for flag in flags_of("score") if flag.dest in _SHARED),
+)
+register("new", FLAGS)
+
+
+def add_to(commands: Any) -> None:
+    """Add the command, and its one own command, to the parser's."""
+    parser = commands.add_parser("new", help="start a model from a template")
+    parser.set_defaults(run=lambda _: _tell_help(parser), parser=parser)
+    model = parser.add_subparsers(dest="what", metavar="WHAT").add_parser(
+        "model", help="make a folder with hooks"
+    )
+    add_flags(model, FLAGS)
+    model.set_defaults(run=run, parser=model)
+
+
+def _tell_help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the folder and tell what to do with it."""
+    folder: Path = options.code_dir
+    if folder.exists():
+        options.parser.error(f"--code-dir: {folder} is there already; give a new folder")
+    hooks = _template(options.language)
+    folder.mkdir(parents=True)
+    name = hooks.name[: -len(SUFFIX)]
+    (folder / name).write_text(hooks.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(folder.name, name, options.language), "utf-8")
+    print(f"Made {folder / name}. Try it: polyhost score --code-dir {folder} --input FILE.csv ...")
+    return 0
+
+
+def _template(of: str) -> Path:
+    found = sorted((TEMPLATES / of).glob(f"*{SUFFIX}"))
+    if not found:
+        here = ", ".join(sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir()))
+        raise SettingsError(f"no template for {of}: expected one of {here}.")
+    return found[0]
+
+
+def _readme(name: str, file: str, of: str) -> str:
+    from polyhost.bridges import bridge_for
+
+    text = (TEMPLATES / f"README.md{SUFFIX}").read_text(encoding="utf-8")
+    artifacts = ", ".join(f"`{ending}`" for ending in bridge_for(of).artifacts)
+    return text.format(name=name, file=file, language=of, artifacts=artifacts)
