@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyhost.cli import docker
 from polyhost.cli.flags import (
     SWITCH,
     Flag,
@@ -22,6 +23,7 @@ from polyhost.cli.flags import (
 )
 from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import check_labels, export_settings, model_spec, refuse_later
+from polyhost.cli.verify import verify
 from polyhost.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -83,6 +85,9 @@ def run(options: argparse.Namespace) -> int:
     for one, other in (("target", "target_csv"), ("row_weights", "row_weights_csv")):
         if getattr(options, one) and getattr(options, other):
             parser.error(f"--{one} and --{other} exclude each other".replace("_", "-"))
+    verify(options)
+    if options.docker:
+        return docker.run(options, FLAGS)
     if options.output == options.code_dir:
         raise SettingsError(f"--output is the code dir {options.code_dir}: give another folder.")
     with ExitStack() as stack:

@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None, program: str = "polyhost") -> int:
         parser.print_help()
         return 1
     _set_up_logging(options)
+    if getattr(options, "verbose", False):
+        print(f"Detected {options.command} mode")
     try:
         code: int = options.run(options)
         return code

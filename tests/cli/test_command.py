@@ -113,6 +113,11 @@ def test_without_output_the_predictions_are_printed_as_a_frame(polyhost, model, 
     assert done.out == "   Predictions\n0          2.0\n1          5.0\n"
 
 
+def test_verbose_tells_the_command(polyhost, model, data):
+    words = ["score", "-cd", model, "--input", data, "--target-type", "regression", "--verbose"]
+    assert polyhost(*words).out.startswith("Detected score mode\n")
+
+
 def test_show_perf_tells_three_times(polyhost, model, data, tmp_path):
     done = polyhost(
         *["score", "-cd", model, "--input", data, "--target-type", "regression"],

@@ -131,6 +131,21 @@ def test_a_server_is_published_at_its_port(run, address, published, inside):
     assert words[words.index("--address") + 1] == inside
 
 
+def test_fit_in_a_container(run, folder):
+    (folder / "model" / "custom.py").write_text(
+        "def fit(X, y, output_dir, **kwargs):\n    open(output_dir + '/made', 'w').close()"
+    )
+    (folder / "target.csv").write_text("t\n1\n2\n", encoding="utf-8")
+    (folder / "trained").mkdir()
+    done, words = run(
+        *["fit", "-cd", "model", "--input", "in.csv", "--target-csv", "target.csv", *REGRESSION],
+        *["--output", "trained", "--skip-predict"],
+    )
+    assert (done.code, (folder / "trained" / "made").exists()) == (0, True), done.err
+    assert f"{folder}/trained:/opt/fit_output_dir" in words
+    assert f"{folder}/target.csv:/opt/fit_target.csv" in words
+
+
 def test_a_server_needs_a_port(run):
     done, _ = run("server", "-cd", "model", "--address", "localhost", *REGRESSION)
     assert done.code == 1
