@@ -182,7 +182,7 @@ public final class GuestHooks {
   }
 
   /** Run with the model's loader as the thread's own, which service look-ups go by. */
-  private static <T> T within(ClassLoader loader, Callable<T> body) throws Exception {
+  static <T> T within(ClassLoader loader, Callable<T> body) throws Exception {
     Thread thread = Thread.currentThread();
     ClassLoader before = thread.getContextClassLoader();
     thread.setContextClassLoader(loader);
