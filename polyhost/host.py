@@ -12,6 +12,7 @@ from polyhost.observe import NOBODY, ModelObserver
 from polyhost.settings import HostedModel, HostLimits
 from polyhost.worker import linux
 from polyhost.worker.nursery import Nursery
+from polyhost.worker.orphans import MARK, Orphans
 from polyhost.worker.pool import Output, Pool, Watcher
 from polyhost.worker.spool import Budget
 
@@ -23,6 +24,8 @@ SWEEP = 0.05
 NO_LIMITS = HostLimits()
 MEMORY_LOOK = 5.0
 """Seconds between two looks at the memory of all workers."""
+ORPHANS_LOOK, ORPHANS_LIMIT = 1.0, 5.0
+"""Seconds between two looks for what workers left behind, and that the last look may take."""
 
 
 class Host:
@@ -37,8 +40,9 @@ class Host:
         observe: Callable[[HostedModel], ModelObserver] = lambda model: NOBODY,
         limits: HostLimits = NO_LIMITS,
     ) -> None:
-        if adopt:
-            linux.become_subreaper()
+        adopts = adopt and linux.become_subreaper()
+        self._orphans = Orphans() if adopts else None
+        self._orphans_cleared = 0.0
         self.models: Dict[str, Model] = {}
         self.budget = Budget(limits.body_budget)
         self.on_sweep: List[Callable[[float], None]] = []
@@ -47,7 +51,8 @@ class Host:
         self._limits = limits
         self._weighing: Optional[asyncio.Task[None]] = None
         self._weighed = 0.0
-        self._nursery = Nursery(warm=warm)
+        mark = {MARK: self._orphans.mark} if self._orphans is not None else None
+        self._nursery = Nursery(warm=warm, mark=mark)
         self._on_output = on_output
         self._observe = observe
         self.watcher: Optional[Watcher] = None
@@ -108,6 +113,8 @@ class Host:
         """Answer what was accepted, within ``grace`` seconds; then end all processes."""
         await asyncio.gather(*(model.stop(grace) for model in self.models.values()))
         self._nursery.close()
+        if self._orphans is not None:
+            self._orphans.clear_all(self._nursery.born, time.monotonic() + ORPHANS_LIMIT)
         for task in (self._sweeper, self._weighing):
             if task is not None:
                 task.cancel()
@@ -123,6 +130,9 @@ class Host:
                 model.sweep(now)
             for sweep in self.on_sweep:
                 sweep(now)
+            if self._orphans is not None and now - self._orphans_cleared > ORPHANS_LOOK:
+                self._orphans_cleared = now
+                self._orphans.clear(self._nursery.born, now)
             if self._limits.memory is not None and now - self._weighed > MEMORY_LOOK:
                 self._weighed = now
                 self._weighing = asyncio.create_task(self._keep_budget(self._limits.memory))

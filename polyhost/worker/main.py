@@ -18,7 +18,7 @@ from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from polyhost.errors import LoadError, PolyhostError, to_wire
-from polyhost.worker import frames, stacks
+from polyhost.worker import frames, linux, stacks
 from polyhost.worker.frames import Frame, Kind, Parser
 from polyhost.worker.marks import Marker
 from polyhost.worker.messages import info_to_wire, spec_from_wire
@@ -160,6 +160,7 @@ def _run(data: socket.socket, control: Control) -> int:
             f"this worker {frames.PROTOCOL_VERSION}"
         )
     stacks.answer_signal()
+    linux.become_subreaper()  # what the guest leaves behind stays below this worker
     marks = init.get("marks")
     marker = Marker(marks) if marks else None
     control.start()

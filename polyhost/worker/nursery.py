@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Set
 
 from polyhost.bridges import bridge_for
 from polyhost.predictor import ModelSpec
@@ -117,10 +117,16 @@ class WarmParent:
 
 
 class Nursery:
-    """Starts workers for a host; keeps one warm parent for each kind that the bridges name."""
+    """Starts workers for a host; keeps one warm parent for each kind that the bridges name.
 
-    def __init__(self, *, warm: bool = True) -> None:
+    ``mark``: variables for every process that is started here. ``born``: pids of the workers; who
+    reaps them takes them out.
+    """
+
+    def __init__(self, *, warm: bool = True, mark: Optional[Mapping[str, str]] = None) -> None:
+        self.born: Set[int] = set()
         self._warm = warm
+        self._mark = dict(mark or {})
         self._parents: Dict[str, WarmParent] = {}
 
     def prepare(self, language: str) -> None:
@@ -137,7 +143,7 @@ class Nursery:
             return parent
         if parent is not None:
             parent.close()
-        env = {**os.environ, **bridge_environment(language)}
+        env = {**os.environ, **bridge_environment(language), **self._mark}
         self._parents[name] = WarmParent(name, language, env)
         return self._parents[name]
 
@@ -145,6 +151,13 @@ class Nursery:
         self, spec: ModelSpec, python: Optional[str], env: Dict[str, str], sockets: Sockets
     ) -> int:
         """A new worker's pid, over the sockets' worker ends."""
+        pid = await self._start(spec, python, {**env, **self._mark}, sockets)
+        self.born.add(pid)
+        return pid
+
+    async def _start(
+        self, spec: ModelSpec, python: Optional[str], env: Dict[str, str], sockets: Sockets
+    ) -> int:
         parent = self._parent(spec.language) if python is None else None
         if parent is not None:
             pid = await parent.fork(spec, env, sockets)
