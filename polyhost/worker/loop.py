@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import traceback
@@ -43,6 +44,7 @@ class DataLoop:
         self._marker = marker
         self._fronts = fronts
         self._jobs: Deque[Job] = deque()
+        self._pid = os.getpid()
         self._first = Line(sock, self._jobs)
         self._lines: List[Line] = [self._first]
         self._requests: Dict[bytes, Request] = {}
@@ -121,6 +123,8 @@ class DataLoop:
         control.running = batch[0].id
         try:
             answers = self._answers(batch)
+            if os.getpid() != self._pid:
+                os._exit(0)  # a hook forked, and its child came back too: the parent answers
         finally:
             control.running = 0
         if control.interrupted == batch[0].id:
