@@ -106,6 +106,7 @@ class WorkerProcess:
         self._token = new_token() if marks else ""
         self._marks = MarkReader(self._token) if marks else None
         self._hung = False
+        self._broken = ""
         self._parser = Parser()
         self._control_parser = Parser()
         self._sender = Sender(sockets.data, loop, f"worker {pid}")
@@ -189,12 +190,23 @@ class WorkerProcess:
         except ConnectionError:
             return False
         except (OSError, ProtocolError) as error:
-            log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
-            self.kill()
+            self._break(error)
             return False
-        if found:
+        return not found or self._hand_over(found)
+
+    def _hand_over(self, found: List[Frame]) -> bool:
+        try:
             self._on_frames(found)
+        except ProtocolError as error:
+            self._break(error)
+            return False
         return True
+
+    def _break(self, error: Exception) -> None:
+        """What came is no frame: guest code wrote to our sockets, or the worker is none of ours."""
+        log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
+        self._broken = str(error)
+        self.kill()
 
     def _on_control(self) -> None:
         try:
@@ -209,9 +221,8 @@ class WorkerProcess:
         except ConnectionError:
             self._loop.remove_reader(self._sockets.control.fileno())
         except (OSError, ProtocolError, KeyError, TypeError, ValueError) as error:
-            log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
             self._loop.remove_reader(self._sockets.control.fileno())
-            self.kill()
+            self._break(error)
 
     def _on_control_frame(self, frame: Frame) -> None:
         if frame.kind == Kind.READY:
@@ -325,6 +336,13 @@ class WorkerProcess:
     def crash(self) -> WorkerCrashed:
         """This worker's end, as an error."""
         code = self.exit_code or 0
+        if self._broken:
+            return WorkerCrashed(
+                f"the model's process was ended: it wrote what is no frame to a socket of its "
+                f"host ({self._broken}). Does the model's code write to descriptors that are not "
+                "its own?",
+                exit_code=code,
+            )
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         return WorkerCrashed(f"the model's process ended: {how}", exit_code=code)
 
