@@ -9,6 +9,7 @@ import atexit
 import logging
 import os
 import re
+import tempfile
 from functools import lru_cache
 from typing import Any, List, Mapping
 
@@ -32,6 +33,7 @@ _OPTIONS = (
     "-Dstderr.encoding=UTF-8",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
+_CRASH_TO_STDERR_SINCE = 13
 
 
 def start(options: Mapping[str, Any]) -> None:
@@ -68,6 +70,11 @@ def _arguments(java: installation.Java, options: Mapping[str, Any]) -> List[str]
     arguments = list(_OPTIONS)
     if java.version >= _NATIVE_ACCESS_SINCE:
         arguments.append("--enable-native-access=ALL-UNNAMED")
+    if java.version >= _CRASH_TO_STDERR_SINCE:
+        # Otherwise a crash leaves a file in whatever folder the server was started in.
+        arguments.append("-XX:+ErrorFileToStderr")
+    else:
+        arguments.append(f"-XX:ErrorFile={tempfile.gettempdir()}/hs_err_pid%p.log")
     heap = str(options.get("java_xmx") or os.environ.get(HEAP_VARIABLE, "")).strip()
     if heap:
         if not _HEAP.fullmatch(heap):
