@@ -49,6 +49,14 @@ def children(pid: int) -> List[int]:
     return found
 
 
+def family(pid: int) -> List[int]:
+    """A process and all its descendants."""
+    found = [pid]
+    for member in found:
+        found.extend(children(member))
+    return found
+
+
 def memory_resident(pid: int) -> int:
     """Resident memory of a process in bytes, shared pages in full: quick to read, never less
     than its PSS. 0 when it can't be told."""

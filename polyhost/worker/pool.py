@@ -365,16 +365,25 @@ class Pool:
         if limit is not None and now - self._looked >= MEMORY_LOOK:
             self._looked = now
             for member in self._members:
-                if member.worker is not None and linux.memory_resident(member.worker.pid) > limit:
+                if member.worker is not None and _resident(member.worker.pid) > limit:
                     self._spawn(self._weigh(member, member.worker, limit))
 
     async def _weigh(self, member: Member, worker: WorkerProcess, limit: int) -> None:
         """Resident memory is over the limit; count shared pages fairly before the verdict."""
-        size = await asyncio.to_thread(linux.memory_pss, worker.pid)
+        size = await asyncio.to_thread(_pss, worker.pid)
         if size > limit and worker.exit_code is None and member.over is None:
             log.error("worker %s of model %s holds %d bytes", worker.pid, self.name, size)
             member.over = size
             worker.kill()
+
+
+def _resident(pid: int) -> int:
+    """Bytes of a worker and of what its guest started."""
+    return sum(map(linux.memory_resident, linux.family(pid)))
+
+
+def _pss(pid: int) -> int:
+    return sum(map(linux.memory_pss, linux.family(pid)))
 
 
 DEVICE_VARIABLES: Tuple[str, ...] = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
