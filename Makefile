@@ -4,13 +4,14 @@
 #   make test             every test of every language; RUNTIME=r (java, julia, python): one
 #   make test-tensorflow  the tests of Keras models, in an environment of their own (1.5 GB)
 #   make check            formatters, linters, type checker; make format: mend what can be
+#   make bench-serving    speed and memory against other servers, each in its own environment
 #   make wheel            dist/*.whl, with the Java, R and Julia halves inside
 
 PYTHON ?= python3
 VENV := .venv/bin
 RUNTIME ?=
 
-.PHONY: help setup demo test test-tensorflow check format wheel clean
+.PHONY: help setup demo test test-tensorflow check format bench-serving wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -34,6 +35,10 @@ check: setup
 
 format: setup
 	@$(VENV)/python tools/run_checks.py --fix
+
+bench-serving: setup
+	@$(VENV)/python benchmarks/serving/environments.py
+	@$(VENV)/python benchmarks/serving/run.py
 
 wheel: setup
 	@$(VENV)/python -m build --wheel

@@ -1,0 +1,90 @@
+"""polyhost against its peers: speed, starts and memory, in one run. Prints Markdown.
+
+    python benchmarks/serving/environments.py
+    python benchmarks/serving/run.py [--parts rates,tables,...] [--rounds 5] [--seconds 2]
+
+Everything runs on this machine and over the loopback; servers of one table run at the same time and
+take turns. Figures are medians over the rounds with their range. Needs ``wrk``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import environments
+import languages
+import memory
+import models
+import rates
+import upload
+from peers import PEERS
+
+PARTS = ("rates", "start", "many", "upload", "languages")
+WITH_TABLES = ("polyhost", "bare", "bare-frame")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--starts", type=int, default=3)
+    parser.add_argument("--models", default="1,11,51", help="how many in one server, in turn")
+    options = parser.parse_args()
+    parts = options.parts.split(",")
+    unknown = sorted(set(parts) - set(PARTS)) or sorted(set(options.peers.split(",")) - set(PEERS))
+    if unknown or shutil.which("wrk") is None:
+        found = f"unknown: {', '.join(unknown)}" if unknown else "wrk is not installed"
+        print(f"{found}; expected parts of {PARTS} and peers of {tuple(PEERS)}", file=sys.stderr)
+        return 2
+    names = present(options.peers.split(","))
+    began = time.monotonic()
+    print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, ", end="")
+    print(f"Python {platform.python_version()}; load before: {os.getloadavg()[0]:.2f}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="polyhost-bench-") as folder:
+        work(parts, names, Path(folder), options)
+    print(f"\n{time.monotonic() - began:.0f} s in all; load after: {os.getloadavg()[0]:.2f}")
+    return 0
+
+
+def present(names: list[str]) -> list[str]:
+    """The peers that are installed; the others are named with the reason."""
+    found = []
+    for name in names:
+        environment = PEERS[name].environment
+        if environment and not environments.python_of(environment).exists():
+            print(f"{name} is left out: {environments.why_missing(environment)}")
+        else:
+            found.append(name)
+    return found
+
+
+def work(parts: list[str], names: list[str], temp: Path, options: argparse.Namespace) -> None:
+    rounds, seconds = options.rounds, options.seconds
+    if "rates" in parts:
+        for model in models.WIDTHS:
+            print(f"\n### {model}, {models.WIDTHS[model]} columns", flush=True)
+            with rates.contenders(names, model, temp) as running:
+                rates.one_row(running, rounds, seconds, temp, "bare", "polyhost")
+                tabular = [server for server in running if server.name in WITH_TABLES]
+                rates.tables(tabular, model, rounds)
+    if "start" in parts:
+        memory.one_model(names, temp, options.starts)
+    if "many" in parts:
+        memory.many_models([int(count) for count in options.models.split(",")], temp)
+    if "upload" in parts:
+        upload.report(temp)
+    if "languages" in parts:
+        languages.report(temp, rounds, seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
