@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
+from functools import partial
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import parse_qsl
 
@@ -14,8 +13,6 @@ from polyhost.errors import (
     GuestStatus,
     InvalidInput,
     PolyhostError,
-    RequestCancelled,
-    WorkerError,
     WrongEndpoint,
 )
 from polyhost.server.auth import guarded
@@ -28,13 +25,10 @@ from polyhost.server.exchange import (
     Scope,
     Send,
     Watcher,
-    check_length,
     header,
-    read_body,
     respond,
-    send_result,
 )
-from polyhost.server.intake import Body, discard
+from polyhost.server.forward import Forward
 from polyhost.server.limits import refuse
 from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
@@ -43,9 +37,7 @@ from polyhost.settings import ServerSettings
 from polyhost.target import TargetType
 from polyhost.worker.frames import dumps
 from polyhost.worker.pool import State
-from polyhost.worker.spool import Budget, Spool
-
-log = logging.getLogger(__name__)
+from polyhost.worker.spool import Budget
 
 JSON = b"application/json"
 NO_SAMPLES = (
@@ -66,6 +58,9 @@ _VERSION_HEADER = (b"x-drum-version", __version__.encode())
 def dump(value: Mapping[str, Any]) -> bytes:
     """A dictionary as DRUM writes it: keys sorted, compact, a newline at the end."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+_NO_SAMPLES_BODY = dump({"message": NO_SAMPLES})
 
 
 def common_headers(scope: Scope) -> List[Header]:
@@ -101,11 +96,10 @@ class DrumModel:
     ) -> None:
         self._pool = pool
         self._settings = settings
-        self._budget = budget
-        self._watcher = watcher
         self._timings = Timings()
+        timings = self._timings if settings.show_perf else None
+        self._forward = Forward(pool, budget, watcher, timings)
         self._metas: Dict[str, bytes] = {}
-        self._max_body = pool.model.limits.max_body
         self._options: Dict[str, Any] = {}
         if pool.model.limits.max_rows is not None:
             self._options["max_rows"] = pool.model.limits.max_rows
@@ -206,9 +200,10 @@ class DrumModel:
         await respond(send, 200, JSON, dump(report(pids, self._timings)), common_headers(scope))
 
     async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
-        formats = self._pool.info.formats if self._pool.info is not None else ()
+        info = self._pool.info
+        formats = info.formats if info is not None else ()
         body = {
-            "supported_methods": {"chat": False},
+            "supported_methods": {"chat": info is not None and "chat" in info.hooks},
             "supported_payload_formats": dict.fromkeys(("csv", *formats)),
         }
         await respond(send, 200, JSON, dump(body), common_headers(scope))
@@ -229,7 +224,7 @@ class DrumModel:
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The hot route: forward the body, return the body."""
         content_type = header(scope, b"content-type")
-        await self._exchange(scope, receive, send, self._meta(content_type), content_type, True)
+        await self._rows(scope, receive, send, self._meta(content_type), content_type)
 
     def _handler(self, op: str) -> Handler:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
@@ -240,71 +235,34 @@ class DrumModel:
                 "drum",
                 content_type,
                 query=tuple(parse_qsl(query, keep_blank_values=True)),
-                headers={"X-Request-Id": request_id(scope).decode(), **_headers_of(scope)},
+                headers={"X-Request-Id": request_id(scope).decode(), **headers_of(scope)},
                 options=self._options,
             )
             meta = dumps(request.to_wire())
-            await self._exchange(scope, receive, send, meta, content_type, op == "transform")
+            if op == "transform":
+                await self._rows(scope, receive, send, meta, content_type)
+            else:
+                shape = partial(error_body, content_type=content_type)
+                headers = common_headers(scope)
+                await self._forward(scope, receive, send, meta, headers, shape)
 
         return handle
 
-    async def _exchange(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        meta: bytes,
-        content_type: str,
-        structured: bool,
+    async def _rows(
+        self, scope: Scope, receive: Receive, send: Send, meta: bytes, content_type: str
     ) -> None:
-        headers = common_headers(scope)
-        held = 0
-        read = False
-        try:
-            body = await self._read(scope, receive)
-            read = True
-            if structured and (not _size(body) or content_type.startswith(FORM)):
-                discard(body, self._budget)
-                await respond(send, 422, JSON, dump({"message": NO_SAMPLES}), headers)
-                return
-            try:
-                pending = self._pool.submit(meta, body, structured)
-            except PolyhostError:
-                discard(body, self._budget)
-                raise
-            held = pending.size
-            self._watcher.enter(pending, self._pool, receive)
-            try:
-                result = await pending.future
-                if self._settings.show_perf:
-                    self._timings.add(pending.accepted)
-                await send_result(send, result, headers)
-            except asyncio.CancelledError:
-                if not pending.future.cancelled():
-                    raise
-            except RequestCancelled:
-                return
-            finally:
-                self._watcher.leave(pending)
-        except ClientGone:
-            return
-        except PolyhostError as error:
-            if isinstance(error, WorkerError):
-                log.warning("model %s: %s", self._pool.name, error)
-            status, data, extra = error_body(error, content_type)
-            if read:
-                await respond(send, status, JSON, data, [*headers, *extra])
-            else:
-                await refuse(receive, send, status, data, [*headers, *extra])
-        finally:
-            if held:
-                self._budget.give_back(held)
-
-    async def _read(self, scope: Scope, receive: Receive) -> Body:
-        """The body of a request, if it is not larger than the model takes."""
-        if self._max_body is not None:
-            check_length(scope, self._max_body, self._budget)
-        return await read_body(receive, self._budget, self._max_body)
+        """Forward a body that must hold rows; it is tried once more when its worker dies."""
+        await self._forward(
+            scope,
+            receive,
+            send,
+            meta,
+            common_headers(scope),
+            partial(error_body, content_type=content_type),
+            retry=True,
+            without_body=(422, _NO_SAMPLES_BODY),
+            has_body=not content_type.startswith(FORM),
+        )
 
     def _wrong(self, op: str) -> Handler:
         target = self._pool.model.spec.target.type
@@ -325,7 +283,7 @@ class DrumModel:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             headers = common_headers(scope)
             try:
-                discard(await self._read(scope, receive), self._budget)
+                await self._forward.skip(scope, receive)
             except ClientGone:
                 return
             except PolyhostError as refusal:
@@ -338,7 +296,7 @@ class DrumModel:
         return handle
 
 
-def _headers_of(scope: Scope) -> Dict[str, str]:
+def headers_of(scope: Scope) -> Dict[str, str]:
     """All request headers, names in canonical capitals; of repeated ones the values are joined."""
     found: Dict[str, str] = {}
     for key, value in scope["headers"]:
@@ -346,10 +304,6 @@ def _headers_of(scope: Scope) -> Dict[str, str]:
         text = value.decode("latin-1")
         found[name] = f"{found[name]},{text}" if name in found else text
     return found
-
-
-def _size(body: Body) -> int:
-    return body.size if isinstance(body, Spool) else len(body)
 
 
 def error_endpoints(prefix: str, failure: Optional[PolyhostError]) -> List[Endpoint]:

@@ -1,0 +1,132 @@
+"""Takes requests of one model to its pool, and the answers back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Callable, List, Optional, Tuple
+
+from polyhost.errors import PolyhostError, RequestCancelled, WorkerError
+from polyhost.server.exchange import (
+    ClientGone,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    Watcher,
+    check_length,
+    read_body,
+    respond,
+    send_result,
+)
+from polyhost.server.intake import Body, discard
+from polyhost.server.limits import refuse
+from polyhost.server.served import Served
+from polyhost.server.stats import Timings
+from polyhost.worker.request import Result
+from polyhost.worker.spool import Budget, Spool
+
+log = logging.getLogger(__name__)
+
+JSON = b"application/json"
+Shape = Callable[[PolyhostError], Tuple[int, bytes, List[Header]]]
+"""Status, body and headers of an error, as the client of a route reads it."""
+Tail = Callable[[PolyhostError], bytes]
+"""What ends a stream that an error broke off, where its format can tell of one."""
+
+
+class Forward:
+    """Body in, reply out; called once a request. ``timings`` is told how long each took."""
+
+    def __init__(
+        self, pool: Served, budget: Budget, watcher: Watcher, timings: Optional[Timings] = None
+    ) -> None:
+        self._pool = pool
+        self._budget = budget
+        self._watcher = watcher
+        self._timings = timings
+        self._max_body = pool.model.limits.max_body
+
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        meta: bytes,
+        headers: List[Header],
+        shape: Shape,
+        *,
+        retry: bool = False,
+        without_body: Optional[Tuple[int, bytes]] = None,
+        has_body: bool = True,
+        tail: Optional[Tail] = None,
+    ) -> None:
+        """Answer one request. ``without_body``: what is told to one that brings nothing."""
+        held = 0
+        read = False
+        try:
+            body = await self._read(scope, receive)
+            read = True
+            if without_body is not None and not (has_body and _size(body)):
+                discard(body, self._budget)
+                await respond(send, without_body[0], JSON, without_body[1], headers)
+                return
+            try:
+                pending = self._pool.submit(meta, body, retry)
+            except PolyhostError:
+                discard(body, self._budget)
+                raise
+            held = pending.size
+            self._watcher.enter(pending, self._pool, receive)
+            try:
+                result = await pending.future
+                if self._timings is not None:
+                    self._timings.add(pending.accepted)
+                await self._send(send, result, headers, tail)
+            except asyncio.CancelledError:
+                if not pending.future.cancelled():
+                    raise
+            except RequestCancelled:
+                return
+            finally:
+                self._watcher.leave(pending)
+        except ClientGone:
+            return
+        except PolyhostError as error:
+            if isinstance(error, WorkerError):
+                log.warning("model %s: %s", self._pool.name, error)
+            status, data, extra = shape(error)
+            if read:
+                await respond(send, status, JSON, data, [*headers, *extra])
+            else:
+                await refuse(receive, send, status, data, [*headers, *extra])
+        finally:
+            if held:
+                self._budget.give_back(held)
+
+    async def _send(
+        self, send: Send, result: Result, headers: List[Header], tail: Optional[Tail]
+    ) -> None:
+        try:
+            await send_result(send, result, headers)
+        except RequestCancelled:
+            raise
+        except PolyhostError as error:
+            if result.stream is None or tail is None:
+                raise
+            log.warning("model %s: a streamed answer broke off: %s", self._pool.name, error)
+            await send({"type": "http.response.body", "body": tail(error)})
+
+    async def skip(self, scope: Scope, receive: Receive) -> None:
+        """Read a body that nobody wants, so that its client can read an answer."""
+        discard(await self._read(scope, receive), self._budget)
+
+    async def _read(self, scope: Scope, receive: Receive) -> Body:
+        """The body of a request, if it is not larger than the model takes."""
+        if self._max_body is not None:
+            check_length(scope, self._max_body, self._budget)
+        return await read_body(receive, self._budget, self._max_body)
+
+
+def _size(body: Body) -> int:
+    return body.size if isinstance(body, Spool) else len(body)
