@@ -121,7 +121,7 @@ def _check_predicts(guest: Guest, info: GuestInfo, spec: ModelSpec) -> None:
     if spec.target.type is TargetType.TRANSFORM:
         if "transform" not in guest.hooks:
             raise _missing(guest, spec, "transform", "the loaded model is no known transformer")
-    elif "score" not in guest.hooks:
+    elif not {"score", "chat"} & guest.hooks:
         raise _missing(guest, spec, "score", "no built-in predict knows the loaded model")
 
 

@@ -7,7 +7,7 @@ says so in its traits; nothing here knows a language.
 from __future__ import annotations
 
 import time
-from typing import List, Optional, Tuple, Union
+from typing import Any, List, Mapping, Optional, Tuple, Union, cast
 
 from polyhost import batching, loading
 from polyhost.errors import InvalidOutput, WrongEndpoint
@@ -17,11 +17,22 @@ from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
 from polyhost.marshal import check_rows, marshal, split_extra
 from polyhost.payload import Payload, Scores, Table
-from polyhost.predictor import Guest, GuestInfo, Handle, HookContext, ModelInfo, ModelSpec, Reply
+from polyhost.predictor import (
+    ChatGuest,
+    ChatReply,
+    Guest,
+    GuestInfo,
+    Handle,
+    HookContext,
+    ModelInfo,
+    ModelSpec,
+    Reply,
+)
 from polyhost.reporting import Monitor, Monitoring, reporter_for
 from polyhost.target import Target, TargetType
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
+_CHATTY = (TargetType.TEXT_GENERATION, TargetType.AGENTIC_WORKFLOW)
 _NO_PAYLOAD = Payload(b"")
 
 
@@ -166,6 +177,23 @@ class Pipeline:
             )
         self.rows += table.rows
         return table
+
+    def chat(self, params: Mapping[str, Any], headers: Mapping[str, str], /) -> ChatReply:
+        """Answer one conversation with the ``chat`` hook, for any target type."""
+        if "chat" not in self._hooks:
+            kind = self._target.type
+            lacks = "but chat() is not implemented" if kind in _CHATTY else "chat is not supported"
+            raise WrongEndpoint(
+                f"This model has target type '{kind.value}', {lacks}. Define the chat hook.",
+                target_type=kind.value,
+            )
+        return cast(ChatGuest, self._guest).chat(params, headers)
+
+    def llm_models(self) -> Optional[List[Mapping[str, Any]]]:
+        """The models that the ``get_supported_llm_models`` hook names; None without it."""
+        if "get_supported_llm_models" not in self._hooks:
+            return None
+        return cast(ChatGuest, self._guest).llm_models()
 
     def stacks(self) -> str:
         """What the guest's runtime says of its threads, from another thread; empty if nothing."""

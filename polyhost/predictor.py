@@ -29,6 +29,9 @@ HOOKS = (
 )
 """The hooks a code dir may define, in call order; the same names in every language."""
 
+CHAT_HOOKS = ("chat", "get_supported_llm_models")
+"""Hooks for conversations, where a language has them; they stand beside the others."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -117,6 +120,14 @@ class Reply:
     charset: Optional[str] = None
 
 
+@dataclass(frozen=True)
+class ChatReply:
+    """What ``chat`` answered, as plain JSON objects: a whole completion, or chunks that stream."""
+
+    completion: Optional[Mapping[str, Any]] = None
+    chunks: Optional[Iterator[Mapping[str, Any]]] = None
+
+
 class Guest(Protocol):
     """A model as its own language holds it; what a bridge provides and the pipeline drives.
 
@@ -124,6 +135,8 @@ class Guest(Protocol):
     hook has run. Every method runs on the one thread that opened it, unless ``traits.threads``
     says otherwise. Guest code that raises comes out as :class:`~polyhost.errors.ModelError` with
     its native type, message and traceback; a bad value in the data as ``SchemaMismatch``.
+
+    A guest whose ``hooks`` name one of ``CHAT_HOOKS`` also has the method of :class:`ChatGuest`.
     """
 
     @property
@@ -197,6 +210,19 @@ class Guest(Protocol):
     def close(self) -> None: ...
 
 
+class ChatGuest(Protocol):
+    """What a guest has besides when its custom file defines the hooks for conversations."""
+
+    def chat(self, params: Mapping[str, Any], headers: Mapping[str, str]) -> ChatReply:
+        """Call ``chat`` with a request's JSON object. The first chunk has been made when it returns;
+        closing the iterator of chunks closes what the hook returned."""
+        ...
+
+    def llm_models(self) -> List[Mapping[str, Any]]:
+        """Call ``get_supported_llm_models``; what it names, as plain JSON objects."""
+        ...
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What a host tells callers about a model. Plain data: it crosses from the worker as JSON.
@@ -233,6 +259,14 @@ class Predictor(Protocol):
 
     def transform(self, request: Payload, /) -> Table:
         """Transform one request's rows (target type ``transform``)."""
+        ...
+
+    def chat(self, params: Mapping[str, Any], headers: Mapping[str, str], /) -> ChatReply:
+        """Answer one conversation with the ``chat`` hook; WrongEndpoint when there is none."""
+        ...
+
+    def llm_models(self) -> Optional[List[Mapping[str, Any]]]:
+        """The models that the ``get_supported_llm_models`` hook names; None without it."""
         ...
 
     def interrupt(self) -> bool: ...

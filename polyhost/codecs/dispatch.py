@@ -11,6 +11,7 @@ from polyhost.payload import Buffer
 from polyhost.predictor import Predictor
 
 DIALECTS = {
+    "chat": "polyhost.codecs.chat",
     "drum": "polyhost.codecs.drum",
     "native": "polyhost.codecs.native",
 }

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from polyhost import __version__
 from polyhost.host import Host
 from polyhost.server.auth import guarded
-from polyhost.server.dialects import drum
+from polyhost.server.dialects import chat, drum, endpoints_of
 from polyhost.server.endpoint import Endpoint, Handler
 from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
 from polyhost.server.observation import Observation
@@ -112,14 +112,14 @@ def _endpoints(
     prefix = settings.url_prefix
     endpoints: List[Endpoint] = guarded([watch.endpoint(host, prefix)], settings)
     for name, pool in host.models.items():
-        model = drum.DrumModel(pool, settings, host.budget, watcher)
-        if len(host.models) == 1:
-            endpoints.extend(watch.watched(model.endpoints(prefix), pool.model))
+        places = [prefix] if len(host.models) == 1 else []
         if not settings.drum:
-            own = model.endpoints(f"{prefix}/models/{name}")
-            endpoints.extend(watch.watched(own, pool.model))
+            places.append(f"{prefix}/models/{name}")
+        own = endpoints_of(pool, settings, host.budget, watcher, places)
+        endpoints.extend(watch.watched(own, pool.model))
     if len(host.models) != 1:
         endpoints.extend(_host_probes(host, prefix))
+        endpoints.extend(chat.model_lists(list(host.models.values()), settings, prefix))
     return endpoints
 
 

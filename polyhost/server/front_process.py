@@ -8,7 +8,7 @@ import socket
 from typing import Any, Dict, List, Mapping
 
 from polyhost.server.channel import Channel
-from polyhost.server.dialects import drum
+from polyhost.server.dialects import endpoints_of
 from polyhost.server.endpoint import Endpoint
 from polyhost.server.exchange import Receive, Scope, Send, Watcher
 from polyhost.server.exposition import families_to_wire
@@ -100,13 +100,12 @@ class FrontApp:
         found: List[Endpoint] = []
         prefix = self._settings.url_prefix
         for name, held in self._host.models.items():
-            model = drum.DrumModel(held, self._settings, self._budget, self.watcher)
             places = [f"{prefix}/models/{name}"]
             if len(self._host.models) == 1:
                 places.append(prefix)
-            for place in places:
-                own = [e for e in model.endpoints(place) if e.protocol]
-                found.extend(self._watch.watched(own, held.model))
+            own = endpoints_of(held, self._settings, self._budget, self.watcher, places)
+            spoken = [endpoint for endpoint in own if endpoint.protocol]
+            found.extend(self._watch.watched(spoken, held.model))
         self._routes = {path: endpoint for endpoint in found for path in endpoint.paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from polyhost import drum_compat
 from polyhost.bridges.python import tasks
 from polyhost.bridges.python.faults import facts
 from polyhost.errors import LoadError
-from polyhost.predictor import HOOKS
+from polyhost.predictor import CHAT_HOOKS, HOOKS
 from polyhost.target import TargetType
 
 MODULE = "custom"
@@ -113,10 +113,12 @@ def accepted(hook: Hook, arguments: Dict[str, Any]) -> Dict[str, Any]:
 def _read_for(target: TargetType) -> List[str]:
     """The hooks that count for a target type; the others are not looked at."""
     if target is TargetType.UNSTRUCTURED:
-        return ["init", "load_model", "score_unstructured"]
+        return ["init", "load_model", "score_unstructured", *CHAT_HOOKS]
     if target is TargetType.TRANSFORM:
         return ["init", "load_model", "read_input_data", "transform"]
-    return [name for name in HOOKS if name != "score_unstructured"]
+    if target is TargetType.TEXT_GENERATION:  # it may be asked on the unstructured route as well
+        return [*HOOKS, *CHAT_HOOKS]
+    return [name for name in (*HOOKS, *CHAT_HOOKS) if name != "score_unstructured"]
 
 
 def _keywords(hook: Hook) -> Optional[FrozenSet[str]]:

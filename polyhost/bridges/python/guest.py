@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from types import GeneratorType
-from typing import Any, Callable, Dict, FrozenSet, Optional, Union
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Union
 
-from polyhost.bridges.python import frames, frameworks
+from polyhost.bridges.python import chat, frames, frameworks
 from polyhost.bridges.python.custom import Custom, accepted
 from polyhost.bridges.python.faults import as_model_error
 from polyhost.bridges.python.interrupt import Interruptible
@@ -17,7 +17,7 @@ from polyhost.custom_task.masking import masked
 from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
 from polyhost.fitting import FitJob
 from polyhost.payload import Payload, Table
-from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Reply, Traits
+from polyhost.predictor import ChatReply, GuestInfo, HookContext, ModelSpec, Reply, Traits
 from polyhost.reporting import Monitoring, reporter_for
 from polyhost.target import TargetType
 
@@ -152,7 +152,14 @@ class PythonGuest:
         return arguments
 
     def predict(self, data: Any, context: HookContext) -> Table:
-        assert self._builtin is not None, "describe() found no built-in predict"
+        if self._builtin is None:  # it was let in for its chat hook
+            raise MissingHook(
+                "this model makes no predictions: expected a score hook, or a model that a "
+                f"built-in predict knows; hooks found: {', '.join(sorted(self.hooks))}. Define "
+                "score, or use the chat endpoint.",
+                language=LANGUAGE,
+                hook="score",
+            )
         table: Table = self._call("predict", self._builtin.predict, data)
         return table
 
@@ -184,6 +191,17 @@ class PythonGuest:
         name = "score_unstructured"
         named = self._custom.accepted(name, arguments)
         return _reply(self._call(name, self._custom[name], self._model, data, **named))
+
+    def chat(self, params: Mapping[str, Any], headers: Mapping[str, str]) -> ChatReply:
+        def call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+            return self._call("chat", function, *args, **named)
+
+        named = self._custom.accepted("chat", {"headers": dict(headers)})
+        return chat.reply(call(self._custom["chat"], dict(params), self._model, **named), call)
+
+    def llm_models(self) -> List[Mapping[str, Any]]:
+        name = "get_supported_llm_models"
+        return chat.models(self._call(name, self._custom[name], self._model))
 
     def _call(self, hook: str, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Call guest code; what it raises becomes a ModelError with its own traceback."""

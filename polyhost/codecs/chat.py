@@ -1,0 +1,127 @@
+"""Chat completions as OpenAI's clients speak them: one JSON answer, or server-sent events.
+
+What the ``chat`` hook returned decides which; the request's ``stream`` is the hook's to read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Union
+
+from polyhost import batching
+from polyhost.codecs import Answer, Request, split_content_type
+from polyhost.errors import InvalidInput, PolyhostError, SettingsError, UnsupportedContentType
+from polyhost.formats import json as formats_json
+from polyhost.payload import Buffer
+from polyhost.predictor import Predictor
+from polyhost.runtime_parameters import RuntimeParameters
+
+logger = logging.getLogger(__name__)
+
+ASSOCIATION = "datarobot_association_id"
+EVENTS = "text/event-stream; charset=utf-8"
+DONE = b"data: [DONE]\n\n"
+_CREATED = 1735689600  # of the model that LLM_ID names: DRUM's constant
+
+
+def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
+    """Answer one conversation (``chat``), or tell which models there are (``models``)."""
+    if request.op == "models":
+        listed = _models(predictor, request.options.get("names", ()))
+        return Answer(
+            _dump({"object": "list", "data": listed, "models": request.options["models"]})
+        )
+    if request.op != "chat":
+        raise SettingsError(f"unknown operation {request.op!r}: expected chat or models.")
+    if "chat" not in predictor.info.hooks:
+        predictor.chat({}, {})  # says why there is none, whatever was sent
+    params = _params(request, body)
+    reply = predictor.chat(params, request.headers or {})
+    id = params.get(ASSOCIATION) or str(uuid.uuid4())
+    if reply.chunks is None:
+        return Answer(_dump({**(reply.completion or {}), ASSOCIATION: id}))
+    return Answer(_events(reply.chunks, id), EVENTS, headers={"Cache-Control": "no-cache"})
+
+
+def answer_many(
+    predictor: Predictor, request: Request, bodies: Sequence[Buffer]
+) -> List[Union[Answer, Exception]]:
+    """Answer each by itself."""
+    return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
+
+
+def error_object(message: str, kind: str = "server_error") -> Dict[str, Any]:
+    """An error as OpenAI's clients read it."""
+    return {"message": message, "type": kind, "param": None, "code": None}
+
+
+def error_event(message: str) -> bytes:
+    """The event that ends a stream which an error broke off; no ``[DONE]`` follows it."""
+    return _event({"error": error_object(message)})
+
+
+def _params(request: Request, body: Buffer) -> Dict[str, Any]:
+    mimetype, _ = split_content_type(request.content_type)
+    kind = mimetype.lower()
+    if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
+        raise UnsupportedContentType(
+            f"the content type of a chat request is {mimetype!r}: expected application/json."
+        )
+    params = formats_json.loads(body)
+    if not isinstance(params, dict):
+        raise InvalidInput(
+            f"the body is no JSON object: expected one with 'messages'; found a "
+            f"{type(params).__name__}."
+        )
+    if request.options.get("messages_required"):
+        messages = params.get("messages")
+        if not (isinstance(messages, list) and messages):
+            raise InvalidInput("'messages' is missing or empty: expected a list of messages.")
+    return params
+
+
+def _events(chunks: Iterator[Mapping[str, Any]], id: str) -> Iterator[bytes]:
+    try:
+        for chunk in chunks:
+            yield _event({**chunk, ASSOCIATION: id})
+    except Exception as error:
+        message = error.message if isinstance(error, PolyhostError) else repr(error)
+        logger.warning("a chat stream broke off: %s", message)
+        yield error_event(message)
+    else:
+        yield DONE
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _event(value: Mapping[str, Any]) -> bytes:
+    return b"data: " + _text(value).encode("ascii") + b"\n\n"
+
+
+def _models(predictor: Predictor, names: Sequence[str]) -> List[Mapping[str, Any]]:
+    """What the hook names; else the runtime parameter LLM_ID; else the names that the host has."""
+    found = predictor.llm_models()
+    if found is not None:
+        return found
+    named = RuntimeParameters.get("LLM_ID") if RuntimeParameters.has("LLM_ID") else None
+    return [
+        {"id": name, "object": "model", "created": _CREATED, "owned_by": "DataRobot"}
+        for name in ([named] if named else names)
+    ]
+
+
+def _dump(value: Mapping[str, Any]) -> bytes:
+    return _text(value, sort_keys=True).encode("ascii") + b"\n"
+
+
+def _text(value: Mapping[str, Any], sort_keys: bool = False) -> str:
+    """One line of ASCII JSON; numbers that JSON cannot hold become null."""
+    options: Dict[str, Any] = {"separators": (",", ":"), "sort_keys": sort_keys}
+    try:
+        return json.dumps(value, default=formats_json.plain, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(json.loads(formats_json.dumps(value)), **options)

@@ -1,0 +1,188 @@
+"""Chat completions and model lists: the host half, one set of routes for each model."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence, Tuple
+
+from polyhost.codecs import Request
+from polyhost.codecs.chat import error_event, error_object
+from polyhost.errors import (
+    GuestStatus,
+    InvalidInput,
+    PolyhostError,
+    UnsupportedContentType,
+    WrongEndpoint,
+)
+from polyhost.server.auth import guarded
+from polyhost.server.dialects import drum
+from polyhost.server.endpoint import Endpoint
+from polyhost.server.errors import status_of
+from polyhost.server.exchange import Header, Receive, Scope, Send, Watcher, header, respond
+from polyhost.server.forward import Forward
+from polyhost.server.request_id import request_id
+from polyhost.server.served import Served
+from polyhost.settings import ServerSettings
+from polyhost.target import TargetType
+from polyhost.worker.frames import dumps
+from polyhost.worker.spool import Budget
+
+NO_RETRY = (b"x-should-retry", b"false")
+"""Keeps OpenAI's clients from running a model that failed two more times."""
+_KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class ChatModel:
+    """The routes of OpenAI's protocol over one model's pool."""
+
+    def __init__(
+        self, pool: Served, settings: ServerSettings, budget: Budget, watcher: Watcher
+    ) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._forward = Forward(pool, budget, watcher)
+        self._options = {} if settings.drum else {"messages_required": True}
+
+    def endpoints(self, prefix: str) -> List[Endpoint]:
+        """Every route of this model, under a prefix without a slash at its end."""
+        completions = Endpoint(
+            "POST",
+            f"{prefix}/v1/chat/completions",
+            self._chat,
+            "Answer a conversation",
+            _CHAT_OPERATION,
+            aliases=(f"{prefix}/chat/completions",),
+            protocol="openai",
+            span="drum.chat.completions",
+        )
+        lists = [
+            Endpoint("GET", f"{prefix}/v1/models", self._list_v1, "The models there are"),
+            Endpoint("GET", f"{prefix}/models", self._list, "The models there are"),
+        ]
+        return guarded([completions, *lists], self._settings, self._pool.name)
+
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"X-Request-Id": request_id(scope).decode(), **drum.headers_of(scope)}
+        request = Request(
+            "chat",
+            "chat",
+            header(scope, b"content-type"),
+            headers=headers,
+            options=self._options,
+        )
+        meta = dumps(request.to_wire())
+        common = drum.common_headers(scope)
+        await self._forward(scope, receive, send, meta, common, self._shape, tail=_tail)
+
+    def _shape(self, error: PolyhostError) -> Tuple[int, bytes, List[Header]]:
+        """An error for DRUM's clients and for OpenAI's: each reads a key of its own."""
+        _, _, headers = drum.error_body(error, "")
+        status = self._status(error)
+        text = error.message if isinstance(error, GuestStatus) else f"ERROR: {error.message}"
+        fallback = "invalid_request_error" if status < 500 else "server_error"
+        told = error_object(error.message, _KINDS.get(status, fallback))
+        if status == 500 or isinstance(error, GuestStatus):
+            headers.append(NO_RETRY)
+        return status, drum.dump({"message": text, "error": told}), headers
+
+    def _status(self, error: PolyhostError) -> int:
+        if isinstance(error, WrongEndpoint):
+            return 404
+        if isinstance(error, UnsupportedContentType):
+            return 500 if self._settings.drum else 415
+        status = status_of(error)
+        return 400 if isinstance(error, InvalidInput) and status == 422 else status
+
+    # Lists
+
+    async def _list_v1(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._tell(scope, receive, send, [self._pool.name])
+
+    async def _list(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._tell(scope, receive, send, [_entry(self._pool)])
+
+    async def _tell(
+        self, scope: Scope, receive: Receive, send: Send, models: Sequence[object]
+    ) -> None:
+        """OpenAI's list beside another protocol's ``models``; clients ignore what they don't know."""
+        if not has_chat(self._pool):
+            await _respond_list(scope, send, [], models)
+            return
+        names = [] if self._settings.drum else [self._pool.name]
+        request = Request("models", "chat", options={"models": list(models), "names": names})
+        common = drum.common_headers(scope)
+        meta = dumps(request.to_wire())
+        await self._forward(scope, receive, send, meta, common, self._shape, retry=True)
+
+
+def has_chat(pool: Served) -> bool:
+    """Whether a model is listed as one that can be talked to."""
+    info = pool.info
+    chats = info is not None and "chat" in info.hooks
+    return chats or pool.model.spec.target.type is TargetType.TEXT_GENERATION
+
+
+def model_lists(pools: Sequence[Served], settings: ServerSettings, prefix: str) -> List[Endpoint]:
+    """The lists at the root of a server of many models: its own names."""
+
+    def data() -> List[Dict[str, Any]]:
+        own = {"object": "model", "created": 0, "owned_by": "polyhost"}
+        return [{"id": pool.name, **own} for pool in pools if has_chat(pool)]
+
+    async def list_v1(scope: Scope, receive: Receive, send: Send) -> None:
+        await _respond_list(scope, send, data(), [pool.name for pool in pools])
+
+    async def list_all(scope: Scope, receive: Receive, send: Send) -> None:
+        await _respond_list(scope, send, data(), [_entry(pool) for pool in pools])
+
+    found = [
+        Endpoint("GET", f"{prefix}/v1/models", list_v1, "The models there are"),
+        Endpoint("GET", f"{prefix}/models", list_all, "The models there are"),
+    ]
+    return guarded(found, settings)
+
+
+def _entry(pool: Served) -> Dict[str, str]:
+    return {"modelName": pool.name, "modelUrl": str(pool.model.spec.code_dir)}
+
+
+async def _respond_list(
+    scope: Scope, send: Send, data: Sequence[object], models: Sequence[object]
+) -> None:
+    body = drum.dump({"object": "list", "data": list(data), "models": list(models)})
+    await respond(send, 200, drum.JSON, body, drum.common_headers(scope))
+
+
+def _tail(error: PolyhostError) -> bytes:
+    return error_event(error.message)
+
+
+_CHAT_OPERATION: Dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "model": {"type": "string"},
+                        "messages": {"type": "array", "items": {"type": "object"}},
+                    },
+                }
+            }
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "a completion, or its chunks as server-sent events",
+            "content": {
+                "application/json": {"schema": {"type": "object"}},
+                "text/event-stream": {"schema": {"type": "string"}},
+            },
+        },
+        "400": {"description": "the body is no JSON object with messages"},
+        "404": {"description": "the model has no chat hook"},
+        "500": {"description": "the model's own code failed: `error` says where"},
+        "503": {"description": "the model is not ready"},
+        "504": {"description": "the model's deadline passed"},
+    },
+}
