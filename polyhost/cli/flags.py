@@ -223,6 +223,11 @@ FLAGS = (
         options=SWITCH,
     ),
     Flag(("--strict-rows",), "a row count that differs is an error", options=SWITCH),
+    Flag(
+        ("--positive-first",),
+        "read unlabelled binary predictions as DRUM does: the positive class first",
+        options=SWITCH,
+    ),
     Flag(("--verbose",), "say more", options=SWITCH),
     Flag(
         ("--logging-level",),
@@ -306,7 +311,6 @@ FLAGS = (
         ("--allow-dr-api-access",),
         "let the model's code call DataRobot",
         env="ALLOW_DR_API_ACCESS_FOR_ALL_CUSTOM_MODELS",
-        later=True,
         options=SWITCH,
     ),
     Flag(

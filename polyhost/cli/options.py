@@ -101,6 +101,10 @@ def export_settings(options: argparse.Namespace) -> None:
     for dest in ("user_secrets_mount_path", "user_secrets_prefix"):
         if getattr(options, dest, None):
             os.environ[dest.upper()] = getattr(options, dest)
+    if getattr(options, "allow_dr_api_access", False):  # read by DataRobot's client when first used
+        endpoint = options.webserver.rstrip("/")
+        os.environ["DATAROBOT_ENDPOINT"] = f"{endpoint.removesuffix('/api/v2')}/api/v2"
+        os.environ["DATAROBOT_API_TOKEN"] = options.api_token
     if getattr(options, "runtime_params_file", None):
         from polyhost.parameter_file import export_file
 
@@ -122,6 +126,30 @@ def monitoring(options: argparse.Namespace) -> dict[str, Any] | None:
     }
 
 
+def invocation(options: argparse.Namespace) -> dict[str, Any]:
+    """The command as DRUM tells it to predictors that configure themselves by it."""
+    said: dict[str, Any] = {"allow_dr_api_access": bool(getattr(options, "allow_dr_api_access", 0))}
+    if hasattr(options, "address") and options.address:
+        host, _, port = options.address.rpartition(":")
+        told = {
+            "host": host or options.address,
+            "port": int(port) if host and port.isdigit() else None,
+            "show_perf": options.show_perf,
+            "processes": options.max_workers,
+            "deployment_config": options.deployment_config,
+        }
+    else:
+        told = {
+            "input_filename": getattr(options, "input", None),
+            "output_filename": getattr(options, "output", None),
+            "sparse_column_file": getattr(options, "sparse_column_file", None),
+            "query_params": getattr(options, "query", None),
+            "content_type": getattr(options, "content_type", None),
+        }
+    plain = (str, int, bool, type(None))
+    return said | {key: v if isinstance(v, plain) else str(v) for key, v in told.items()}
+
+
 def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
     """The spec of the one model that the options name; ``extra`` joins its options."""
     from polyhost.resolve import spec_of
@@ -132,7 +160,9 @@ def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
         language=options.language,
         options={
             "strict_rows": options.strict_rows,
+            "positive_first": getattr(options, "positive_first", False),
             "monitoring": monitoring(options),
+            "invocation": invocation(options),
             **extra,
         },
     )

@@ -17,7 +17,7 @@ from polyhost.cli.options import (
 )
 from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError, SettingsError
-from polyhost.settings import HostedModel, ServerSettings, Source
+from polyhost.settings import HostedModel, Limits, ServerSettings, Source
 
 DEFAULT_PORT = 5000
 
@@ -88,9 +88,22 @@ def _hosted(options: argparse.Namespace) -> HostedModel:
     return HostedModel(
         name=options.code_dir.name or "model",
         spec=model_spec(options),
-        workers=max(1, options.max_workers),
+        workers=max(1, int(_steering("CUSTOM_MODEL_WORKERS") or options.max_workers)),
+        limits=Limits(deadline=_steering("DRUM_CLIENT_REQUEST_TIMEOUT") or None),
         own_environment=True,
     )
+
+
+def _steering(name: str) -> float:
+    """A runtime parameter that is meant for the server; 0 when it is not set, or not above 0."""
+    from polyhost.runtime_parameters import RuntimeParameterException, RuntimeParameters
+
+    if not RuntimeParameters.has(name):
+        return 0.0
+    try:
+        return max(0.0, float(RuntimeParameters.get(name) or 0))
+    except (RuntimeParameterException, TypeError, ValueError) as error:
+        raise SettingsError(f"the runtime parameter {name} is no number: {error}") from error
 
 
 def _check_deployment_config(path: Path) -> None:

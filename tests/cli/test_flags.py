@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from polyhost.cli.flags import FLAGS, with_environment
 from polyhost.cli.main import build_parser, parse
-from polyhost.cli.options import target_settings
-from polyhost.cli.server import split_address
+from polyhost.cli.options import export_settings, target_settings
+from polyhost.cli.server import server_settings, split_address
 from polyhost.errors import SettingsError
 from polyhost.settings import Setting, Source, TargetSettings
 
@@ -84,3 +86,39 @@ def test_no_two_flags_share_a_name_or_a_variable():
     variables = [flag.env for flag in FLAGS if flag.env]
     assert len(names) == len(set(names))
     assert len(variables) == len(set(variables))
+
+
+@pytest.fixture
+def server_options(tmp_path, monkeypatch):
+    """Parsed options of a server of a small model; variables set here end with the test."""
+    (tmp_path / "custom.py").write_text("", encoding="utf-8")
+    words = ["server", "--code-dir", str(tmp_path), "--address", "x", "--target-type", "regression"]
+    monkeypatch.setenv("DATAROBOT_ENDPOINT", "")
+    monkeypatch.setenv("DATAROBOT_API_TOKEN", "")
+    return lambda *flags: parse(build_parser(), [*words, *flags], {})
+
+
+def test_runtime_parameters_steer_the_server(server_options, monkeypatch):
+    (model,) = server_settings(server_options("--max-workers", "2")).models
+    assert (model.workers, model.limits.deadline) == (2, None)
+    for name, value in (("CUSTOM_MODEL_WORKERS", 3), ("DRUM_CLIENT_REQUEST_TIMEOUT", 7)):
+        text = f'{{"type": "numeric", "payload": {value}}}'
+        monkeypatch.setenv(f"MLOPS_RUNTIME_PARAM_{name}", text)
+    (model,) = server_settings(server_options("--max-workers", "2")).models
+    assert (model.workers, model.limits.deadline) == (3, 7)
+    monkeypatch.setenv("MLOPS_RUNTIME_PARAM_CUSTOM_MODEL_WORKERS", "three")
+    with pytest.raises(SettingsError, match="CUSTOM_MODEL_WORKERS is no number"):
+        server_settings(server_options())
+
+
+@pytest.mark.parametrize("address", ["https://dr.example", "https://dr.example/api/v2/"])
+def test_the_clients_variables_are_set_for_models_that_may_call_datarobot(server_options, address):
+    flags = ["--allow-dr-api-access", "--webserver", address, "--api-token", "t"]
+    export_settings(server_options(*flags))
+    assert os.environ["DATAROBOT_ENDPOINT"] == "https://dr.example/api/v2"
+    assert os.environ["DATAROBOT_API_TOKEN"] == "t"
+
+
+def test_positive_first_reaches_the_model(server_options):
+    (model,) = server_settings(server_options("--positive-first")).models
+    assert model.spec.options["positive_first"] is True
