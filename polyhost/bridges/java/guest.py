@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, FrozenSet, List, Optional, Tuple, Union
+from typing import Any, FrozenSet, Optional, Union
 
-from polyhost.bridges.java import builtin, jvm, reading, stacks, tables
+from polyhost.bridges.java import artifacts, builtin, jvm, reading, stacks, tables
 from polyhost.bridges.java.failures import translate
 from polyhost.bridges.java.jvm import java_bytes, java_class, java_path, java_texts
+from polyhost.bridges.java.requests import reply_of, request_of
 from polyhost.errors import InvalidInput, InvalidOutput, UnsupportedContentType
 from polyhost.formats import arrow
 from polyhost.payload import Payload, Table
@@ -22,7 +23,6 @@ _METHODS = {
     "post_process": "postProcess",
 }
 _SEES_ROWS = frozenset(("transform", "score"))
-_LIBRARIES = "lib/*.jar"
 
 
 class JavaGuest:
@@ -37,13 +37,14 @@ class JavaGuest:
         self._thrown = java_class("java.lang.Throwable")
         self._table = java_class("io.polyhost.Table")
         self._target = _java_target(spec.target)
-        self._loader = java_class("io.polyhost.load.ModelLoader")(_jars(spec))
+        self._loader = artifacts.class_loader(spec)
+        self._artifact = artifacts.choose(spec.artifacts)
         self._hooks = self._guarded("load", self._make_hooks)
         self.hooks: FrozenSet[str] = frozenset(
             map(str, self._hooks.defined()) if self._hooks is not None else ()
         )
         self.traits = Traits(
-            one_artifact=not _all_jars(spec.artifacts),
+            one_artifact=self._artifact is None,
             threads=0 if self._hooks is None else 1,
             artifact_optional=True,
         )
@@ -79,7 +80,7 @@ class JavaGuest:
         if artifact is None:
             return
         spec = self._spec
-        path = spec.code_dir / artifact
+        path = spec.code_dir / (self._artifact or artifact)
         self._builtin = self._guarded(
             "load", builtin.load, path, self._loader, spec.target, spec.options
         )
@@ -160,17 +161,8 @@ class JavaGuest:
 
     def unstructured(self, data: Union[str, bytes], context: HookContext) -> Reply:
         """Call ``score_unstructured``."""
-        payload = context.payload
-        is_text = isinstance(data, str)
-        request = java_class("io.polyhost.Request")(
-            data if is_text else None,
-            None if is_text else java_bytes(data),
-            payload.mimetype or None,
-            payload.charset,
-            _pairs(payload.query),
-            _pairs(tuple((payload.headers or {}).items())),
-        )
-        return _reply(self._guarded("score_unstructured", self._hooks.scoreUnstructured, request))
+        request = request_of(data, context.payload)
+        return reply_of(self._guarded("score_unstructured", self._hooks.scoreUnstructured, request))
 
     def interrupt(self) -> bool:
         """False: a running Java call cannot be stopped."""
@@ -186,39 +178,5 @@ class JavaGuest:
         self._loader.close()
 
 
-def _jars(spec: ModelSpec) -> Any:
-    """The class path of the model: its libraries, its jars, and ``custom.jar``."""
-    custom = (spec.custom_file,) if spec.custom_file else ()
-    own = [p for p in (*custom, *spec.artifacts) if p.suffix.lower() == ".jar"]
-    found = java_class("java.util.ArrayList")()
-    for jar in (*own, *sorted(spec.code_dir.glob(_LIBRARIES))):
-        found.add(java_path(spec.code_dir / jar))
-    return found
-
-
-def _all_jars(artifacts: Tuple[Path, ...]) -> bool:
-    """Jars are loaded together: a model and what it needs."""
-    return bool(artifacts) and all(path.suffix.lower() == ".jar" for path in artifacts)
-
-
 def _java_target(target: Target) -> Any:
     return java_class("io.polyhost.Target")(target.type.value, java_texts(list(target.labels)))
-
-
-def _pairs(pairs: Tuple[Tuple[str, str], ...]) -> Any:
-    flat: List[str] = [text for pair in pairs for text in pair]
-    return java_texts(flat)
-
-
-def _reply(reply: Any) -> Reply:
-    text, data = reply.text(), reply.bytes()
-    body: Union[str, bytes, None] = None
-    if text is not None:
-        body = str(text)
-    elif data is not None:
-        body = bytes(memoryview(data))
-    return Reply(body, _text(reply.mimetype()), _text(reply.charset()))
-
-
-def _text(value: Any) -> Optional[str]:
-    return None if value is None else str(value)
