@@ -13,6 +13,7 @@ from pathlib import Path
 
 import bodies
 import environments
+from servers import free_port
 
 APPS = Path(__file__).resolve().parent / "apps"
 POSITIVE, NEGATIVE = "yes", "no"
@@ -96,7 +97,7 @@ def mlserver(folder: Path, port: int) -> Start:
         "implementation": "mlserver_sklearn.SKLearnModel",
         "parameters": {"uri": str(folder / "model.pkl")},
     }
-    ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
+    ports = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port()}
     settings = {"host": "127.0.0.1", "debug": False, **ports}
     (home / "model-settings.json").write_text(json.dumps(model))
     (home / "settings.json").write_text(json.dumps(settings))

@@ -13,6 +13,7 @@ import argparse
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -45,6 +46,7 @@ def main() -> int:
         found = f"unknown: {', '.join(unknown)}" if unknown else "wrk is not installed"
         print(f"{found}; expected parts of {PARTS} and peers of {tuple(PEERS)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every server is ended, too
     names = present(options.peers.split(","))
     began = time.monotonic()
     print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}, ", end="")

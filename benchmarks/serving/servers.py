@@ -47,7 +47,7 @@ class StartFailed(Exception):
 
 
 def free_port() -> int:
-    """A port of which the two after it are most likely free, too."""
+    """A port that nobody listens at now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -90,7 +90,7 @@ def _await_answer(
     status, reply = 0, b""
     while time.perf_counter() - began < START_LIMIT:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            status, reply = post(port, path, body)
+            status, reply = post(port, path, body, timeout=3)
             if status == 200:
                 return
         if process.poll() is not None:
