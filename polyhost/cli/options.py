@@ -135,7 +135,7 @@ def invocation(options: argparse.Namespace) -> dict[str, Any]:
             "host": host or options.address,
             "port": int(port) if host and port.isdigit() else None,
             "show_perf": options.show_perf,
-            "processes": options.max_workers,
+            "processes": options.max_workers or None,
             "deployment_config": options.deployment_config,
         }
     else:
