@@ -15,6 +15,7 @@ from polyhost.worker.nursery import Nursery
 from polyhost.worker.orphans import MARK, Orphans
 from polyhost.worker.pool import Output, Pool, Watcher
 from polyhost.worker.spool import Budget
+from polyhost.worker.user import WorkerUser
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Host:
         adopt: bool = True,
         observe: Callable[[HostedModel], ModelObserver] = lambda model: NOBODY,
         limits: HostLimits = NO_LIMITS,
+        worker_user: Optional[WorkerUser] = None,
     ) -> None:
         adopts = adopt and linux.become_subreaper()
         self._orphans = Orphans() if adopts else None
@@ -53,6 +55,7 @@ class Host:
         self._weighed = 0.0
         mark = {MARK: self._orphans.mark} if self._orphans is not None else None
         self._nursery = Nursery(warm=warm, mark=mark)
+        self._nursery.confiner.user = worker_user
         self._on_output = on_output
         self._observe = observe
         self.watcher: Optional[Watcher] = None

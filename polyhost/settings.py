@@ -210,7 +210,8 @@ class ServerSettings:
     ``failure``: what kept the model from being prepared, for the error server to tell.
     ``fronts``: processes that serve clients. ``grace``: seconds that accepted requests may still
     take once the server was told to stop. ``desired``: the file that holds what was deployed over
-    the admin API; None keeps nothing.
+    the admin API; None keeps nothing. ``worker_user``: the account that workers run under; None is
+    ours.
     """
 
     address_host: str = "127.0.0.1"
@@ -236,6 +237,7 @@ class ServerSettings:
     grace: float = 30.0
     store: StoreSettings = StoreSettings()
     desired: Optional[Path] = None
+    worker_user: Optional[str] = None
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:

@@ -173,5 +173,6 @@ def _settings(
         grace=values["grace"].value,
         store=StoreSettings(values["store.path"].value, values["store.quota"].value),
         desired=values["store.desired"].value,
+        worker_user=values["worker_user"].value,
         sources={**sources, "address_host": values["host"].source},
     )

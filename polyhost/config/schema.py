@@ -288,6 +288,12 @@ SCHEMA = Section(
             False,
             flag="--access-log",
         ),
+        Field(
+            "worker_user",
+            kinds.WORD,
+            "account that workers run under, when started as root",
+            flag="--worker-user",
+        ),
         Field("verbose", kinds.SWITCH, "say more", False, flag="--verbose"),
         Field(
             "show_stacktrace",

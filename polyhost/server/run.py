@@ -29,6 +29,7 @@ from polyhost.server.reloader import Reloader
 from polyhost.server.tracing import open_tracing
 from polyhost.settings import ServerSettings
 from polyhost.worker.pool import State
+from polyhost.worker.user import check_user, find_user
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def serve(
     ``reload`` reads the configuration again: on SIGHUP, and when the file ``watched`` changes.
     """
     check_exposure(settings)
+    check_user(settings)
     sock = _bind(settings)
     if settings.fronts < 2:
         return int(runner()(_serve(settings, sock, reload, watched)))
@@ -90,7 +92,10 @@ async def _serve(
     tracing = open_tracing(os.environ)
     watch = Observation(marks_output=as_json, access=settings.access_log, tracing=tracing)
     host = Host(
-        GuestOutput(named=not settings.drum, json=as_json), observe=watch.of, limits=settings.limits
+        GuestOutput(named=not settings.drum, json=as_json),
+        observe=watch.of,
+        limits=settings.limits,
+        worker_user=find_user(settings),
     )
     fronts = Fronts(host, forker) if forker is not None else None
     if fronts is not None:

@@ -1,7 +1,7 @@
 """A warm parent: one thread, costly imports done, workers forked from it in milliseconds.
 
 The host talks to it over a sequenced-packet socket: one JSON command a packet, with descriptors.
-``{"cmd": "fork", "spec": ..., "env": {...}}`` with four descriptors (data, control, stdout,
+``{"cmd": "fork", "spec": ..., "env": {...}, "birth": {...}}`` with four descriptors (data, control, stdout,
 stderr) answers ``{"pid": N}`` or ``{"refused": REASON}``; the host then spawns instead. A worker
 is forked twice over, so that it becomes the host's own child and the host alone waits for it.
 """
@@ -20,7 +20,7 @@ import time
 import traceback
 from typing import Any, Dict, List, Sequence, Set, Tuple
 
-from polyhost.worker import linux
+from polyhost.worker import confinement, linux
 
 MAX_COMMAND = 1 << 20
 
@@ -74,6 +74,8 @@ def _receive(sock: socket.socket) -> Tuple[Any, List[int]]:
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    for descriptor in fds:
+        os.set_inheritable(descriptor, False)  # what guest code starts is not to have them
     return (json.loads(data) if data else None), list(fds)
 
 
@@ -137,7 +139,7 @@ def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:
             if time.monotonic() > limit:
                 os._exit(71)
             time.sleep(0.0002)
-        enter(command["env"], fds[2], fds[3])
+        enter(command["env"], fds[2], fds[3], command.get("birth") or {})
         from polyhost.worker.main import main as worker_main
 
         worker_main(fds[0], fds[1])
@@ -147,9 +149,10 @@ def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:
         os._exit(70)
 
 
-def enter(env: Dict[str, str], stdout: int, stderr: int) -> None:
-    """Make this process a worker's: own group, death signal, environment, standard streams."""
+def enter(env: Dict[str, str], stdout: int, stderr: int, birth: Dict[str, Any]) -> None:
+    """Make this process a worker's: own group and user, death signal, environment, streams."""
     os.setpgid(0, 0)
+    confinement.begin(birth)
     linux.die_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
@@ -166,10 +169,10 @@ def enter(env: Dict[str, str], stdout: int, stderr: int) -> None:
 
 def _give_threads_back(env: Dict[str, str]) -> None:
     """The parent ran its linear algebra on one thread so that it could be forked."""
-    if "OPENBLAS_NUM_THREADS" in env or "OMP_NUM_THREADS" in env:
-        return
     try:
         import threadpoolctl  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         return
-    threadpoolctl.threadpool_limits(limits=len(os.sched_getaffinity(0)))
+    asked = env.get("OMP_NUM_THREADS") or env.get("OPENBLAS_NUM_THREADS") or ""
+    cores = len(os.sched_getaffinity(0))
+    threadpoolctl.threadpool_limits(limits=int(asked) if asked.isdecimal() else cores)

@@ -9,7 +9,9 @@ import sys
 from typing import List, Tuple
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 
 
 def _prctl(option: int, value: int) -> bool:
@@ -27,6 +29,16 @@ def die_with_parent() -> bool:
 def become_subreaper() -> bool:
     """Adopt what descendants leave behind, so that it can be found and reaped."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def forbid_new_privileges() -> bool:
+    """Let no program that this process starts have more rights than it has (sudo, su)."""
+    return _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def own_files_again() -> bool:
+    """Give a process that changed its user its own files in /proc back (/dev/stdout is one)."""
+    return _prctl(_PR_SET_DUMPABLE, 1)
 
 
 def thread_count(pid: int = 0) -> int:

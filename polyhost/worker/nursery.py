@@ -9,10 +9,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from typing import Any, Dict, List, Mapping, Optional, Set
 
 from polyhost.bridges import bridge_for
 from polyhost.predictor import ModelSpec
+from polyhost.worker.confinement import Confiner
+from polyhost.worker.environment import worker_environment
 from polyhost.worker.forkserver import MAX_COMMAND, WARM_ENVIRONMENT
 from polyhost.worker.messages import spec_to_wire
 from polyhost.worker.process import BOOT, Sockets, spawn
@@ -32,6 +35,7 @@ PRELOAD = [
     "polyhost.worker.loop",
 ]
 """What every worker of ours imports: done once, in the warm parent."""
+NO_BIRTH: Mapping[str, Any] = {}
 START_LIMIT = 120.0
 FORK_LIMIT = 60.0
 
@@ -68,13 +72,15 @@ class WarmParent:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    async def fork(self, spec: ModelSpec, env: Dict[str, str], sockets: Sockets) -> Optional[int]:
+    async def fork(
+        self, spec: ModelSpec, env: Dict[str, str], sockets: Sockets, birth: Mapping[str, Any]
+    ) -> Optional[int]:
         """A worker's pid; None when this parent can't fork one, with the reason logged."""
         async with self._lock:
             try:
                 if not self._ready and not await self._wait_ready():
                     return None
-                command = {"cmd": "fork", "spec": spec_to_wire(spec), "env": env}
+                command = {"cmd": "fork", "spec": spec_to_wire(spec), "env": env, "birth": birth}
                 answer = await self._ask(command, sockets.for_worker())
             except (OSError, asyncio.TimeoutError, ValueError) as error:
                 log.warning("warm parent %s failed: %s; spawning instead", self.name, error)
@@ -125,6 +131,8 @@ class Nursery:
 
     def __init__(self, *, warm: bool = True, mark: Optional[Mapping[str, str]] = None) -> None:
         self.born: Set[int] = set()
+        self.confiner = Confiner()
+        """Makes the cells that workers are put in, and knows whose they are."""
         self._warm = warm
         self._mark = dict(mark or {})
         self._parents: Dict[str, WarmParent] = {}
@@ -143,32 +151,45 @@ class Nursery:
             return parent
         if parent is not None:
             parent.close()
-        env = {**os.environ, **bridge_environment(language), **self._mark}
+        # Whatever else we hold, no worker is to find it in /proc/self/environ.
+        extra = {**bridge_environment(language), **self._mark}
+        env = worker_environment(False, extra, tempfile.gettempdir())
         self._parents[name] = WarmParent(name, language, env)
         return self._parents[name]
 
     async def start(
-        self, spec: ModelSpec, python: Optional[str], env: Dict[str, str], sockets: Sockets
+        self,
+        spec: ModelSpec,
+        python: Optional[str],
+        env: Dict[str, str],
+        sockets: Sockets,
+        birth: Mapping[str, Any] = NO_BIRTH,
     ) -> int:
-        """A new worker's pid, over the sockets' worker ends."""
-        pid = await self._start(spec, python, {**env, **self._mark}, sockets)
+        """A new worker's pid, over the sockets' worker ends. ``birth``: that of its cell."""
+        pid = await self._start(spec, python, {**env, **self._mark}, sockets, birth)
         self.born.add(pid)
         return pid
 
     async def _start(
-        self, spec: ModelSpec, python: Optional[str], env: Dict[str, str], sockets: Sockets
+        self,
+        spec: ModelSpec,
+        python: Optional[str],
+        env: Dict[str, str],
+        sockets: Sockets,
+        birth: Mapping[str, Any],
     ) -> int:
         parent = self._parent(spec.language) if python is None else None
         if parent is not None:
-            pid = await parent.fork(spec, env, sockets)
+            pid = await parent.fork(spec, env, sockets, birth)
             if pid is not None:
                 return pid
-        return spawn(python, env, sockets)
+        return spawn(python, env, sockets, birth=birth)
 
     def close(self) -> None:
         for parent in self._parents.values():
             parent.close()
         self._parents.clear()
+        self.confiner.close()
 
 
 def bridge_environment(language: str) -> Dict[str, str]:

@@ -245,7 +245,17 @@ class Pool:
         sockets = Sockets()
         try:
             env = self._environment(temp_dir, member.device)
-            pid = await self._nursery.start(self.model.spec, self.model.python, env, sockets)
+            confiner = self._nursery.confiner
+            cell = confiner.cell(self.name, self.model.limits, env)
+            env.update(cell.variables)
+            try:
+                pid = await self._nursery.start(
+                    self.model.spec, self.model.python, env, sockets, cell.birth
+                )
+            except BaseException:
+                confiner.drop(cell)
+                raise
+            confiner.enter(cell, pid)
         except BaseException:
             sockets.close_worker_ends()
             sockets.close()
@@ -341,8 +351,10 @@ class Pool:
         was_ready, member.ready = member.ready, False
         self._members.remove(member)
         crash = worker.crash()
+        limit = self.model.limits.memory
+        if self._nursery.confiner.leave(worker.pid) and member.over is None:
+            member.over = limit
         if member.over is not None:
-            limit = self.model.limits.memory
             crash = WorkerCrashed(
                 f"the model's process was ended at {member.over} bytes of memory: its limit is "
                 f"{limit}. Raise the limit, or send fewer rows at a time.",

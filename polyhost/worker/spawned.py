@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from typing import Any, Dict
 
 from polyhost.errors import RuntimeUnavailable, to_wire
-from polyhost.worker import frames, linux
+from polyhost.worker import confinement, frames, linux
 
 
-def main(data_fd: int, control_fd: int, host: int) -> None:
+def main(data_fd: int, control_fd: int, host: int, birth: Dict[str, Any]) -> None:
     """Enter a group of its own, die with the host, and serve."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
+    confinement.begin(birth)
     linux.die_with_parent()
     if os.getppid() != host:
         sys.exit("polyhost: the host ended while its worker started")

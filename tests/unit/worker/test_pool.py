@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from polyhost.errors import ModelError, WorkerBusy, WorkerCrashed, WorkerTimeout
 from polyhost.predictor import ModelSpec
 from polyhost.settings import HostedModel, Limits
 from polyhost.target import Target, TargetType
-from polyhost.worker.nursery import Nursery
+from polyhost.worker.nursery import NO_BIRTH, Nursery
 from polyhost.worker.pool import Pool, State
 from polyhost.worker.process import Sockets
 from polyhost.worker.spool import Budget, Spool
@@ -34,7 +35,12 @@ class StrangerNursery(Nursery):
         super().__init__(warm=False)
 
     async def start(
-        self, spec: ModelSpec, python: str | None, env: dict[str, str], sockets: Sockets
+        self,
+        spec: ModelSpec,
+        python: str | None,
+        env: dict[str, str],
+        sockets: Sockets,
+        birth: Mapping[str, Any] = NO_BIRTH,
     ) -> int:
         data, control, stdout, stderr = sockets.for_worker()
         process = subprocess.Popen(

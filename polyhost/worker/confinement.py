@@ -1,0 +1,132 @@
+"""What a worker may take of the machine, and whose it is: decided before it is born.
+
+Memory: a control group where one may be made; the pool watches PSS everywhere. Processor time: a
+control group too, else it keeps to as many cores as it may have. Either way it is told how many
+threads make sense.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+from polyhost.settings import Limits
+from polyhost.worker import cgroup, linux, user
+from polyhost.worker.user import WorkerUser
+
+log = logging.getLogger(__name__)
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+CLOSING = 0.5
+"""Seconds that the last groups have to become empty."""
+
+
+@dataclass
+class Cell:
+    """The place of one worker. ``birth``: what the process that becomes it has to do first."""
+
+    birth: Dict[str, Any] = field(default_factory=dict)
+    variables: Dict[str, str] = field(default_factory=dict)
+    group: Optional[cgroup.Group] = None
+
+
+class Confiner:
+    """Makes cells for a host's workers."""
+
+    def __init__(self, account: Optional[WorkerUser] = None) -> None:
+        self.user = account
+        self._numbers = itertools.count(1)
+        self._places: Optional[Dict[str, cgroup.Place]] = None
+        self._cells: Dict[int, Cell] = {}
+        self._closing: List[cgroup.Group] = []
+
+    def cell(self, name: str, limits: Limits, env: Dict[str, str]) -> Cell:
+        """A cell for a worker of this model that is about to be started with ``env``."""
+        cell = Cell()
+        if limits.memory is not None or limits.cpus is not None:
+            cell.group = self._group(limits)
+        if limits.cpus is not None:
+            self._share(cell, name, limits.cpus, env)
+        if self.user is not None:
+            cell.birth["user"] = self.user.to_wire()
+            cell.variables.update(self.user.variables)
+            os.chown(env["TMPDIR"], self.user.uid, self.user.gid)
+        return cell
+
+    def _group(self, limits: Limits) -> cgroup.Group:
+        if self._places is None:
+            self._places = cgroup.find_places()
+            cgroup.clear_abandoned(self._places)
+        name = f"polyhost-{os.getpid()}-{next(self._numbers)}"
+        return cgroup.Group(self._places, name, limits.memory, limits.cpus)
+
+    def _share(self, cell: Cell, name: str, cpus: float, env: Dict[str, str]) -> None:
+        count = math.ceil(cpus)
+        if not set(THREADS) & set(env):
+            cell.variables.update(dict.fromkeys(THREADS, str(count)))
+        if cell.group is not None and cell.group.cpus:
+            log.info("model %s: a control group holds a worker to %g cores", name, cpus)
+            return
+        cores = sorted(os.sched_getaffinity(0))
+        first = next(self._numbers) * count
+        cell.birth["cores"] = sorted({cores[(first + i) % len(cores)] for i in range(count)})
+        log.warning(
+            "model %s: no control group may be made here, so a worker keeps to %d whole core(s), "
+            "which others may use too",
+            name,
+            len(cell.birth["cores"]),
+        )
+
+    def enter(self, cell: Cell, pid: int) -> None:
+        """Put a worker that was just born, and still waits for its model, into its cell."""
+        self._cells[pid] = cell
+        if cell.group is not None:
+            try:
+                cell.group.enter(pid)
+            except OSError as error:
+                log.warning("worker %s is in no control group: %s", pid, error)
+
+    def leave(self, pid: int) -> bool:
+        """A worker has ended; whether the kernel ended it for its memory."""
+        cell = self._cells.pop(pid, None)
+        if cell is None or cell.group is None:
+            return False
+        found = cell.group.out_of_memory
+        self._closing.append(cell.group)
+        self._close()
+        return found
+
+    def drop(self, cell: Cell) -> None:
+        """The worker was never born."""
+        if cell.group is not None:
+            self._closing.append(cell.group)
+            self._close()
+
+    def _close(self) -> None:
+        self._closing = [group for group in self._closing if not group.close()]
+
+    def close(self) -> None:
+        """Take all groups away."""
+        self._closing.extend(cell.group for cell in self._cells.values() if cell.group is not None)
+        self._cells.clear()
+        until = time.monotonic() + CLOSING
+        self._close()
+        while self._closing and time.monotonic() < until:
+            time.sleep(0.02)
+            self._close()
+
+
+def begin(birth: Dict[str, Any]) -> None:
+    """What a process that becomes a worker does first. Its parent-death signal comes after: the
+    kernel forgets it when the user changes."""
+    if birth.get("cores"):
+        os.sched_setaffinity(0, birth["cores"])
+    if birth.get("user"):
+        user.become(birth["user"])
+    elif birth.get("settled"):  # born as that user
+        linux.forbid_new_privileges()
