@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 from polyhost.cli import docker
@@ -20,6 +18,8 @@ from polyhost.errors import PolyhostError, SettingsError
 from polyhost.settings import HostedModel, Limits, ServerSettings, Source
 
 DEFAULT_PORT = 5000
+REQUEST_TIMEOUT = 600.0
+"""Seconds that a request may run unless DRUM_CLIENT_REQUEST_TIMEOUT says otherwise; 0 is no limit."""
 
 
 def add_to(commands: Any) -> None:
@@ -36,8 +36,6 @@ def run(options: argparse.Namespace) -> int:
     refuse_later(options, flags_of("server"))
     if options.docker:
         return docker.run(options, flags_of("server"))
-    if options.deployment_config:
-        _check_deployment_config(options.deployment_config)
     settings = server_settings(options)
     from polyhost.server.run import serve
 
@@ -85,36 +83,29 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
 
 def _hosted(options: argparse.Namespace) -> HostedModel:
     export_settings(options)
+    if options.deployment_config:
+        from polyhost.codecs import deployment
+
+        deployment.load(str(options.deployment_config))
     return HostedModel(
         name=options.code_dir.name or "model",
         spec=model_spec(options),
         workers=max(1, int(_steering("CUSTOM_MODEL_WORKERS") or options.max_workers)),
-        limits=Limits(deadline=_steering("DRUM_CLIENT_REQUEST_TIMEOUT") or None),
+        limits=Limits(deadline=_steering("DRUM_CLIENT_REQUEST_TIMEOUT", REQUEST_TIMEOUT) or None),
         own_environment=True,
     )
 
 
-def _steering(name: str) -> float:
-    """A runtime parameter that is meant for the server; 0 when it is not set, or not above 0."""
+def _steering(name: str, default: float = 0.0) -> float:
+    """A runtime parameter that is meant for the server; 0 when it is not above 0."""
     from polyhost.runtime_parameters import RuntimeParameterException, RuntimeParameters
 
     if not RuntimeParameters.has(name):
-        return 0.0
+        return default
     try:
         return max(0.0, float(RuntimeParameters.get(name) or 0))
     except (RuntimeParameterException, TypeError, ValueError) as error:
         raise SettingsError(f"the runtime parameter {name} is no number: {error}") from error
-
-
-def _check_deployment_config(path: Path) -> None:
-    try:
-        document = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise SettingsError(
-            f"the deployment config {path} is no JSON: {error}. Mend it, or leave it out."
-        ) from error
-    if not isinstance(document, dict) or not isinstance(document.get("target"), dict):
-        raise SettingsError(f"the deployment config {path} lacks the object 'target'.")
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Set
 
-from fastapi import FastAPI
-
 from polyhost import __version__
 from polyhost.host import Host
 from polyhost.server.auth import guarded
@@ -26,7 +24,8 @@ class Front:
         self._prefix = prefix
         self._routes: Dict[str, Dict[str, Handler]] = {}
         self._below: Dict[str, Handler] = {}
-        self._documents = _documents([], prefix)
+        self._endpoints: List[Endpoint] = []
+        self._made: Optional[Any] = None
         self._document_paths = {f"{prefix}{path}" for path in ("/docs", "/redoc", "/openapi.json")}
 
     def use(self, endpoints: List[Endpoint]) -> None:
@@ -35,7 +34,8 @@ class Front:
         for endpoint in endpoints:
             for path in endpoint.paths:
                 routes.setdefault(path, {})[endpoint.method] = endpoint.handler
-        self._documents = _documents(endpoints, self._prefix)
+        self._endpoints = endpoints
+        self._made = None
         self._routes = routes
 
     def mount(self, path: str, handler: Handler) -> None:
@@ -44,7 +44,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._documents(scope, receive, send)
+            await self._documents()(scope, receive, send)
             return
         methods = self._routes.get(scope["path"])
         if methods is not None:
@@ -53,6 +53,12 @@ class Front:
                 await handler(scope, receive, send)
                 return
         await self._other(scope, receive, send, methods)
+
+    def _documents(self) -> Any:
+        """The documents of the routes as they are now, made when somebody asks."""
+        if self._made is None:
+            self._made = _documents(self._endpoints, self._prefix)
+        return self._made
 
     async def _other(
         self, scope: Scope, receive: Receive, send: Send, methods: Optional[Dict[str, Handler]]
@@ -68,7 +74,7 @@ class Front:
             below = next(below for below in self._below if path.startswith(below))
             await self._below[below](scope, receive, send)
         elif path in self._document_paths and method in ("GET", "HEAD"):
-            await self._documents(scope, receive, send)
+            await self._documents()(scope, receive, send)
         else:
             await respond(send, 404, HTML, _page("404 Not Found"), drum.common_headers(scope))
 
@@ -96,6 +102,9 @@ def build(host: Host, settings: ServerSettings, observation: Optional[Observatio
     host.on_sweep.append(watcher.sweep)
     watch = observation or Observation()
     front = Front(settings.url_prefix)
+    if settings.drum:
+        for path in drum.BACKENDS:
+            front.mount(f"{settings.url_prefix}{path}", drum.no_backend)
 
     def refresh() -> None:
         front.use(_endpoints(host, settings, watch, watcher))
@@ -156,8 +165,10 @@ def _host_probes(host: Host, prefix: str) -> List[Endpoint]:
     ]
 
 
-def _documents(endpoints: List[Endpoint], prefix: str) -> FastAPI:
+def _documents(endpoints: List[Endpoint], prefix: str) -> Any:
     """A FastAPI app that holds no route of ours, only the OpenAPI document of all of them."""
+    from fastapi import FastAPI  # a quarter of the time to start; most servers never need it
+
     app = FastAPI(
         title="polyhost",
         version=__version__,

@@ -12,14 +12,15 @@ import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from polyhost.deployment import Deployment, Reload
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host import Host
 from polyhost.server.admin import Admin
-from polyhost.server.app import Front, build, build_error
+from polyhost.server.app import build, build_error
 from polyhost.server.auth import admin_only, check_exposure
+from polyhost.server.extension import extended
 from polyhost.server.front_process import serve_front
 from polyhost.server.fronts import Forker, Fronts, fork_fronts
 from polyhost.server.listen import BACKLOG, listen, runner
@@ -149,15 +150,16 @@ async def _run(
             await asyncio.sleep(0)  # every pool exists, loading, before the first request
     if stop.is_set():
         return 0
-    if failure is not None and not settings.with_error_server:
-        _report(failure, settings)
-        return 1
+    app: Any = None
     if failure is None:
-        app = build(host, settings, watch)
-        if settings.admin.enabled:
-            admin = Admin(host, deployment, settings.url_prefix)
-            app.mount(admin.path, admin_only(admin, settings, admin.path))
-    else:
+        try:
+            app = _app(settings, host, deployment, watch)
+        except PolyhostError as error:
+            failure = error
+    if failure is not None:
+        if not settings.with_error_server:
+            _report(failure, settings)
+            return 1
         app = build_error(replace(settings, failure=failure))
     if fronts is None:
         await listen(app, settings, sock, stop)
@@ -169,8 +171,19 @@ async def _run(
     return 0
 
 
+def _app(settings: ServerSettings, host: Host, deployment: Deployment, watch: Observation) -> Any:
+    """The application, behind what the one model of a ``polyhost server`` adds to it."""
+    app = build(host, settings, watch)
+    if settings.admin.enabled:
+        admin = Admin(host, deployment, settings.url_prefix)
+        app.mount(admin.path, admin_only(admin, settings, admin.path))
+    if settings.drum and settings.models:
+        return extended(app, settings.models[0].spec.code_dir, settings.url_prefix)
+    return app
+
+
 async def _listen_behind(
-    fronts: Fronts, app: Front, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
+    fronts: Fronts, app: Any, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
 ) -> None:
     """Answer what fronts pass on, until they have answered everything."""
     ended = asyncio.Event()

@@ -321,6 +321,18 @@ def error_endpoints(prefix: str, failure: Optional[PolyhostError]) -> List[Endpo
     ]
 
 
+BACKENDS = ("/directAccess/", "/nim/")
+"""Below these DRUM hands requests on to a model server that runs beside it; here is none."""
+
+
+async def no_backend(scope: Scope, receive: Receive, send: Send) -> None:
+    """Tell that there is no model server to hand the request on to."""
+    text = "this model has no model server behind it that could be accessed directly."
+    known = scope["method"] in ("GET", "HEAD", "POST", "PUT")
+    body = dump({"message": f"ERROR: {text}"})
+    await respond(send, 400 if known else 405, JSON, body, common_headers(scope))
+
+
 _ERRORS = {
     "422": {"description": "the body cannot be used: `message` says why"},
     "500": {"description": "the model's own code failed: `message` says where"},
