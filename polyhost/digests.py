@@ -47,7 +47,9 @@ def check(spec: ModelSpec, digests: Mapping[str, str]) -> None:
 
 def _loaded(spec: ModelSpec) -> List[str]:
     paths = [*spec.artifacts, *([spec.custom_file] if spec.custom_file else [])]
-    return [os.path.normpath(os.path.relpath(spec.code_dir / path, spec.code_dir)) for path in paths]
+    return [
+        os.path.normpath(os.path.relpath(spec.code_dir / path, spec.code_dir)) for path in paths
+    ]
 
 
 def _check_file(code_dir: Path, name: str, expected: str) -> None:

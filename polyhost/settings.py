@@ -19,6 +19,10 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a model may be called: a part of an address and of a path, and neither's syntax."""
 
 
+OWN_ENVIRONMENT = "uv"
+"""What is asked for as a model's Python when one is to be built from its requirements."""
+
+
 class Source(str, enum.Enum):
     """Who gave a value."""
 

@@ -17,6 +17,7 @@ from polyhost.cli import (
     doctor,
     fit,
     install_drum,
+    key,
     models,
     new,
     perf_test,
@@ -47,6 +48,7 @@ COMMANDS = (
     doctor,
     reports,
     models,
+    key,
     top,
 )
 

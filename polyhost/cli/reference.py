@@ -10,6 +10,7 @@ from polyhost.cli import (
     doctor,
     fit,
     install_drum,
+    key,
     new,
     perf_test,
     push,
@@ -81,6 +82,7 @@ def page() -> str:
         "doctor": doctor.FLAGS,
         "reports": reports.FLAGS,
         "top": top.FLAGS,
+        "key": key.FLAGS,
     }
     return INTRODUCTION + "".join(
         "\n" + "\n".join(_section(name, parsers[name.split()[0]], of)) + "\n"

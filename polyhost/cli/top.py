@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from polyhost.cli.flags import SWITCH, Flag, add_flags
@@ -58,6 +59,11 @@ FLAGS = (
         options={"type": _seconds, "default": 2.0, "metavar": "SECONDS"},
     ),
     Flag(("--once",), "print one view and end", options=SWITCH),
+    Flag(
+        ("--key-file",),
+        "file that holds an API key, where the server wants one",
+        options={"type": Path, "metavar": "FILE"},
+    ),
 )
 
 
@@ -71,13 +77,14 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show views until interrupted; one, with ``--once``."""
     url = options.url.rstrip("/") + "/metrics"
-    before, since = parse(fetch(url)), time.monotonic()
+    key = options.key_file.read_text(encoding="utf-8").strip() if options.key_file else ""
+    before, since = parse(fetch(url, key)), time.monotonic()
     live = not options.once and sys.stdout.isatty()
     sys.stdout.write(HIDE_CURSOR + CLEAR if live else "")
     try:
         while True:
             time.sleep(options.interval)
-            now, at = parse(fetch(url)), time.monotonic()
+            now, at = parse(fetch(url, key)), time.monotonic()
             lines = view(now, before, at - since, url)
             show(lines, live=live)
             if options.once:
@@ -100,11 +107,14 @@ def show(lines: Sequence[str], *, live: bool) -> None:
     sys.stdout.flush()
 
 
-def fetch(url: str) -> str:
+def fetch(url: str, key: str = "") -> str:
     """The text of the metrics."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=10) as reply:
+        request = urllib.request.Request(url)
+        if key:
+            request.add_header("Authorization", f"Bearer {key}")
+        with opener.open(request, timeout=10) as reply:
             return str(reply.read().decode("utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)

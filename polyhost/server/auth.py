@@ -219,4 +219,3 @@ def _exposure(settings: ServerSettings) -> str:
             "way. Set tls.certificate and tls.key, or have a proxy before it."
         )
     return ""
-
