@@ -53,6 +53,8 @@ CASES = ((1, None, 100), (None, 0.1 * MB, 50), (None, 10 * MB, 5), (None, 50 * M
 """Rows or bytes of a request, and how many requests."""
 START_WITHIN = 600.0
 UNKNOWN, FAIL = "NA", "Fail"
+USED = "used (MB)"
+"""Of the server's processes; in a container with a limit: its use, the most of it, the limit."""
 BOUNDARY = "polyhost-perf-test"
 
 
@@ -112,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
     headings = [*("size", "samples", "iters", "min (s)", "avg (s)", "max (s)", "total (s)")]
     if options.in_server:
         headings.append("in-server avg (s)")
-    print(render([*headings, "used (MB)", "total physical (MB)"], rows))
+    print(render([*headings, USED, "total physical (MB)"], rows))
     return int(all(FAIL in row for row in rows))
 
 
@@ -178,11 +180,12 @@ def _stats(server: Server, in_server: bool) -> list[str]:
     except (OSError, ValueError, KeyError, http.client.HTTPException):
         return [UNKNOWN] * (3 if in_server else 2)
     shown = [_number(times["avg"], 3)] if in_server else []
-    if memory.get("container_limit") is not None:
+    used = _number(memory["drum_rss"], 1)
+    limit = memory.get("container_limit")
+    if limit is not None and limit < memory["total"]:  # a limit beyond it is none
         keys = ("container_used", "container_max_used", "container_limit")
         used = "/".join(_number(memory.get(key), 1) for key in keys)
-        return [*shown, used, _number(memory["total"], 1)]
-    return [*shown, _number(memory["drum_rss"], 1), _number(memory["total"], 1)]
+    return [*shown, used, _number(memory["total"], 1)]
 
 
 def _number(value: float | None, places: int) -> str:
