@@ -100,12 +100,16 @@ def server_options(tmp_path, monkeypatch):
 
 def test_runtime_parameters_steer_the_server(server_options, monkeypatch):
     (model,) = server_settings(server_options("--max-workers", "2")).models
-    assert (model.workers, model.limits.deadline) == (2, None)
+    assert (model.workers, model.limits.deadline) == (2, 600)
     for name, value in (("CUSTOM_MODEL_WORKERS", 3), ("DRUM_CLIENT_REQUEST_TIMEOUT", 7)):
         text = f'{{"type": "numeric", "payload": {value}}}'
         monkeypatch.setenv(f"MLOPS_RUNTIME_PARAM_{name}", text)
     (model,) = server_settings(server_options("--max-workers", "2")).models
     assert (model.workers, model.limits.deadline) == (3, 7)
+    text = '{"type": "numeric", "payload": 0}'
+    monkeypatch.setenv("MLOPS_RUNTIME_PARAM_DRUM_CLIENT_REQUEST_TIMEOUT", text)
+    (model,) = server_settings(server_options()).models
+    assert model.limits.deadline is None
     monkeypatch.setenv("MLOPS_RUNTIME_PARAM_CUSTOM_MODEL_WORKERS", "three")
     with pytest.raises(SettingsError, match="CUSTOM_MODEL_WORKERS is no number"):
         server_settings(server_options())
