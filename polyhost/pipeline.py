@@ -114,6 +114,8 @@ class Pipeline:
         if request.table is not None:
             check_count(request.table.rows, request.options.get("max_rows"))
             return self._guest.wrap(request.table), context
+        if request.mimetype.lower() in arrow.MIMETYPES:  # columns already, alike in every language
+            return self._guest.wrap(arrow.read(request.body)), context
         return self._guest.read(request), context
 
     def _score(self, data: Handle, context: HookContext) -> Scores:
