@@ -20,6 +20,9 @@ _JOINED = 64
 
 _SEPARATOR = "\x1f"
 
+_SPARSE = 3
+"""Where ``columns_out`` has the number of rows of what is sparse; else it ends before."""
+
 
 def to_frame(engine: Engine, table: Table) -> Held:
     """A data frame (or a sparse matrix) with the table's columns."""
@@ -119,6 +122,12 @@ def _pool(cells: Sequence[str]) -> Any:
 def to_table(api: Api, columns_out: Held) -> Table:
     """The table of what the R function ``columns_out`` made of a frame."""
     names = tuple(api.to_strings(api.get(columns_out.sexp, 0)))
+    if api.length(columns_out.sexp) > _SPARSE:
+        row, column, values = _elements(api, api.get(columns_out.sexp, 1))
+        places = (api.to_integers(row), api.to_integers(column), api.to_doubles(values))
+        return SparseTable(
+            names, int(api.to_integers(api.get(columns_out.sexp, _SPARSE))[0]), places
+        )
     row_names = api.get(columns_out.sexp, 2)
     columns = [_column(api, sexp) for sexp in _elements(api, api.get(columns_out.sexp, 1))]
     index = None if row_names == api.nil else api.to_texts(row_names)

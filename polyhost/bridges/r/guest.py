@@ -14,6 +14,7 @@ from polyhost.bridges.r.engine import LANGUAGE, Engine, Held, start
 from polyhost.bridges.r.frames import scores, to_frame, to_table
 from polyhost.errors import MissingHook, UnsupportedContentType
 from polyhost.fitting import FitJob
+from polyhost.formats import sparse
 from polyhost.payload import Payload, Table
 from polyhost.predictor import (
     ColumnInfo,
@@ -34,7 +35,6 @@ TRAITS = Traits(
     formats=("mtx",),
 )
 
-_SPARSE_TYPE = "text/mtx"
 _CSV_TYPES = ("", "text/csv", "text/plain")
 
 
@@ -182,12 +182,12 @@ class RGuest:
 
     def read(self, payload: Payload) -> Handle:
         """A CSV body as read.csv reads it; a Matrix Market body as a sparse matrix."""
-        if payload.mimetype == _SPARSE_TYPE:
+        if payload.mimetype == sparse.MIMETYPE:
             return self._read_sparse(payload)
         if payload.mimetype not in _CSV_TYPES:
             raise UnsupportedContentType(
                 f"payload format {payload.mimetype!r} is not supported by R models: expected "
-                f"text/csv or {_SPARSE_TYPE}. Define a read_input_data hook to read it.",
+                f"text/csv or {sparse.MIMETYPE}. Define a read_input_data hook to read it.",
                 mimetype=payload.mimetype,
             )
         return read_csv(self._engine, payload.body)
@@ -198,7 +198,7 @@ class RGuest:
             "read",
             "read_mtx_text",
             decode(payload.bytes()),
-            None if names is None else decode(bytes(names)).split(),
+            None if names is None else sparse.read_names(names),
         )
 
     def wrap(self, table: Table) -> Handle:

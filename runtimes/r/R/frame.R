@@ -66,8 +66,13 @@ frame_rows <- function(frame) if (length(dim(frame)) == 2L) nrow(frame)
 #' @param from the hook, for the error.
 #' @return `list(names, columns, row_names)`: a column is a double, integer or
 #'   logical vector, or `list(codes, texts)`; `row_names` is NULL when automatic.
+#'   Of a sparse matrix that `transform` returned: `list(names, list(row,
+#'   column, value), NULL, rows)`, counted from 0.
 #' @export
 columns_out <- function(frame, labels = NULL, from = "score") {
+  if (from == "transform" && inherits(frame, "sparseMatrix")) {
+    return(triplets_out(frame))
+  }
   if (!is.data.frame(frame)) {
     abort(
       "invalid_output", from, " must return a data.frame, but returned ", describe_value(frame),
@@ -79,6 +84,13 @@ columns_out <- function(frame, labels = NULL, from = "score") {
   if (length(labels)) names <- match_labels(names, labels)
   row_names <- attr(frame, "row.names")
   list(names, lapply(unclass(frame), plain_vector), if (is.character(row_names)) row_names)
+}
+
+triplets_out <- function(matrix) {
+  names <- colnames(matrix)
+  if (is.null(names)) names <- paste0("V", seq_len(ncol(matrix)))
+  for (form in c("dMatrix", "generalMatrix", "TsparseMatrix")) matrix <- methods::as(matrix, form)
+  list(enc2utf8(names), list(matrix@i, matrix@j, matrix@x), NULL, nrow(matrix))
 }
 
 describe_value <- function(value) {

@@ -18,7 +18,7 @@ model_facts.recipe <- function(model, classify) {
 #' Transform rows, by the hook where there is one
 #'
 #' @param hooks the hooks; `model` the transformer or NULL; `target` rows or NULL.
-#' @return a data.frame.
+#' @return a data.frame or a sparse matrix.
 #' @export
 transform_rows <- function(hooks, model, data, target = NULL) {
   result <- if (is.null(hooks$transform)) {
@@ -30,8 +30,7 @@ transform_rows <- function(hooks, model, data, target = NULL) {
     call_hook(hooks, "transform", if (three) values else values[1:2])
   }
   if (is.list(result) && !is.data.frame(result)) result <- without_target(result)
-  if (inherits(result, "sparseMatrix")) result <- as.data.frame(as.matrix(result))
-  if (is.data.frame(result) && !ncol(result)) {
+  if (length(dim(result)) == 2L && !ncol(result)) {
     abort("invalid_output", "transform returned no columns: expected at least one.")
   }
   result

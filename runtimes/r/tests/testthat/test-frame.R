@@ -57,3 +57,15 @@ test_that("text columns are filled from codes, typed as read.csv types them", {
   expect_identical(filled$b, c("x", NA, NA))
   expect_identical(filled$c, c(26, 2, 26))
 })
+
+test_that("a sparse matrix leaves transform as its coordinates, and score not at all", {
+  skip_if_not_installed("Matrix")
+  matrix <- Matrix::sparseMatrix(c(1, 3), c(2, 1), x = c(2.5, 4), dims = c(3, 2))
+  expect_equal(
+    columns_out(matrix, from = "transform"),
+    list(c("V1", "V2"), list(c(2L, 0L), c(0L, 1L), c(4, 2.5)), NULL, 3L)
+  )
+  colnames(matrix) <- c("a", "b c")
+  expect_equal(columns_out(matrix > 3, from = "transform")[[1]], c("a", "b c"))
+  expect_error(columns_out(matrix), class = "polyhost_error")
+})
