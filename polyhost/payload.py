@@ -226,6 +226,43 @@ def _from_series(series: Any) -> Column:
 
 
 @dataclass(frozen=True)
+class Tensors:
+    """Named arrays; the first axis of each is the rows. A single array may be called ``""``.
+
+    A guest that works on arrays gets them as they are; for any other they become a table.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+
+    def to_table(self, columns: Sequence[str] = ()) -> Table:
+        """Vectors as columns of their own, a matrix as one column each.
+
+        A single unnamed matrix takes the model's own column names where their number agrees, else
+        ``0``, ``1``, ...; the columns of a named one are ``name.0``, ``name.1``, ... ValueError
+        when an array has more than two axes, or the numbers of rows differ.
+        """
+        if len(self.arrays) == 1 and "" in self.arrays and self.arrays[""].ndim == 2:
+            matrix = self.arrays[""]
+            fits = len(columns) == matrix.shape[1]
+            names = columns if fits else [str(i) for i in range(matrix.shape[1])]
+            return Table.from_matrix(names, matrix)
+        found: List[Column] = []
+        names = []
+        for name, array in self.arrays.items():
+            if array.ndim == 1:
+                names.append(name)
+                found.append(array)
+            elif array.ndim == 2:
+                names += [f"{name}.{i}" for i in range(array.shape[1])]
+                found += list(array.T)
+            else:
+                raise ValueError(
+                    f"tensor {name!r} of shape {array.shape} is no table: expected one or two axes"
+                )
+        return Table(names, found)
+
+
+@dataclass(frozen=True)
 class Scores:
     """What a structured model answered: prediction columns, and extra output beside them."""
 

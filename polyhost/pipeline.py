@@ -10,13 +10,13 @@ import time
 from typing import Any, List, Mapping, Optional, Tuple, Union, cast
 
 from polyhost import batching, loading
-from polyhost.errors import InvalidOutput, WrongEndpoint
+from polyhost.errors import InvalidOutput, SchemaMismatch, WrongEndpoint
 from polyhost.formats import arrow
 from polyhost.formats.csv import write_table
 from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
 from polyhost.marshal import check_rows, marshal, split_extra
-from polyhost.payload import Payload, Scores, Table
+from polyhost.payload import Payload, Scores, Table, Tensors
 from polyhost.predictor import (
     ChatGuest,
     ChatReply,
@@ -27,6 +27,7 @@ from polyhost.predictor import (
     ModelInfo,
     ModelSpec,
     Reply,
+    TensorGuest,
 )
 from polyhost.reporting import Monitor, Monitoring, reporter_for
 from polyhost.target import Target, TargetType
@@ -78,7 +79,7 @@ class Pipeline:
 
     # Structured
 
-    def predict(self, request: Union[Payload, Table], /) -> Scores:
+    def predict(self, request: Union[Payload, Table, Tensors], /) -> Scores:
         """Predict one request; its row count is checked against the rows it brought."""
         if not self._target.type.is_structured:
             raise _wrong_endpoint(self._target, "predictions")
@@ -93,7 +94,8 @@ class Pipeline:
         scores = check_rows(scores, rows, strict)
         self.rows += scores.predictions.rows
         if self._monitor is not None:
-            self._monitor.predicted(request, scores, time.perf_counter() - started)
+            seen = self._as_table(request) if isinstance(request, Tensors) else request
+            self._monitor.predicted(seen, scores, time.perf_counter() - started)
         return scores
 
     def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:
@@ -102,7 +104,11 @@ class Pipeline:
             return [batching.attempt(self.predict, table) for table in tables]
         return batching.predict_tables(self.predict, tables)
 
-    def _read(self, request: Union[Payload, Table]) -> Tuple[Handle, HookContext]:
+    def _read(self, request: Union[Payload, Table, Tensors]) -> Tuple[Handle, HookContext]:
+        if isinstance(request, Tensors):
+            if isinstance(self._guest, TensorGuest):
+                return self._guest.wrap_tensors(request), self._no_request
+            request = self._as_table(request)
         if isinstance(request, Table):
             context = self._no_request
             if "read_input_data" in self._hooks:  # it reads bytes: the table as it would be sent
@@ -117,6 +123,16 @@ class Pipeline:
         if request.mimetype.lower() in arrow.MIMETYPES:  # columns already, alike in every language
             return self._guest.wrap(arrow.read(request.body)), context
         return self._guest.read(request), context
+
+    def _as_table(self, tensors: Tensors) -> Table:
+        """The fallback for guests that take no arrays."""
+        try:
+            return tensors.to_table([column.name for column in self.info.guest.columns])
+        except ValueError as error:
+            raise SchemaMismatch(
+                f"these tensors cannot be rows: {error}. Send vectors or matrices of equal length.",
+                found={name: list(array.shape) for name, array in tensors.arrays.items()},
+            ) from None
 
     def _score(self, data: Handle, context: HookContext) -> Scores:
         guest = self._guest

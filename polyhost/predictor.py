@@ -10,9 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Protocol, Tuple, Union
+from typing import (
+    Any,
+    FrozenSet,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Protocol,
+    Tuple,
+    Union,
+    runtime_checkable,
+)
 
-from polyhost.payload import Payload, Scores, Table
+from polyhost.payload import Payload, Scores, Table, Tensors
 from polyhost.target import Target
 
 Handle = Any
@@ -239,13 +250,22 @@ class ModelInfo:
     formats: Tuple[str, ...] = ()
 
 
+@runtime_checkable
+class TensorGuest(Protocol):
+    """What a guest that works on arrays has beside; others are given a table of them."""
+
+    def wrap_tensors(self, tensors: Tensors) -> Handle:
+        """Named arrays as this language's own."""
+        ...
+
+
 class Predictor(Protocol):
     """A loaded model. Not thread-safe unless its info says so."""
 
     @property
     def info(self) -> ModelInfo: ...
 
-    def predict(self, request: Union[Payload, Table], /) -> Scores:
+    def predict(self, request: Union[Payload, Table, Tensors], /) -> Scores:
         """Predict one request: one row out per row in, for the types that promise it."""
         ...
 
