@@ -320,3 +320,20 @@ def test_a_slow_body_that_goes_on_is_served(limited: Callable[..., Served]) -> N
 def test_a_slow_model_is_not_taken_for_a_slow_client(limited: Callable[..., Served]) -> None:
     served = limited(server="body_timeout: 1s")
     assert served.post("/predict/", b"a,sleep\n1,2.5\n").json() == {"predictions": [1.0]}
+
+
+def test_a_worker_over_its_memory_is_replaced(serve: Serve, model: Model, tmp_path: Path) -> None:
+    code = ECHO.replace(
+        '    if "sleep"',
+        '    if "grow" in data:\n        held = bytearray(600 << 20)\n'
+        "        held[::4096] = b'x' * len(held[::4096])\n"
+        '        time.sleep(5)\n    if "sleep"',
+    )
+    config = tmp_path / "polyhost.yaml"
+    folder = model(code, metadata=REGRESSION)
+    config.write_text(f"models: {{m: {{path: {folder}, limits: {{memory: 300MiB}}}}}}\n")
+    served = serve(config)
+    reply = served.post("/predict/", b"a,grow\n1,1\n")
+    assert reply.status_code == 500
+    assert "of memory: its limit is 314572800" in reply.json()["message"]
+    assert still_serves(served)
