@@ -55,7 +55,7 @@ KINDS = (
 )
 
 
-def report(temp: Path, rounds: int, seconds: float) -> None:
+def report(temp: Path, rounds: int, seconds: int) -> None:
     for kind in KINDS:
         print(f"\n### {kind.name}", flush=True)
         folder = temp / kind.name

@@ -72,12 +72,12 @@ def _check(server: Server, expected: list[float]) -> None:
 
 
 def one_row(
-    running: Sequence[Server], rounds: int, seconds: float, temp: Path, base: str, ours: str
+    running: Sequence[Server], rounds: int, seconds: int, temp: Path, base: str, ours: str
 ) -> None:
     """Print a table for each number of connections; ratios are ours to the base's, by round."""
     scripts = {server.name: load.script(server, temp) for server in running}
     for server in running:
-        load.run(server, 16, 0.5, scripts[server.name])
+        load.run(server, 16, 1, scripts[server.name])
     for connections in load.CONNECTIONS:
         samples: dict[str, list[load.Sample]] = {server.name: [] for server in running}
         for _ in range(rounds):
@@ -90,13 +90,14 @@ def one_row(
 def _print_rates(
     connections: int, samples: dict[str, list[load.Sample]], base: str, ours: str
 ) -> None:
-    print(f"\n| {connections} connection(s) | requests/s | p50 ms | p99 ms | failed |")
-    print("|---|---|---|---|---|")
+    print(f"\n| {connections} connection(s) | requests/s | p50 ms | p99 ms | CPU us | failed |")
+    print("|---|---|---|---|---|---|")
     for name, found in samples.items():
         cells = [
             load.spread([sample.rate for sample in found], "{:.0f}"),
             load.spread([sample.p50 for sample in found]),
             load.spread([sample.p99 for sample in found]),
+            load.spread([sample.cpu for sample in found], "{:.0f}"),
         ]
         print(f"| {name} | {' | '.join(cells)} | {sum(sample.failed for sample in found)} |")
     if base in samples and ours in samples:
@@ -104,7 +105,7 @@ def _print_rates(
             load.ratios(
                 [getattr(s, what) for s in samples[ours]], [getattr(s, what) for s in samples[base]]
             )
-            for what in ("rate", "p50", "p99")
+            for what in ("rate", "p50", "p99", "cpu")
         ]
         print(f"| {ours} / {base} | {' | '.join(map(load.spread, pairs))} | |", flush=True)
 

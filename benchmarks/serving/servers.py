@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bodies import Body
 
-START_LIMIT = 180.0
+START_LIMIT = 90.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,16 @@ class Server:
                 with contextlib.suppress(OSError):
                     found.extend(map(int, task.read_text().split()))
         return found
+
+    @property
+    def processor_time(self) -> float:
+        """Seconds of user and system time that its living processes have had."""
+        ticks = 0
+        for pid in self.tree:
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 class StartFailed(Exception):
