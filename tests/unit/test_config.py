@@ -344,7 +344,7 @@ models:
     replicas:
 """
     assert mistakes(text, {"POLYHOST__PROT": "1", "POLYHOST__FRONTS": "x"}) == [
-        "POLYHOST__FRONTS: its value: expected a whole number from 1; found 'x'.",
+        "POLYHOST__FRONTS: its value: expected a whole number from 1 to 256; found 'x'.",
         "POLYHOST__PROT: unknown setting in the environment: expected POLYHOST__ and the name of "
         "a setting. Did you mean 'POLYHOST__PORT'?",
         "polyhost.yaml:1: unknown key 'prot' in the file: expected one of "
