@@ -85,6 +85,8 @@ class Dispatcher:
         for replica in self.replicas:
             if replica.inflight.get(pending.id) is pending:
                 pending.future.cancel()
+                if pending.stream is not None:
+                    pending.stream.abandon()
                 replica.cancel(pending)
                 return True
         try:
@@ -232,7 +234,10 @@ class Dispatcher:
         )
 
     def sweep(self, now: float) -> None:
-        """Judge every busy replica by its deadline: interrupt it, and then replace it."""
+        """Judge every busy replica by its deadline: interrupt it, and then replace it.
+
+        A stream has the deadline for each chunk, while its reader keeps up.
+        """
         if self.deadline is None:
             return
         for replica in self.replicas:
@@ -242,8 +247,10 @@ class Dispatcher:
             head = next(iter(replica.inflight.values()))
             if replica.begins and head.id not in replica.begun:
                 continue  # another front's requests run there
-            late = now - max(head.sent, replica.progress) - self.deadline
-            if late <= 0 or head.stream is not None:
+            since, stream = max(head.sent, replica.progress), head.stream
+            if stream is not None:
+                since = now if stream.behind else max(since, stream.read_at)
+            if now - since <= self.deadline:
                 continue
             if replica.interrupted is None:
                 replica.interrupted = now

@@ -191,6 +191,9 @@ class DataLoop:
             raise
         except Exception as error:
             line.send(self._error(job.id, error))
+        except KeyboardInterrupt:
+            self._control.interrupted = 0
+            line.send(self._error(job.id, _interrupted()))
         finally:
             self._control.running = 0
 

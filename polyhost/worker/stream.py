@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Callable, Deque, Optional
 
@@ -20,9 +21,22 @@ class ReplyStream:
         self._done = False
         self._error: Optional[PolyhostError] = None
         self._waiter: Optional[asyncio.Future[None]] = None
+        self._left = False
+        self.read_at = time.monotonic()
+        """When its reader last took a chunk."""
+
+    @property
+    def behind(self) -> bool:
+        """Chunks wait for the reader: it is not the worker that keeps the answer waiting."""
+        return bool(self._chunks)
+
+    def abandon(self) -> None:
+        """Its reader is gone: chunks that still come are dropped."""
+        self._left = True
+        self._chunks.clear()
 
     def push(self, chunk: bytes) -> None:
-        if chunk:
+        if chunk and not self._left:
             self._chunks.append(chunk)
             self._wake()
 
@@ -53,6 +67,7 @@ class ReplyStream:
             await self._waiter
         chunk = self._chunks.popleft()
         self._taken += len(chunk)
+        self.read_at = time.monotonic()
         if self._taken >= STREAM_WINDOW // 4 and not self._done:
             self._grant(self._taken)
             self._taken = 0

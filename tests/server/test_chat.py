@@ -94,6 +94,17 @@ def load_model(code_dir):
 def score(data, model, **kwargs):
     return pd.DataFrame({"Predictions": data.iloc[:, 0]})
 """
+STALLS = """
+import time
+
+def load_model(code_dir):
+    return 1
+
+def chat(params, model):
+    for pause in params["pauses"]:
+        yield {"object": "chat.completion.chunk", "choices": []}
+        time.sleep(pause)
+"""
 ONLY_CHAT = """
 def load_model(code_dir):
     return "model"
@@ -322,6 +333,24 @@ def test_a_model_with_chat_alone(tmp_path: Path) -> None:
         assert (reply.status_code, "score" in reply.json()["message"]) == (500, True)
         big = {"id": "big", "object": "model", "created": 1735689600, "owned_by": "DataRobot"}
         assert served.client.get("/models").json()["data"] == [big]
+    finally:
+        served.stop()
+
+
+def test_a_stream_has_the_deadline_for_each_chunk(tmp_path: Path) -> None:
+    timeout = json.dumps({"type": "numeric", "payload": 1})
+    served = start(
+        *(tmp_path, STALLS, "--target-type", "regression"),
+        MLOPS_RUNTIME_PARAM_DRUM_CLIENT_REQUEST_TIMEOUT=timeout,
+    )
+    try:
+        reply = ask(served, pauses=[0.4] * 5)
+        assert reply.content.count(b"chat.completion.chunk") == 5
+        assert reply.content.endswith(b"data: [DONE]\n\n")
+        reply = ask(served, pauses=[0, 60])
+        assert reply.content.count(b"chat.completion.chunk") == 2
+        assert "deadline" in json.loads(reply.content.split(b"\n\n")[-2][6:])["error"]["message"]
+        assert ask(served, pauses=[0]).content.endswith(b"data: [DONE]\n\n")
     finally:
         served.stop()
 
