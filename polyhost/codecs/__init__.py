@@ -16,8 +16,8 @@ from polyhost.payload import Buffer, Payload
 class Request:
     """What the host says about a body. Equal requests may be batched together.
 
-    ``op``: ``predict``, ``unstructured`` or ``transform``. ``dialect``: ``drum``, ``mlflow`` or
-    ``native``. ``content_type`` is as sent, parameters included; empty when none was sent.
+    ``op``: ``predict``, ``unstructured``, ``transform``, ``chat`` or ``models``. ``dialect``: one
+    of :data:`polyhost.codecs.dispatch.DIALECTS`. ``content_type`` is as sent, parameters included; empty when none was sent.
     ``headers`` is there only for ops whose hooks see them. ``options`` holds the operator's
     switches that change an answer (``strict_rows``, ``deployment_config`` ...).
     """
