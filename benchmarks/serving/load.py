@@ -56,7 +56,8 @@ def run(server: Server, connections: int, seconds: int, lua: Path) -> Sample:
     spent = server.processor_time - before
     rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
     done = re.search(r"(\d+) requests in", out)
-    assert rate is not None and done is not None, out
+    assert rate is not None, out
+    assert done is not None, out
     cpu = spent * 1e6 / max(1, int(done[1]))
     return Sample(float(rate[1]), _latency(out, 50), _latency(out, 99), cpu, _failed(out))
 
