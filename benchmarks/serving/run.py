@@ -90,6 +90,8 @@ def run_rates(names: list[str], temp: Path, options: argparse.Namespace) -> None
     for model in options.trained.split(","):
         print(f"\n### {model}, {models.WIDTHS[model]} columns", flush=True)
         with rates.contenders(names, model, temp) as running:
+            found = (f"{server.name} {server.first:.1f} s" for server in running)
+            print(f"\nfirst 200 after: {', '.join(found)}", flush=True)
             rates.one_row(running, options.rounds, options.seconds, temp, "bare", "polyhost")
             tabular = [server for server in running if server.name in WITH_TABLES]
             rates.tables(tabular, model, options.rounds)
