@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 ASSOCIATION = "datarobot_association_id"
 EVENTS = "text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
-_CREATED = 1735689600  # of the model that LLM_ID names: DRUM's constant
+_CREATED = 1735689600  # DRUM's constant: nobody knows when a model was made
 
 
 def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
@@ -107,11 +107,13 @@ def _models(predictor: Predictor, names: Sequence[str]) -> List[Mapping[str, Any
     found = predictor.llm_models()
     if found is not None:
         return found
-    named = RuntimeParameters.get("LLM_ID") if RuntimeParameters.has("LLM_ID") else None
-    return [
-        {"id": name, "object": "model", "created": _CREATED, "owned_by": "DataRobot"}
-        for name in ([named] if named else names)
-    ]
+    if RuntimeParameters.has("LLM_ID") and RuntimeParameters.get("LLM_ID"):
+        return [_model(str(RuntimeParameters.get("LLM_ID")), "DataRobot")]
+    return [_model(name, "polyhost") for name in names]
+
+
+def _model(name: str, owner: str) -> Dict[str, Any]:
+    return {"id": name, "object": "model", "created": _CREATED, "owned_by": owner}
 
 
 def _dump(value: Mapping[str, Any]) -> bytes:
