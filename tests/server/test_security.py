@@ -80,14 +80,15 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}", "Content-Type": "text/csv"}
 
 
-@pytest.fixture
-def keyed(serve: Serve, model: Model, tmp_path: Path) -> Served:
-    """Two models; a key for all, one for ``first``, one that administers."""
+@pytest.fixture(params=[1, 2])
+def keyed(request: pytest.FixtureRequest, serve: Serve, model: Model, tmp_path: Path) -> Served:
+    """Two models; a key for all, one for ``first``, one that administers; one front, and two."""
     first = model(ECHO, "first", METADATA.format("regression"))
     second = model(ECHO, "second", METADATA.format("regression"))
     config = tmp_path / "polyhost.yaml"
     config.write_text(
         f"""
+        fronts: {request.param}
         admin: {{enabled: true, roots: [{tmp_path}]}}
         store: {{path: {tmp_path / "store"}}}
         models: {{first: {first}, second: {second}}}
