@@ -46,9 +46,17 @@ SCENARIOS = {
         Scenario("all_hooks"),
         Scenario("extra_columns"),
         Scenario("unstructured", "unstructured"),
+        Scenario("unstructured_told", "unstructured"),
         Scenario("transform", "transform"),
         Scenario("textgeneration", "textgeneration", target_name="completion"),
         Scenario("anomaly", "anomaly"),
+        Scenario("multilabel", "multilabel", ("--class-labels", "x", "y", "z")),
+        Scenario("geopoint", "geopoint"),
+        Scenario("vectordatabase", "vectordatabase", target_name="relevant"),
+        Scenario("agenticworkflow", "agenticworkflow", target_name="answer"),
+        Scenario("extra_text", "vectordatabase", target_name='"relevant"'),
+        Scenario("extra_classes", "binary", YES_NO),
+        Scenario("one_probability", "binary", YES_NO),
         Scenario("prints"),
         Scenario("raises_in_score"),
         Scenario("returns_nothing"),
@@ -82,7 +90,10 @@ METADATA = "name: {name}\ntype: inference\ntargetType: {target}\n{model}"
 LABELS = {
     "binary": "inferenceModel:\n  positiveClassLabel: yes\n  negativeClassLabel: no\n",
     "multiclass": "inferenceModel:\n  classLabels:\n    - x\n    - y\n    - z\n",
+    "multilabel": "inferenceModel:\n  classLabels:\n    - x\n    - y\n    - z\n",
     "textgeneration": "inferenceModel:\n  targetName: completion\n",
+    "vectordatabase": "inferenceModel:\n  targetName: relevant\n",
+    "agenticworkflow": "inferenceModel:\n  targetName: answer\n",
 }
 
 

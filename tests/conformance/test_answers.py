@@ -19,10 +19,14 @@ ANSWERS: dict[str, tuple[list[str], list[list[object]]]] = {
     "all_hooks": (["Predictions"], [[1015.0], [1027.0], [1051.0]]),
     "textgeneration": (["Predictions"], [["hello ann"], ["hello bob"], ["hello c, d"]]),
     "anomaly": (["Predictions"], [[-1.0], [-1.0], [-1.0]]),
+    "multilabel": (["x", "y", "z"], [[0.1, 0.2, 0.9], [0.2, 0.3, 0.9], [0.4, 0.5, 0.9]]),
+    "geopoint": (["Predictions"], [["POINT(ann)"], ["POINT(bob)"], ["POINT(c, d)"]]),
+    "vectordatabase": (["Predictions"], [["near ann"], ["near bob"], ["near c, d"]]),
+    "agenticworkflow": (["Predictions"], [["agent of ann"], ["agent of bob"], ["agent of c, d"]]),
     "prints": (["Predictions"], [[5.0], [8.0], [14.0]]),
 }
 
-HOSTED = (*ANSWERS, "extra_columns")
+HOSTED = (*ANSWERS, "extra_columns", "extra_classes", "one_probability")
 
 
 def body_of(scenario: str) -> str:

@@ -7,6 +7,9 @@ from conformance.cases import cases, cases_without_gaps, run_score
 
 ONE = ["unstructured"]
 NAME = "unstructured"
+TOLD = "unstructured_told"
+BOTH = (NAME, TOLD)
+NOTHING = "The score_unstructured hook returned nothing (None, NULL, null).\n"
 
 
 def ask(server, mode: str, body: bytes, content_type: str):
@@ -28,7 +31,7 @@ def ask(server, mode: str, body: bytes, content_type: str):
     ],
 )  # fmt: skip
 def test_over_http(host_of, scenario, runtime, mode, body, sent, answer, received):
-    reply = ask(host_of(runtime, (NAME,)), mode, body, sent)
+    reply = ask(host_of(runtime, BOTH), mode, body, sent)
     content = reply.content
     if "grüße".encode() == body:  # ß has no capital in some languages
         content = content.replace("GRÜßE".encode(), answer).replace("GRÜẞE".encode(), answer)
@@ -40,7 +43,7 @@ def test_over_http(host_of, scenario, runtime, mode, body, sent, answer, receive
 def test_a_hook_that_raises_is_an_error_and_the_next_request_is_answered(
     host_of, scenario, runtime
 ):
-    server = host_of(runtime, (NAME,))
+    server = host_of(runtime, BOTH)
     failed = ask(server, "raise", b"x", "text/plain")
     assert failed.status_code == 500
     assert "asked to fail" in failed.json()["message"]
@@ -50,7 +53,12 @@ def test_a_hook_that_raises_is_an_error_and_the_next_request_is_answered(
 @pytest.mark.parametrize(("scenario", "runtime"), cases(ONE))
 @pytest.mark.parametrize(
     ("query", "answer"),
-    [("", b"ABC"), ("mode=none&mode=bytes", b"\x00\x01\x02\xff")],
+    [
+        ("", b"ABC"),
+        ("mode=none&mode=bytes", b"\x00\x01\x02\xff"),
+        ("mode=none", NOTHING.encode()),
+        ("mode=typed", b'{"ok":true}'),
+    ],
 )
 def test_from_the_command_line(polyhost, scenario, runtime, query, answer):
     flags = ("--query", query) if query else ()
@@ -59,6 +67,44 @@ def test_from_the_command_line(polyhost, scenario, runtime, query, answer):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(ONE))
 def test_the_structured_route_names_the_right_one(host_of, scenario, runtime):
-    reply = host_of(runtime, (NAME,)).post(f"/models/{NAME}/predict/", "a\n1\n")
+    reply = host_of(runtime, BOTH).post(f"/models/{NAME}/predict/", "a\n1\n")
     assert reply.status_code == 422
     assert "/predictUnstructured/" in reply.json()["message"]
+
+
+@pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps([TOLD]))
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("", "text/plain|utf-8|text|first"),
+        ("text/html", "text/html|utf-8|text|first"),
+        ("application/json", "application/json|utf-8|text|first"),
+        ("application/json; charset=latin1", "application/json|latin1|text|first"),
+        ("text/csv; charset=UTF-16", "text/csv|UTF-16|text|first"),
+        ("application/vnd.x+json", "application/vnd.x+json|absent|bytes|first"),
+        ("image/png; charset=latin1", "image/png|latin1|bytes|first"),
+        (
+            "application/x-www-form-urlencoded",
+            "application/x-www-form-urlencoded|absent|bytes|first",
+        ),
+    ],
+)
+def test_what_a_hook_is_told_over_http(host_of, scenario, runtime, sent, told):
+    """Of a repeated query key the first value counts."""
+    path = f"/models/{scenario}/predictUnstructured/?k=first&k=second"
+    reply = host_of(runtime, BOTH).post(path, b"{}", sent)
+    assert (reply.status_code, reply.text) == (200, told)
+
+
+@pytest.mark.parametrize(("scenario", "runtime"), cases([TOLD]))
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ((), "text/plain|utf8|text|absent"),
+        (("--query", "k=first&k=second&k="), "text/plain|utf8|text|second"),
+        (("--content-type", "application/octet-stream"), "application/octet-stream|absent|bytes|absent"),
+    ],
+)  # fmt: skip
+def test_what_a_hook_is_told_from_the_command_line(polyhost, scenario, runtime, flags, told):
+    """The last value counts, blank ones do not."""
+    assert run_score(polyhost, scenario, runtime, b"abc", *flags).read_text() == told
