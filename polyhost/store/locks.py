@@ -15,6 +15,12 @@ class Held:
     def __init__(self, fd: int) -> None:
         self._fd: int | None = fd
 
+    def fileno(self) -> int:
+        """The descriptor; a process that inherits it holds the lock too, until it ends."""
+        if self._fd is None:
+            raise ValueError("the lock was released")
+        return self._fd
+
     def release(self) -> None:
         if self._fd is not None:
             os.close(self._fd)

@@ -1,0 +1,137 @@
+"""Who makes environments: uv where it is installed, else the standard venv and pip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from polyhost.environments import recipe as names
+from polyhost.environments.recipe import Recipe
+from polyhost.errors import EnvironmentFailed
+
+INSTALL_UV = "pip install 'polyhost[uv]'"
+FIND_LIMIT = 60.0
+
+HIDDEN = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "PIP_TARGET")
+"""Variables of the host that would lead an installer to another environment."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, and what it is for, as an error would name it."""
+
+    what: str
+    command: tuple[str, ...]
+
+
+class Installer(Protocol):
+    """Gives the commands; runs none."""
+
+    def make(self, python: str, folder: Path) -> Step:
+        """Make an empty environment in a folder that is not there yet."""
+        ...
+
+    def install(self, recipe: Recipe, folder: Path, scratch: Path) -> tuple[Step, ...]:
+        """Install what the recipe lists; run in the code dir. ``scratch`` is a file to use."""
+        ...
+
+    def add(self, package: str, folder: Path) -> Step:
+        """Install one package more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Uv:
+    """uv, at a path."""
+
+    path: str
+
+    def make(self, python: str, folder: Path) -> Step:
+        command = (self.path, "venv", "--no-project", "--python", python, str(folder))
+        return Step("making the environment", command)
+
+    def install(self, recipe: Recipe, folder: Path, scratch: Path) -> tuple[Step, ...]:
+        if recipe.source != names.LOCK:
+            return (self._pip(f"installing {recipe.source}", folder, "-r", recipe.source),)
+        export = (self.path, "export", "--quiet", "--locked", "--no-emit-project", "--no-dev")
+        form = ("--format", "requirements-txt", "--output-file", str(scratch))
+        python = ("--python", str(interpreter_of(folder)))
+        return (
+            Step("reading uv.lock", (*export, *form, *python)),
+            self._pip("installing uv.lock", folder, "-r", str(scratch)),
+        )
+
+    def add(self, package: str, folder: Path) -> Step:
+        return self._pip(f"installing {package}", folder, package)
+
+    def _pip(self, what: str, folder: Path, *arguments: str) -> Step:
+        python = str(interpreter_of(folder))
+        # Compiled once here: whoever runs the worker may not be allowed to write there.
+        options = ("--python", python, "--compile-bytecode")
+        return Step(what, (self.path, "pip", "install", *options, *arguments))
+
+    def find_python(self, wanted: str) -> tuple[str | None, str]:
+        """An installed interpreter, or None and what uv said."""
+        command = [self.path, "python", "find", "--no-python-downloads", "--no-project", wanted]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env=installer_environment(),
+            timeout=FIND_LIMIT,
+            check=False,
+        )
+        if done.returncode == 0:
+            return done.stdout.strip(), ""
+        return None, done.stderr.strip().partition("\n")[0].removeprefix("error: ")
+
+
+class VenvAndPip:
+    """Python's own venv, and the pip it brings. Reads requirements.txt only."""
+
+    def make(self, python: str, folder: Path) -> Step:
+        return Step("making the environment", (python, "-m", "venv", str(folder)))
+
+    def install(self, recipe: Recipe, folder: Path, scratch: Path) -> tuple[Step, ...]:
+        if recipe.source != names.REQUIREMENTS:
+            raise EnvironmentFailed(
+                f"{recipe.source} in {recipe.code_dir} needs uv, which is not installed. "
+                f"Install it: {INSTALL_UV}; or add {names.REQUIREMENTS}.",
+                step=f"installing {recipe.source}",
+                output="",
+            )
+        return (self._pip(f"installing {recipe.source}", folder, "-r", recipe.source),)
+
+    def add(self, package: str, folder: Path) -> Step:
+        return self._pip(f"installing {package}", folder, package)
+
+    def _pip(self, what: str, folder: Path, *arguments: str) -> Step:
+        python = str(interpreter_of(folder))
+        options = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off")
+        return Step(what, (python, "-m", "pip", "install", *options, *arguments))
+
+
+def find_uv() -> Uv | None:
+    """uv as a package of our own interpreter, else on the PATH."""
+    try:
+        import uv
+
+        return Uv(os.fspath(uv.find_uv_bin()))
+    except (ImportError, FileNotFoundError):
+        path = shutil.which("uv")
+        return Uv(path) if path else None
+
+
+def interpreter_of(folder: Path) -> Path:
+    """The interpreter of an environment."""
+    return folder / "bin" / "python"
+
+
+def installer_environment() -> dict[str, str]:
+    """Ours (with the proxies, indexes and credentials that are set), led nowhere else."""
+    env = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    return {**env, "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
