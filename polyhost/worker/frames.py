@@ -124,6 +124,7 @@ class Parser:
         while size - position >= header:
             meta_size, body_size, id, kind, flags, zero = unpack(data, position)
             if meta_size > MAX_META or body_size > MAX_BODY or zero:
+                self._rest = data[position:]  # what follows is not to be trusted either
                 raise ProtocolError(
                     f"not a frame: meta {meta_size} and body {body_size} bytes, reserved {zero}"
                 )

@@ -204,7 +204,8 @@ class WorkerProcess:
 
     def _break(self, error: Exception) -> None:
         """What came is no frame: guest code wrote to our sockets, or the worker is none of ours."""
-        log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
+        if not self._broken:
+            log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
         self._broken = str(error)
         self.kill()
 

@@ -83,6 +83,13 @@ def test_a_body_crosses_as_a_descriptor() -> None:
     theirs.close()
 
 
+def test_what_follows_garbage_is_not_taken_for_a_frame() -> None:
+    parser = Parser()
+    for data in (b"this is no frame at all", frames.encode(Kind.REPLY, 1)):
+        with pytest.raises(ProtocolError, match="not a frame"):
+            parser.feed(data)
+
+
 def test_a_missing_descriptor_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError, match="none did"):
         Parser().feed(frames.encode(Kind.REQUEST, 1, flags=Flag.FD))
