@@ -183,7 +183,7 @@ def test_a_kill_at_fifty_requests_a_second_loses_none(calm: Town, model: str) ->
 
 
 def test_nothing_is_left_over(town: Town, at_first: tuple[Left, int]) -> None:
-    """The last of this module. The host's executor has at most six threads on two cores."""
+    """After every fault. The host's executor keeps up to four threads and one a core."""
     before, threads = at_first
     town.until(lambda: len(town.pids("shares")) == 2 and len(town.pids()) == 1)
     try:
@@ -191,3 +191,20 @@ def test_nothing_is_left_over(town: Town, at_first: tuple[Left, int]) -> None:
     except AssertionError:
         assert town.left() == before
     assert town.threads() <= threads + 4 + (os.cpu_count() or 1)
+
+
+def test_everything_accepted_is_answered_at_sigterm(town: Town) -> None:
+    """Also what waits in a queue. It ends the town's server, so it comes last."""
+    asks = [
+        partial(town.ask, "sleep", model=model, first=i)
+        for i in range(5)
+        for model in ("obeys", "shares")
+    ]
+    stop = threading.Timer(0.3, town.served.process.send_signal, (signal.SIGTERM,))
+    stop.start()
+    replies = town.together(*asks)
+    stop.join()
+    assert [(r.status_code, r.json()) for r in replies] == [
+        (200, {"predictions": [i + 1.0]}) for i in range(5) for _ in range(2)
+    ]
+    assert town.served.process.wait(30) == 0
