@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -37,6 +38,9 @@ def test_a_body_that_cannot_be_kept_is_refused(serve: Callable[..., Served]) -> 
             assert refused.status_code == 507
             assert "cannot keep this body" in refused.json()["message"]
             assert served.post("/predict/", good).json() == {"predictions": [2.0]}
+    limit = time.monotonic() + 20  # a refused client may linger for a while
+    while host.num_fds() != descriptors and time.monotonic() < limit:
+        time.sleep(0.1)
     assert host.num_fds() == descriptors
     assert len(list((served.folder / "tmp").iterdir())) == temporary
     answered = served.post("/predict/", large)
