@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from polyhost.errors import InvalidOutput
 from polyhost.formats import json
 from polyhost.payload import Column, Dictionary, Scores, Table
 from polyhost.target import Target
+
+MANY_ROWS = 20
+"""Rows from which on writing column by column is faster."""
 
 
 def encode(scores: Scores, target: Target) -> bytes:
@@ -25,6 +28,10 @@ def encode_parts(scores: Scores, target: Target, counts: Sequence[int]) -> List[
     """The bodies of a batch whose requests brought ``counts`` rows each."""
     if scores.extra is not None:
         return [encode(part, target) for part in split(scores, counts)]
+    if len(counts) == 1 and scores.predictions.rows >= MANY_ROWS:
+        whole = _many(scores.predictions, target)
+        if whole is not None:
+            return [b'{"predictions":' + whole + b"}"]
     values = listed(scores.predictions, target)
     bodies = []
     start = 0
@@ -32,6 +39,14 @@ def encode_parts(scores: Scores, target: Target, counts: Sequence[int]) -> List[
         bodies.append(json.dumps({"predictions": values[start : start + count]}))
         start += count
     return bodies
+
+
+def _many(table: Table, target: Target) -> Optional[bytes]:
+    """One object a row, written column by column; None where :func:`listed` has to do it."""
+    names = table.names
+    if not target.type.is_numeric or len(names) < 2 or len(set(names)) < len(names):
+        return None
+    return json.row_objects(names, json.rounded(_floats(table)))
 
 
 def listed(table: Table, target: Target) -> List[Any]:

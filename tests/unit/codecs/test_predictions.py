@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json as standard
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from polyhost.codecs import predictions
+from polyhost.formats import json
+from polyhost.payload import Scores, Table
+from polyhost.target import Target, TargetType
+
+LABELS = ("yes", 'n"o\u2028')
+TARGET = Target(TargetType.BINARY, LABELS)
+
+
+def by_row(values: np.ndarray, names: tuple[str, ...]) -> bytes:
+    return json.dumps([dict(zip(names, row, strict=True)) for row in values.tolist()])
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 9), st.just(2)), elements=st.floats()))
+def test_row_objects_are_what_dumps_writes(values: np.ndarray) -> None:
+    assert json.row_objects(LABELS, values) == by_row(values, LABELS)
+
+
+def test_row_objects_take_any_layout() -> None:
+    values = np.asfortranarray(np.arange(12.0).reshape(4, 3) / 7)
+    names = ("a", "b", "c")
+    assert json.row_objects(names, values) == by_row(values, names)
+    assert json.row_objects(names, values[:0]) is None
+
+
+@pytest.mark.parametrize("rows", [predictions.MANY_ROWS - 1, predictions.MANY_ROWS])
+def test_many_rows_are_written_as_few_are(rows: int) -> None:
+    values = np.random.default_rng(5).random((rows, 2))
+    (body,) = predictions.encode_parts(Scores(Table.from_matrix(LABELS, values)), TARGET, [rows])
+    expected = [dict(zip(LABELS, row, strict=True)) for row in np.round(values, 10).tolist()]
+    assert standard.loads(body) == {"predictions": expected}
+
+
+def test_many_rows_without_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.full((predictions.MANY_ROWS, 2), [0.25, 0.75])
+    scores = Scores(Table.from_matrix(LABELS, values))
+    fast = predictions.encode_parts(scores, TARGET, [len(values)])
+    monkeypatch.setattr(json, "orjson", None)
+    slow = predictions.encode_parts(scores, TARGET, [len(values)])
+    assert [standard.loads(body) for body in fast] == [standard.loads(body) for body in slow]
