@@ -24,7 +24,7 @@ from polyhost.loaded import LoadedModel
 from polyhost.model import Model
 from polyhost.payload import Payload, Scores, Table
 from polyhost.predictor import ModelSpec
-from polyhost.settings import HostedModel
+from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.worker.frames import SPOOL_THRESHOLD, dumps
 from polyhost.worker.request import Result
 from polyhost.worker.spool import Spool
@@ -107,7 +107,8 @@ class BackgroundModel(LoadedModel):
     def __init__(self, spec: ModelSpec, python: Optional[str] = None) -> None:
         self._target = spec.target
         name = f"{spec.code_dir.name or 'model'}-{next(_numbers)}"
-        hosted = HostedModel(name, spec, python=python, own_environment=True)
+        path = None if python == OWN_ENVIRONMENT else python
+        hosted = HostedModel(name, spec, python=path, env=python, own_environment=True)
         self._name = name
         self._background = _enter(self)
         try:

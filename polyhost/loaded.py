@@ -44,7 +44,8 @@ def load(
     """Load the model in the folder at ``path``.
 
     What is not given comes from its model-metadata.yaml. ``python`` is another interpreter to run
-    the worker in. Close the model, or use it in a ``with`` statement, to end its worker.
+    the worker in; ``"uv"`` builds one from the folder's requirements. Close the model, or use it
+    in a ``with`` statement, to end its worker.
     """
     binary = (positive_class_label or "", negative_class_label or "")
     if any(binary) and not all(binary):

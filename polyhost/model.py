@@ -173,7 +173,8 @@ class Model:
             coming = self._coming or self._make_pool(hosted)
             self._coming = coming
             old = self._pool
-            if old is not None and hosted.swap == "replace":
+            await coming.prepare()  # what takes long, and may fail, while the old one answers
+            if old is not None and hosted.swap == "replace" and coming.state is not State.FAILED:
                 self._pool = None
                 coming.hold = True
                 await self._retire(old)

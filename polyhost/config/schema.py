@@ -143,8 +143,8 @@ FOR_EACH = (
     ),
     Field(
         "env",
-        kinds.INTERPRETER,
-        "the model's own Python: `uv` builds one from its requirements",
+        kinds.INTERPRETER.or_none(),
+        "the model's own Python: `uv` builds one from its requirements, `none` is the server's",
         flag="--python",
     ),
     Field(

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
 
+from polyhost.environments import Environment, Environments
 from polyhost.errors import (
     PolyhostError,
     WorkerCrashed,
@@ -20,7 +21,7 @@ from polyhost.errors import (
 )
 from polyhost.observe import NOBODY, ModelObserver
 from polyhost.predictor import ModelInfo
-from polyhost.settings import HostedModel
+from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.worker import linux
 from polyhost.worker.dispatcher import Dispatcher
 from polyhost.worker.environment import worker_environment
@@ -114,6 +115,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._looked = 0.0
+        self._own: Optional[Environment] = None
         self._dispatcher = Dispatcher(
             model.name,
             max_queue=model.limits.max_queue,
@@ -175,8 +177,33 @@ class Pool:
 
     # Life
 
+    async def prepare(self) -> None:
+        """Have the model's own environment, if it has one, built; :meth:`start` does so too.
+
+        Nothing else is touched: another version may answer meanwhile. A failure fails the pool.
+        """
+        done = self._own is not None or self.state is State.FAILED
+        if done or self.model.env != OWN_ENVIRONMENT:
+            return
+        work = self._loop.create_task(self._obtain())
+        self._tasks.add(work)
+        work.add_done_callback(self._tasks.discard)
+        await asyncio.wait((work,))
+        if not work.cancelled():  # by stop
+            work.result()
+
+    async def _obtain(self) -> None:
+        try:
+            self._own = await Environments().obtain(self.model.spec.code_dir)
+        except PolyhostError as error:
+            log.error("model %s: version %s: %s", self.name, self.model.version, error)
+            self.fail(error)
+        else:
+            self.model = replace(self.model, python=self._own.python)
+
     async def start(self) -> None:
         """Start every replica; returns when all are ready or one has failed for good."""
+        await self.prepare()
         await asyncio.gather(*(self._begin() for _ in range(self._wanted)))
 
     @property
@@ -213,6 +240,8 @@ class Pool:
             if member.worker is not None:
                 stops.append(member.worker.stop(max(0.5, limit - time.monotonic())))
         await asyncio.gather(*stops)
+        if self._own is not None:
+            self._own.release()
 
     def fail(self, error: PolyhostError) -> None:
         """Take no more requests: this version is not fit to answer."""
@@ -300,7 +329,9 @@ class Pool:
         self._settle()
 
     def _environment(self, temp_dir: str, device: int) -> Dict[str, str]:
-        extra = {**bridge_environment(self.model.spec.language), **self.model.environment}
+        own = {} if self._own is None else self._own.variables
+        bridge = bridge_environment(self.model.spec.language)
+        extra = {**bridge, **own, **self.model.environment}
         devices = self.model.devices
         if devices:
             seen = devices[min(device, len(devices) - 1)]
