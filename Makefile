@@ -3,6 +3,7 @@
 #   make demo             models in four languages, scored from the command line and over HTTP
 #   make test             every test of every language; RUNTIME=r (java, julia, python): one
 #   make test-tensorflow  the tests of Keras models, in an environment of their own (1.5 GB)
+#   make test-torch       the tests of PyTorch models, under Debian's Python and its python3-torch
 #   make check            formatters, linters, type checker; make format: mend what can be
 #   make bench-serving    speed and memory against other servers, each in its own environment
 #   make wheel            dist/*.whl, with the Java, R and Julia halves inside
@@ -10,8 +11,9 @@
 PYTHON ?= python3
 VENV := .venv/bin
 RUNTIME ?=
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo test test-tensorflow check format bench-serving wheel clean
+.PHONY: help setup demo test test-tensorflow test-torch check format bench-serving wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -29,6 +31,10 @@ test-tensorflow:
 	@$(PYTHON) -m venv .setup/tensorflow
 	@.setup/tensorflow/bin/pip install -q -e '.[keras,sklearn,test]'
 	@.setup/tensorflow/bin/python -m pytest tests/unit/bridges/python/frameworks/test_keras.py
+
+test-torch: setup
+	@/usr/bin/python3 -c 'import torch' 2>/dev/null || $(SUDO) apt-get install -q -y --no-install-recommends python3-torch
+	@$(VENV)/python -m pytest -k 'torch' tests/server/test_environments.py tests/unit/bridges/python/frameworks
 
 check: setup
 	@$(VENV)/python tools/run_checks.py
