@@ -35,9 +35,7 @@ CHECKS = [
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("model")
     (folder / "custom.py").write_text(MODEL, encoding="utf-8")
-    served = Served.start(
-        tmp_path_factory.mktemp("server"), folder, "--target-type", "regression"
-    )
+    served = Served.start(tmp_path_factory.mktemp("server"), folder, "--target-type", "regression")
     yield served
     served.stop()
 

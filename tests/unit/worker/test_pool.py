@@ -81,7 +81,9 @@ def with_pool(
     async def main() -> None:
         output: list[bytes] = []
         spec = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
-        model = HostedModel("m", spec, workers=workers, limits=Limits(deadline=deadline, max_queue=max_queue))
+        model = HostedModel(
+            "m", spec, workers=workers, limits=Limits(deadline=deadline, max_queue=max_queue)
+        )
         pool = Pool(model, StrangerNursery(), lambda *args: output.append(args[2]))
         await pool.start()
         assert pool.state is State.READY

@@ -6,4 +6,6 @@ def load_model(code_dir):
 
 
 def score(data, model, **kwargs):
-    return pd.DataFrame({"note": "row " + data["name"], "no": 1 - data["a"] / 10, "yes": data["a"] / 10})
+    return pd.DataFrame(
+        {"note": "row " + data["name"], "no": 1 - data["a"] / 10, "yes": data["a"] / 10}
+    )
