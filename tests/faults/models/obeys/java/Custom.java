@@ -6,12 +6,9 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.lang.reflect.Field;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import sun.misc.Unsafe;
 
 /** Does what the column order of each row says, and answers a + 1 for it. */
@@ -20,7 +17,6 @@ public class Custom implements Hooks {
   private static final byte[] GARBAGE =
       "this is no frame at all".repeat(10).getBytes(StandardCharsets.UTF_8);
 
-  private final List<ByteBuffer> kept = new ArrayList<>();
   private Unsafe unsafe;
 
   @Override
@@ -72,11 +68,8 @@ public class Custom implements Hooks {
 
   private void grow() throws InterruptedException {
     for (int i = 0; i < 25; i++) {
-      ByteBuffer block = ByteBuffer.allocateDirect(64 << 20);
-      for (int place = 0; place < block.capacity(); place += 4096) {
-        block.put(place, (byte) 1);
-      }
-      kept.add(block);
+      // Not of the heap, nor of direct buffers: those have limits of the JVM's own.
+      unsafe.setMemory(unsafe.allocateMemory(64 << 20), 64 << 20, (byte) 1);
       Thread.sleep(20);
     }
     Thread.sleep(60_000);
