@@ -62,6 +62,8 @@ class FrontLink:
         try:
             data, fds = frames.receive(self._sock, READ)
             found = self._parser.feed(data, fds) if data else []
+            if found:
+                self._on_frames(found)
         except BlockingIOError:
             return
         except (OSError, ProtocolError) as error:
@@ -71,8 +73,6 @@ class FrontLink:
             return
         if not data:
             self._loop.remove_reader(self._sock.fileno())
-        elif found:
-            self._on_frames(found)
 
     def interrupt(self, id: int) -> None:
         """Have the supervisor interrupt it."""
