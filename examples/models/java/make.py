@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import h2o
@@ -46,6 +47,13 @@ def write_native(model: object, frame: object, folder: Path) -> None:
 
 def run(data: Path, out: Path) -> None:
     """An H2O server of our own, on the loopback, for as long as it takes."""
+    with tempfile.TemporaryDirectory() as logs:
+        tempfile.tempdir = logs  # where H2O puts its logs, and leaves them
+        run_with_h2o(data, out)
+
+
+def run_with_h2o(data: Path, out: Path) -> None:
+    """Make the models in an H2O of our own."""
     server = H2OLocalServer.start(
         nthreads=1, max_mem_size=1 << 30, bind_to_localhost=True, port="54500+", verbose=False
     )
