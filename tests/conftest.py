@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ _findings: dict[str, list[Finding]] = {}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A runner in the background is started with SIGINT ignored, and what tests start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "runtime(language): needs that language's runtime")
 
 
