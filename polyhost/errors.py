@@ -20,6 +20,7 @@ PolyhostError
 │   └── SchemaMismatch        columns are missing or hold what the model cannot take
 ├── ModelError            guest code raised: language, hook, native type, native traceback
 │   ├── InvalidOutput         guest code returned the wrong type, columns or row count
+│   ├── SchemaViolation       data is not what typeSchema in model-metadata.yaml requires
 │   └── GuestStatus           guest code asked for an HTTP status of its own
 ├── RuntimeUnavailable    a JDK, R, Julia or an extra is missing: the operator acts
 │   └── EnvironmentFailed     a model's own Python environment cannot be built
@@ -189,6 +190,10 @@ class ModelError(PolyhostError):
 
 class InvalidOutput(ModelError):
     """Guest code returned the wrong type, columns or row count."""
+
+
+class SchemaViolation(ModelError):
+    """Data is not what the metadata's ``typeSchema`` requires. Facts: ``unmet``, what is wrong."""
 
 
 class GuestStatus(ModelError):

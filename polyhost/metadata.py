@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
+from polyhost import type_schema
 from polyhost.errors import SettingsError
 from polyhost.strict_yaml import ANY, LIST_OF_ANY, LIST_OF_TEXT, REQUIRED, TEXT, Kind, read_strictly
 
 FILE_NAME = "model-metadata.yaml"
-
+_REQUIREMENTS = Kind(
+    "list",
+    items=Kind(
+        "map",
+        required=True,
+        keys={"field": REQUIRED, "condition": REQUIRED, "value": Kind("any", required=True)},
+    ),
+)
 
 SCHEMA = Kind(
     "map",
@@ -42,7 +50,7 @@ SCHEMA = Kind(
         "hyperparameters": LIST_OF_ANY,
         "typeSchema": Kind(
             "map",
-            keys={"input_requirements": LIST_OF_ANY, "output_requirements": LIST_OF_ANY},
+            keys={type_schema.INPUT: _REQUIREMENTS, type_schema.OUTPUT: _REQUIREMENTS},
         ),
         "inputSchema": Kind(
             "map",
@@ -149,4 +157,9 @@ def read(code_dir: Path) -> Optional[Metadata]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}.", path=str(path)) from error
-    return Metadata(path, read_strictly(text, SCHEMA, path))
+    document = read_strictly(text, SCHEMA, path)
+    try:
+        type_schema.parse(document.get("typeSchema"))
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error.message}", path=str(path)) from error
+    return Metadata(path, document)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any, List, Mapping, Optional, Tuple, Union, cast
 
-from polyhost import batching, loading
+from polyhost import batching, conformity, loading
 from polyhost.errors import InvalidOutput, SchemaMismatch, WrongEndpoint
 from polyhost.formats import arrow
 from polyhost.formats.csv import write_table
@@ -31,6 +31,7 @@ from polyhost.predictor import (
 )
 from polyhost.reporting import Monitor, Monitoring, reporter_for
 from polyhost.target import Target, TargetType
+from polyhost.type_schema import TypeSchema
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
 _CHATTY = (TargetType.TEXT_GENERATION, TargetType.AGENTIC_WORKFLOW)
@@ -65,6 +66,7 @@ class Pipeline:
         reports = monitoring is not None and not monitoring.embedded
         self._monitor = Monitor(reporter_for(monitoring)) if monitoring and reports else None
         self._no_request = HookContext(spec.target, _NO_PAYLOAD)
+        self._schema = TypeSchema.of(spec.options)
         self.rows = 0
         """Rows answered so far, for whoever counts them."""
         self.info = ModelInfo(
@@ -193,6 +195,7 @@ class Pipeline:
                 expected=rows,
                 found=table.rows,
             )
+        conformity.check_output(self._schema, table)
         self.rows += table.rows
         return table
 

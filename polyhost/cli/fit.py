@@ -62,7 +62,11 @@ FLAGS = (
         options={"default": "ALL", "metavar": "N"},
     ),
     Flag(("--parameter-file",), "JSON file with the parameters of the model", options=_FILE),
-    Flag(("--disable-strict-validation",), "accepted for old scripts", options=SWITCH),
+    Flag(
+        ("--disable-strict-validation",),
+        "data that violates the type schema is a warning, not an error",
+        options=SWITCH,
+    ),
     Flag(("--enable-fit-metadata",), "accepted for old scripts", options=SWITCH),
 )
 register("fit", FLAGS)
@@ -101,9 +105,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _fit(options: argparse.Namespace, output: Path) -> int:
-    from polyhost import fitting
+    from polyhost import conformity, fitting
+    from polyhost.type_schema import TypeSchema
 
     spec, job = _prepare(options, output)
+    conformity.check_input(TypeSchema.of(spec.options), job.rows)
     print("Starting Fit", flush=True)
     fitting.fit(spec, job)
     fitting.leave_code(spec, output)
@@ -205,7 +211,8 @@ def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
             options.positive_class_label, options.negative_class_label = labels
         elif kind in (TargetType.MULTICLASS.value, TargetType.MULTILABEL.value):
             options.class_labels = labels_in(target)
-    return model_spec(options)
+    strict = not options.disable_strict_validation
+    return model_spec(options, type_schema={"default": True, "strict": strict})
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:

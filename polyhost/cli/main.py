@@ -1,7 +1,7 @@
 """From arguments to an exit code.
 
 0 success, 1 an error (of the options, the model or the run), 2 arguments that cannot be parsed,
-130 SIGINT or SIGTERM. Nothing heavy is imported before the command is known.
+3 data that violates the model's type schema, 130 SIGINT or SIGTERM. Nothing heavy is imported before the command is known.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.cli.flags import SWITCH, Flag, add_flags, flags_of, register
-from polyhost.errors import PolyhostError, RuntimeUnavailable, SettingsError
+from polyhost.cli.report import VIOLATED
+from polyhost.errors import PolyhostError, RuntimeUnavailable, SchemaViolation, SettingsError
 from polyhost.metadata import FILE_NAME, Metadata, read
 from polyhost.target import TargetType
 
@@ -26,7 +27,11 @@ _SHARED = (
 )
 FLAGS = (
     *(flag for flag in flags_of("score") if flag.dest in _SHARED),
-    Flag(("--disable-strict-validation",), "accepted for old scripts", options=SWITCH),
+    Flag(
+        ("--disable-strict-validation",),
+        "a task whose data violates its type schema is uploaded, with a warning",
+        options=SWITCH,
+    ),
     Flag(("--enable-fit-metadata",), "accepted for old scripts", options=SWITCH),
 )
 register("push", FLAGS)
@@ -87,27 +92,47 @@ def _client() -> Any:
 
 
 def _try_here(options: argparse.Namespace, metadata: Metadata) -> None:
-    """Score the validation data that the metadata names, where it is a model that predicts."""
-    named = metadata.document.get("validation", {}).get("input")
-    if not named or not metadata.is_inference:
+    """Score, or train on, the validation data that the metadata names."""
+    validation = metadata.document.get("validation", {})
+    named = validation.get("input")
+    if not named:
         return
     places = [Path(named), options.code_dir / named]
     data = next((place for place in places if place.is_file()), None)
     if data is None:
         raise SettingsError(f"{metadata.path}: no validation input at {named!r}.")
-    command = [sys.executable, "-m", "polyhost.cli", "score", "--code-dir", str(options.code_dir)]
-    words = ["--input", str(data), "--output", os.devnull]
+    what = "score" if metadata.is_inference else "fit"
+    words = [what, "--code-dir", str(options.code_dir), "--input", str(data)]
+    if metadata.is_inference:
+        words += ["--output", os.devnull]
+    else:
+        words += _words_of_fit(options, metadata)
     for flag in ("docker", "memory"):
         if getattr(options, flag):
             words += [f"--{flag}", getattr(options, flag)]
     if options.skip_deps_install:
         words.append("--skip-deps-install")
-    code = subprocess.run([*command, *words], stdin=subprocess.DEVNULL, check=False).returncode
+    command = [sys.executable, "-m", "polyhost.cli", *words]
+    code = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+    kind = SchemaViolation if code == VIOLATED else SettingsError
     if code:
-        raise SettingsError(
-            f"the model cannot score {data} (status {code}): nothing was uploaded. The reason is "
-            "above."
+        raise kind(
+            f"{what} does not work with {data} (status {code}): nothing was uploaded. The reason "
+            "is above."
         )
+
+
+def _words_of_fit(options: argparse.Namespace, metadata: Metadata) -> list[str]:
+    words = []
+    target = metadata.document.get("validation", {}).get("targetName")
+    if target:
+        words += ["--target", str(target)]
+    for flag in ("user_secrets_mount_path", "user_secrets_prefix"):
+        if getattr(options, flag):
+            words += ["--" + flag.replace("_", "-"), getattr(options, flag)]
+    if options.disable_strict_validation:
+        words.append("--disable-strict-validation")
+    return words
 
 
 def _upload(client: Any, code_dir: Path, metadata: Metadata) -> str:

@@ -6,21 +6,23 @@ import argparse
 import sys
 import traceback
 
-from polyhost.errors import PolyhostError
+from polyhost.errors import PolyhostError, SchemaViolation
 
 FAILED = 1
+VIOLATED = 3
 INTERRUPTED = 130
 
 
 def tell(error: PolyhostError, *, stacktrace: bool) -> int:
-    """Print an error, with its traceback in the model's own language when asked; exit code 1."""
+    """Print an error, with its traceback in the model's own language when asked; the exit code:
+    3 for data that violates a type schema, else 1."""
     print(f"polyhost: {error.kind}: {error.message}", file=sys.stderr)
     native = error.facts.get("native_traceback")
     if stacktrace:
         print(native or "".join(traceback.format_exception(error)), file=sys.stderr)
     elif native:
         print("polyhost: --show-stacktrace tells where it happened.", file=sys.stderr)
-    return FAILED
+    return VIOLATED if isinstance(error, SchemaViolation) else FAILED
 
 
 def tell_wrong_options(error: PolyhostError, parser: argparse.ArgumentParser) -> int:

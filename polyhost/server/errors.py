@@ -12,6 +12,7 @@ STATUS: Dict[Type[PolyhostError], int] = {
     errors.BodyTooLarge: 413,
     errors.TooManyRows: 413,
     errors.NoRoom: 507,
+    errors.SchemaViolation: 422,
     errors.WorkerBusy: 429,
     errors.WorkerNotReady: 503,
     errors.WorkerTimeout: 504,

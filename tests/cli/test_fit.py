@@ -167,6 +167,49 @@ def test_what_is_wrong_is_told(polyhost, folders, tmp_path, custom, flags, code,
     assert message in done.err
 
 
+SCHEMA = """\
+name: m
+type: training
+targetType: regression
+typeSchema:
+  input_requirements:
+    - field: number_of_columns
+      condition: EQUALS
+      value: 3
+"""
+
+
+def test_an_input_that_violates_the_type_schema(polyhost, folders, tmp_path):
+    code, out = folders(FIT_HOOK)
+    (code / "model-metadata.yaml").write_text(SCHEMA)
+    words = ("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--output", out)
+    done = polyhost(*words, "--target", "y", "--skip-predict")
+    says = "number_of_columns EQUALS 3 is required; found 2 column(s)"
+    assert (done.code, says in done.err) == (3, True)
+    done = polyhost(*words, "--target", "y", "--skip-predict", "--disable-strict-validation")
+    assert (done.code, says in done.err) == (0, True)
+
+
+WORDS = """\
+def fit(X, y, output_dir, **kwargs):
+    pass
+
+
+def transform(data, transformer):
+    return data.assign(word="x")
+"""
+
+
+def test_a_transform_that_gives_no_numbers_must_say_so(polyhost, folders, tmp_path):
+    code, out = folders(WORDS)
+    kind = ("--target-type", "transform")
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "x.csv", "--output", out, *kind)
+    )
+    says = "data_types EQUALS NUM is required; found NUM, CAT"
+    assert (done.code, says in done.err) == (3, True)
+
+
 def test_the_output_is_another_folder(polyhost, folders, tmp_path):
     code, _ = folders(FIT_HOOK)
     done = polyhost("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--output", code)

@@ -135,3 +135,14 @@ def test_a_model_that_cannot_score_is_not_uploaded(polyhost, model, client):
     assert done.code == 1
     assert "nothing was uploaded" in done.err
     assert client() == [["Client", {}]]
+
+
+def test_a_task_that_violates_its_type_schema_is_not_uploaded(polyhost, model, client):
+    (model / "custom.py").write_text("def fit(X, y, output_dir, **kwargs): pass\n")
+    text = "name: t\ntype: training\ntargetType: anomaly\nvalidation:\n  input: data.csv\n"
+    needs = "    - field: number_of_columns\n      condition: GREATER_THAN\n      value: 1\n"
+    schema = f"typeSchema:\n  input_requirements:\n{needs}"
+    (model / "model-metadata.yaml").write_text(text + schema, encoding="utf-8")
+    done = polyhost("push", "-cd", model, env=KEYS)
+    assert (done.code, "nothing was uploaded" in done.err) == (3, True)
+    assert client() == [["Client", {}]]

@@ -1,0 +1,125 @@
+"""Data held against the requirements of a type schema."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Dict, FrozenSet, Iterable, Tuple
+
+from polyhost.column_kinds import has_missing, kinds_of, whole
+from polyhost.errors import SchemaViolation
+from polyhost.payload import SparseTable, Table
+from polyhost.type_schema import (
+    CATEGORY,
+    INPUT,
+    KINDS,
+    NUMBER,
+    OUTPUT,
+    TEXT,
+    Requirement,
+    TypeSchema,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def check_input(schema: TypeSchema, table: Table) -> None:
+    """SchemaViolation when data is not what a task takes."""
+    _check(schema, schema.input, table, f"the input does not meet {INPUT}")
+
+
+def check_output(schema: TypeSchema, table: Table) -> None:
+    """SchemaViolation when a task gave what it should not."""
+    _check(schema, schema.output, table, f"the transformed data does not meet {OUTPUT}")
+
+
+def _check(
+    schema: TypeSchema, requirements: Iterable[Requirement], table: Table, told: str
+) -> None:
+    wrong = [text for text in (unmet(each, table) for each in requirements) if text]
+    if not wrong:
+        return
+    message = f"{told} under typeSchema in model-metadata.yaml: {'; '.join(wrong)}."
+    if schema.strict:
+        raise SchemaViolation(
+            f"{message} Mend the data, or the requirement.",
+            unmet=wrong,
+            is_schema_validation_error=True,
+        )
+    logger.warning("%s", message)
+
+
+def unmet(requirement: Requirement, table: Table) -> str:
+    """What is wrong with a table; empty when it is as required."""
+    found, right = _FIELDS[requirement.field](requirement, table)
+    return "" if right else f"{requirement} is required; found {found}"
+
+
+def _kinds(requirement: Requirement, table: Table) -> Tuple[str, bool]:
+    found = kinds_of(table)
+    wanted = frozenset(map(str, requirement.values))
+    shown = ", ".join(kind for kind in KINDS if kind in found) or "no columns"
+    integers = NUMBER in found and whole(table)
+    if requirement.condition == "NOT_EQUALS":
+        return shown, found != wanted
+    if requirement.condition == "NOT_IN":
+        return shown, not found & wanted
+    right = _covered(found, wanted, integers)
+    if requirement.condition == "EQUALS":
+        right = right and _covered(wanted, found, integers)
+    return shown, right
+
+
+def _covered(kinds: FrozenSet[str], by: FrozenSet[str], integers: bool) -> bool:
+    """Whether each kind has its like: categories may be texts, or whole numbers."""
+    likes: Dict[str, FrozenSet[str]] = {
+        TEXT: frozenset((CATEGORY,)),
+        CATEGORY: frozenset((TEXT, NUMBER) if integers else (TEXT,)),
+        NUMBER: frozenset((CATEGORY,) if integers else ()),
+    }
+    return all(kind in by or likes.get(kind, frozenset()) & by for kind in kinds)
+
+
+def _sparse(requirement: Requirement, table: Table) -> Tuple[str, bool]:
+    is_sparse = isinstance(table, SparseTable)
+    value = requirement.values[0]
+    right = {"FORBIDDEN": not is_sparse, "NEVER": not is_sparse}
+    right.update({"REQUIRED": is_sparse, "ALWAYS": is_sparse})
+    return "sparse data" if is_sparse else "dense data", right.get(str(value), True)
+
+
+def _missing(requirement: Requirement, table: Table) -> Tuple[str, bool]:
+    if requirement.values[0] not in ("FORBIDDEN", "NEVER"):
+        return "", True
+    names = [name for name, column in _dense(table) if has_missing(column)]
+    shown = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
+    return f"missing values in {shown}", not names
+
+
+def _dense(table: Table) -> Iterable[Tuple[str, Any]]:
+    if isinstance(table, SparseTable):  # what is not held is zero, not missing
+        return [("the sparse matrix", table.coordinates[2])]
+    return table
+
+
+def _width(requirement: Requirement, table: Table) -> Tuple[str, bool]:
+    count = len(table.names)
+    first = int(requirement.values[0])
+    right = {
+        "EQUALS": count == first,
+        "NOT_EQUALS": count != first,
+        "IN": count in requirement.values,
+        "NOT_IN": count not in requirement.values,
+        "GREATER_THAN": count > first,
+        "LESS_THAN": count < first,
+        "NOT_GREATER_THAN": count <= first,
+        "NOT_LESS_THAN": count >= first,
+    }
+    return f"{count} column(s)", right[requirement.condition]
+
+
+_FIELDS = {
+    "data_types": _kinds,
+    "sparse": _sparse,
+    "number_of_columns": _width,
+    "contains_missing": _missing,
+}
