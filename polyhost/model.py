@@ -18,7 +18,7 @@ from polyhost.predictor import ModelInfo
 from polyhost.settings import HostedModel
 from polyhost.worker.pool import Pool, State
 from polyhost.worker.process import WorkerProcess
-from polyhost.worker.request import Body, Pending
+from polyhost.worker.request import Body, Pending, Waiter
 
 log = logging.getLogger(__name__)
 
@@ -130,13 +130,15 @@ class Model:
 
     # Requests
 
-    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
+    def submit(
+        self, meta: bytes, body: Body, retry: bool, waiter: Optional[Waiter] = None
+    ) -> Pending:
         """As :meth:`Pool.submit`; a lazy model that is not loaded begins to."""
         self.last_used = time.monotonic()
         pool = self._pool
         if pool is None:
             pool = self._awaken()
-        return pool.submit(meta, body, retry)
+        return pool.submit(meta, body, retry, waiter)
 
     def cancel(self, pending: Pending) -> None:
         """As :meth:`Pool.cancel`, in whichever version has it."""

@@ -8,8 +8,9 @@ from polyhost import __version__
 from polyhost.host import Host
 from polyhost.server.auth import guarded
 from polyhost.server.dialects import chat, drum, endpoints_of
-from polyhost.server.endpoint import Endpoint, Handler
+from polyhost.server.endpoint import Endpoint, Handler, fast_routes
 from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
+from polyhost.server.fast import FastRoute
 from polyhost.server.observation import Observation
 from polyhost.settings import ServerSettings
 from polyhost.worker.pool import State
@@ -26,6 +27,8 @@ class Front:
         self._below: Dict[str, Handler] = {}
         self._endpoints: List[Endpoint] = []
         self._made: Optional[Any] = None
+        self.fast: Dict[bytes, FastRoute] = {}
+        """Routes with a short way; always the same dictionary."""
         self._document_paths = {f"{prefix}{path}" for path in ("/docs", "/redoc", "/openapi.json")}
 
     def use(self, endpoints: List[Endpoint]) -> None:
@@ -37,6 +40,8 @@ class Front:
         self._endpoints = endpoints
         self._made = None
         self._routes = routes
+        self.fast.clear()
+        self.fast.update(fast_routes(endpoints))
 
     def mount(self, path: str, handler: Handler) -> None:
         """Have everything below a path, which ends in a slash, answered by one handler."""

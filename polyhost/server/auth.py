@@ -133,7 +133,7 @@ def guarded(endpoints: List[Endpoint], settings: ServerSettings, model: str = ""
     """The endpoints, for keys that open this model; without a model, for those that open all."""
     if not settings.keys:
         return endpoints
-    return [replace(e, handler=_guard(e.handler, model)) for e in endpoints]
+    return [replace(e, handler=_guard(e.handler, model), fast=None) for e in endpoints]
 
 
 def _guard(handler: Handler, model: str) -> Handler:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Awaitable, Callable, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
 from polyhost.server.exchange import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from polyhost.server.fast import FastRoute
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -15,7 +18,8 @@ class Endpoint:
     """One method and path. ``aliases`` answer alike and are left out of the OpenAPI document.
 
     ``protocol``: the client protocol in which this answers for a model; requests of endpoints that
-    have one are counted and traced, ``span`` being what a trace calls them.
+    have one are counted and traced, ``span`` being what a trace calls them. ``fast``: answers the
+    plain ones of its requests on a shorter way than ``handler``.
     """
 
     method: str
@@ -26,7 +30,18 @@ class Endpoint:
     aliases: Tuple[str, ...] = ()
     protocol: str = ""
     span: str = ""
+    fast: Optional[FastRoute] = None
 
     @property
     def paths(self) -> Tuple[str, ...]:
         return (self.path, *self.aliases)
+
+
+def fast_routes(endpoints: Iterable[Endpoint]) -> Dict[bytes, FastRoute]:
+    """The routes that have a short way, by their address as a client sends it."""
+    return {
+        path.encode(): endpoint.fast
+        for endpoint in endpoints
+        if endpoint.fast is not None
+        for path in endpoint.paths
+    }

@@ -92,7 +92,7 @@ async def respond(
 _metas: Dict[bytes, Tuple[int, List[Header]]] = {}
 
 
-def _head(meta: bytes) -> Tuple[int, List[Header]]:
+def head_of(meta: bytes) -> Tuple[int, List[Header]]:
     """Status and headers of a reply's meta; the common ones are parsed once."""
     found = _metas.get(meta)
     if found is None:
@@ -108,7 +108,7 @@ def _head(meta: bytes) -> Tuple[int, List[Header]]:
 
 async def send_result(send: Send, result: Result, headers: List[Header]) -> None:
     """Send a worker's reply: from memory, from its file, or as it streams in."""
-    status, own = _head(result.meta)
+    status, own = head_of(result.meta)
     head = {"type": "http.response.start", "status": status}
     if result.stream is not None:
         await send({**head, "headers": [*own, *headers]})

@@ -23,7 +23,7 @@ from polyhost.server.intake import Body, discard
 from polyhost.server.limits import refuse
 from polyhost.server.served import Served
 from polyhost.server.stats import Timings
-from polyhost.worker.request import Result
+from polyhost.worker.request import Pending, Result
 from polyhost.worker.spool import Budget, Spool
 
 log = logging.getLogger(__name__)
@@ -41,11 +41,14 @@ class Forward:
     def __init__(
         self, pool: Served, budget: Budget, watcher: Watcher, timings: Optional[Timings] = None
     ) -> None:
-        self._pool = pool
-        self._budget = budget
+        self.pool = pool
+        self.name = pool.name
+        self.budget = budget
         self._watcher = watcher
         self._timings = timings
         self._max_body = pool.model.limits.max_body
+        self.largest = budget.limit if self._max_body is None else self._max_body
+        """Bytes of the largest body that it takes."""
 
     async def __call__(
         self,
@@ -68,20 +71,19 @@ class Forward:
             body = await self._read(scope, receive)
             read = True
             if without_body is not None and not (has_body and _size(body)):
-                discard(body, self._budget)
+                discard(body, self.budget)
                 await respond(send, without_body[0], JSON, without_body[1], headers)
                 return
             try:
-                pending = self._pool.submit(meta, body, retry)
+                pending = self.pool.submit(meta, body, retry)
             except PolyhostError:
-                discard(body, self._budget)
+                discard(body, self.budget)
                 raise
             held = pending.size
-            self._watcher.enter(pending, self._pool, receive)
+            self._watcher.enter(pending, self.pool, receive)
             try:
                 result = await pending.future
-                if self._timings is not None:
-                    self._timings.add(pending.accepted)
+                self.answered(pending)
                 await self._send(send, result, headers, tail)
             except asyncio.CancelledError:
                 if not pending.future.cancelled():
@@ -93,16 +95,46 @@ class Forward:
         except ClientGone:
             return
         except PolyhostError as error:
-            if isinstance(error, WorkerError):
-                log.warning("model %s: %s", self._pool.name, error)
-            status, data, extra = shape(error)
+            status, data, extra = self.shaped(error, shape)
             if read:
                 await respond(send, status, JSON, data, [*headers, *extra])
             else:
                 await refuse(receive, send, status, data, [*headers, *extra])
         finally:
             if held:
-                self._budget.give_back(held)
+                self.budget.give_back(held)
+
+    def answered(self, pending: Pending) -> None:
+        """A worker's answer to a request is there."""
+        if self._timings is not None:
+            self._timings.add(pending.accepted)
+
+    def shaped(self, error: PolyhostError, shape: Shape) -> Tuple[int, bytes, List[Header]]:
+        """What a client is told of an error, once the log knows of it."""
+        if isinstance(error, WorkerError):
+            log.warning("model %s: %s", self.name, error)
+        return shape(error)
+
+    async def rest(
+        self,
+        pending: Pending,
+        result: Result,
+        receive: Receive,
+        send: Send,
+        headers: List[Header],
+        shape: Shape,
+    ) -> None:
+        """Send an answer whose request came the short way and which is in a file, or streams."""
+        self._watcher.enter(pending, self.pool, receive)
+        try:
+            await self._send(send, result, headers, None)
+        except RequestCancelled:
+            return
+        except PolyhostError as error:
+            status, data, extra = self.shaped(error, shape)
+            await respond(send, status, JSON, data, [*headers, *extra])
+        finally:
+            self._watcher.leave(pending)
 
     async def _send(
         self, send: Send, result: Result, headers: List[Header], tail: Optional[Tail]
@@ -114,18 +146,18 @@ class Forward:
         except PolyhostError as error:
             if result.stream is None or tail is None:
                 raise
-            log.warning("model %s: a streamed answer broke off: %s", self._pool.name, error)
+            log.warning("model %s: a streamed answer broke off: %s", self.name, error)
             await send({"type": "http.response.body", "body": tail(error)})
 
     async def skip(self, scope: Scope, receive: Receive) -> None:
         """Read a body that nobody wants, so that its client can read an answer."""
-        discard(await self._read(scope, receive), self._budget)
+        discard(await self._read(scope, receive), self.budget)
 
     async def _read(self, scope: Scope, receive: Receive) -> Body:
         """The body of a request, if it is not larger than the model takes."""
         if self._max_body is not None:
-            check_length(scope, self._max_body, self._budget)
-        return await read_body(receive, self._budget, self._max_body)
+            check_length(scope, self._max_body, self.budget)
+        return await read_body(receive, self.budget, self._max_body)
 
 
 def _size(body: Body) -> int:

@@ -23,7 +23,7 @@ from polyhost.worker.frames import Parser, ProtocolError
 from polyhost.worker.messages import info_from_wire, info_to_wire, spec_from_wire, spec_to_wire
 from polyhost.worker.pool import State
 from polyhost.worker.replica import Replica
-from polyhost.worker.request import Body, Pending
+from polyhost.worker.request import Body, Pending, Waiter
 from polyhost.worker.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,9 @@ class FrontModel:
         """Some replica can answer now."""
         return self.state in (State.READY, State.DEGRADED)
 
-    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
+    def submit(
+        self, meta: bytes, body: Body, retry: bool, waiter: Optional[Waiter] = None
+    ) -> Pending:
         """Accept a request for the version that answers now."""
         if self.active is None or not self.any_ready:
             if self.reason is not None:
@@ -131,7 +133,7 @@ class FrontModel:
                     cause=self.reason.kind,
                 )
             raise WorkerNotReady(f"model {self.name!r} is {self.state.value}", retry_after=1)
-        return self.active.dispatcher.submit(meta, body, retry)
+        return self.active.dispatcher.submit(meta, body, retry, waiter)
 
     def cancel(self, pending: Pending) -> None:
         """The client has gone away."""

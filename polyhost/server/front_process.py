@@ -9,9 +9,10 @@ from typing import Any, Dict, List, Mapping
 
 from polyhost.server.channel import Channel
 from polyhost.server.dialects import endpoints_of
-from polyhost.server.endpoint import Endpoint
+from polyhost.server.endpoint import Endpoint, fast_routes
 from polyhost.server.exchange import Receive, Scope, Send, Watcher
 from polyhost.server.exposition import families_to_wire
+from polyhost.server.fast import FastRoute
 from polyhost.server.front import FrontHost
 from polyhost.server.listen import listen, runner
 from polyhost.server.observation import Observation
@@ -92,6 +93,8 @@ class FrontApp:
         self._watch = watch
         self._budget = Budget(settings.limits.body_budget)
         self._routes: Dict[str, Endpoint] = {}
+        self.fast: Dict[bytes, FastRoute] = {}
+        """Routes with a short way; always the same dictionary."""
         self._relay = Relay(supervisor)
         host.on_change.append(self._refresh)
 
@@ -107,6 +110,8 @@ class FrontApp:
             spoken = [endpoint for endpoint in own if endpoint.protocol]
             found.extend(self._watch.watched(spoken, held.model))
         self._routes = {path: endpoint for endpoint in found for path in endpoint.paths}
+        self.fast.clear()
+        self.fast.update(fast_routes(found))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -81,10 +81,6 @@ class Wire:
         self.connections: Set[LimitedProtocol] = set()
         self.lingering: Set[LimitedProtocol] = set()
 
-    def protocol(self, *args: Any, **kwargs: Any) -> LimitedProtocol:
-        """A connection's protocol; what uvicorn takes as ``http``."""
-        return LimitedProtocol(self, *args, **kwargs)
-
     def look(self, now: float) -> None:
         """End every connection whose client is too slow."""
         for connection in tuple(self.connections):
@@ -146,7 +142,11 @@ class LimitedProtocol(HttpToolsProtocol):
             self._check_head()
         else:
             self._size = 0
-            _head_complete(self)
+            self.head_complete()
+
+    def head_complete(self) -> None:
+        """The head has come, and is not too large."""
+        _head_complete(self)
 
     def _check_head(self) -> None:
         """Measure a head that may be too large; one that is has its request refused."""
@@ -159,7 +159,7 @@ class LimitedProtocol(HttpToolsProtocol):
         elif size > wire.max_header:
             self._divert(431, f"{_long_head(wire)}; found {size}")
         else:
-            _head_complete(self)
+            self.head_complete()
 
     def _divert(self, status: int, text: str) -> None:
         """Have the request that begins answered with a refusal, in its turn."""

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import socket
 from dataclasses import replace
+from functools import partial
 from typing import Any, Callable, Iterator, cast
 
 import uvicorn
 
 from polyhost.server import tls
 from polyhost.server.auth import gated
+from polyhost.server.fast import FastProtocol
 from polyhost.server.limits import Wire
 from polyhost.settings import ServerSettings
 
@@ -39,13 +41,16 @@ class _Server(uvicorn.Server):
 async def listen(
     app: Any, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
 ) -> None:
-    """Serve an ASGI app on a bound socket; what was accepted is answered within the grace."""
+    """Serve an ASGI app on a bound socket; what was accepted is answered within the grace.
+
+    An app's ``fast``, if it has one, holds its routes that have a short way, as they are now.
+    """
     local = sock.family == socket.AF_UNIX  # behind fronts, which have had a look already
     limits = replace(settings.limits, max_connections=None) if local else settings.limits
     wire = Wire(limits, settings.fronts)
     config = uvicorn.Config(
         gated(app, settings),
-        http=cast(Any, wire.protocol),
+        http=cast(Any, partial(FastProtocol, wire, getattr(app, "fast", {}))),
         proxy_headers=False,
         log_config=None,
         log_level="warning",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from time import perf_counter
-from typing import Awaitable, Callable, Iterable, List, Optional
+from typing import TYPE_CHECKING, Awaitable, Callable, Iterable, List, Optional
 
 from polyhost.host import Host
 from polyhost.observe import Exchange, ModelObserver, current
@@ -16,6 +16,9 @@ from polyhost.server.metrics import Metrics, RouteMeter
 from polyhost.server.request_id import request_id
 from polyhost.server.tracing import Tracing
 from polyhost.settings import HostedModel
+
+if TYPE_CHECKING:
+    from polyhost.server.fast import FastRoute
 
 access_log = logging.getLogger("polyhost.access")
 
@@ -42,7 +45,9 @@ class Observation:
     def watched(self, endpoints: Iterable[Endpoint], model: HostedModel) -> List[Endpoint]:
         """The endpoints, those that answer for the model counted."""
         return [
-            replace(endpoint, handler=self._watch(endpoint, model))
+            replace(
+                endpoint, handler=self._watch(endpoint, model), fast=self._fast(endpoint, model)
+            )
             if endpoint.protocol
             else endpoint
             for endpoint in endpoints
@@ -55,6 +60,12 @@ class Observation:
         meter = self.metrics.of(model).route(endpoint.protocol)
         handler = _counted(handler, model.name, meter)
         return _logged(handler, endpoint.path) if self._access else handler
+
+    def _fast(self, endpoint: Endpoint, model: HostedModel) -> Optional[FastRoute]:
+        """The short way is counted too; where more is wanted of a request, it has to go the long."""
+        if endpoint.fast is None or self._tracing is not None or self._access:
+            return None
+        return endpoint.fast.counted(self.metrics.of(model).route(endpoint.protocol))
 
     def endpoint(self, host: Host, prefix: str) -> Endpoint:
         """The route of the metrics."""

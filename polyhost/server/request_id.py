@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from random import getrandbits
-from typing import Any, MutableMapping
+from typing import Any, Iterable, MutableMapping, Tuple
 
 _KEY = "polyhost.request_id"
 _NAMES = (b"x-request-id", b"x_request_id")
@@ -15,15 +15,16 @@ def request_id(scope: MutableMapping[str, Any]) -> bytes:
     """The id of this request; what a client sent is taken when it is 1-128 printable characters."""
     found = scope.get(_KEY)
     if found is None:
-        found = scope[_KEY] = _sent(scope) or _made()
+        found = scope[_KEY] = chosen_id(scope["headers"])
     return found
 
 
-def _sent(scope: MutableMapping[str, Any]) -> bytes:
-    for key, value in scope["headers"]:
+def chosen_id(headers: Iterable[Tuple[bytes, bytes]]) -> bytes:
+    """The id that these headers bring, or a new one."""
+    for key, value in headers:
         if key in _NAMES and _PRINTABLE.fullmatch(value):
             return bytes(value)
-    return b""
+    return _made()
 
 
 def _made() -> bytes:

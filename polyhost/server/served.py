@@ -8,7 +8,7 @@ from polyhost.errors import PolyhostError
 from polyhost.predictor import ModelInfo
 from polyhost.settings import HostedModel
 from polyhost.worker.pool import State
-from polyhost.worker.request import Body, Pending
+from polyhost.worker.request import Body, Pending, Waiter
 
 
 class Served(Protocol):
@@ -37,8 +37,10 @@ class Served(Protocol):
         """Processes, each with its ``pid``."""
         ...
 
-    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
-        """Accept a request: its answer, or its error, comes in the future of what is returned."""
+    def submit(
+        self, meta: bytes, body: Body, retry: bool, waiter: Optional[Waiter] = None
+    ) -> Pending:
+        """Accept a request: its waiter, by default the future of what is returned, gets the answer."""
         ...
 
     def cancel(self, pending: Pending) -> None:

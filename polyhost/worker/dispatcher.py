@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 from collections import deque
-from typing import Deque, Dict, List, Optional
+from typing import Deque, Dict, List, Optional, cast
 
 from polyhost.errors import (
     PolyhostError,
@@ -20,7 +20,7 @@ from polyhost.observe import NOBODY, ModelObserver
 from polyhost.worker.frames import Flag, Frame, Kind
 from polyhost.worker.killers import Killers
 from polyhost.worker.replica import Replica
-from polyhost.worker.request import Body, Pending, Result
+from polyhost.worker.request import Body, Pending, Result, Waiter
 from polyhost.worker.stream import ReplyStream
 
 SERIAL_WINDOW = 2
@@ -62,7 +62,9 @@ class Dispatcher:
 
     # Requests
 
-    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
+    def submit(
+        self, meta: bytes, body: Body, retry: bool, waiter: Optional[Waiter] = None
+    ) -> Pending:
         """Accept a request; WorkerBusy when too many wait, WorkerCrashed for a known killer."""
         if len(self.queue) >= self.max_queue:
             raise WorkerBusy(
@@ -75,7 +77,9 @@ class Dispatcher:
                 "now. Mend the input, or the model.",
                 exit_code=0,
             )
-        pending = Pending(next(self._ids), meta, body, retry, self._loop.create_future())
+        if waiter is None:
+            waiter = cast(Waiter, self._loop.create_future())
+        pending = Pending(next(self._ids), meta, body, retry, waiter)
         if self.queue or not self._send(pending):
             self.queue.append(pending)
         return pending
@@ -84,7 +88,7 @@ class Dispatcher:
         """The client has gone away: forget its request. False when it is not known here."""
         for replica in self.replicas:
             if replica.inflight.get(pending.id) is pending:
-                pending.future.cancel()
+                pending.waiter.cancel()
                 if pending.stream is not None:
                     pending.stream.abandon()
                 replica.cancel(pending)
@@ -93,7 +97,7 @@ class Dispatcher:
             self.queue.remove(pending)
         except ValueError:
             return False
-        pending.future.cancel()
+        pending.waiter.cancel()
         pending.release()
         return True
 
@@ -159,15 +163,15 @@ class Dispatcher:
             if stream is None:
                 stream = ReplyStream(lambda size: replica.grant(pending, size))
                 pending.stream = stream
-                if not pending.future.done():
-                    pending.future.set_result(Result(frame.meta, b"", None, stream))
+                if not pending.waiter.done():
+                    pending.waiter.set_result(Result(frame.meta, b"", None, stream))
             stream.push(frame.body)
             return
         self._take(replica, pending)
         if stream is not None:
             stream.finish(frame.body)
-        elif not pending.future.done():
-            pending.future.set_result(Result(frame.meta, frame.body, frame.fd, None))
+        elif not pending.waiter.done():
+            pending.waiter.set_result(Result(frame.meta, frame.body, frame.fd, None))
         elif frame.fd is not None:
             os.close(frame.fd)
         pending.release()
@@ -205,7 +209,7 @@ class Dispatcher:
             suspects = [pending for pending in held if pending.id in replica.begun]
         again = [pending for pending in held if pending not in suspects]
         for pending in suspects:
-            if pending.future.done() and pending.stream is None:
+            if pending.waiter.done() and pending.stream is None:
                 pending.release()
             elif replica.timed_out and (len(suspects) == 1 or pending.solo):
                 fail(pending, self._late())
@@ -264,6 +268,6 @@ def fail(pending: Pending, error: PolyhostError) -> None:
     """Give a request its error."""
     if pending.stream is not None:
         pending.stream.fail(error)
-    elif not pending.future.done():
-        pending.future.set_exception(error)
+    elif not pending.waiter.done():
+        pending.waiter.set_exception(error)
     pending.release()

@@ -28,7 +28,7 @@ from polyhost.worker.environment import worker_environment
 from polyhost.worker.nursery import Nursery, bridge_environment
 from polyhost.worker.process import Sockets, WorkerProcess
 from polyhost.worker.replica import Replica
-from polyhost.worker.request import Body, Pending
+from polyhost.worker.request import Body, Pending, Waiter
 
 log = logging.getLogger(__name__)
 
@@ -125,8 +125,10 @@ class Pool:
 
     # Requests
 
-    def submit(self, meta: bytes, body: Body, retry: bool) -> Pending:
-        """Accept a request: its answer, or its error, comes in the future of what is returned.
+    def submit(
+        self, meta: bytes, body: Body, retry: bool, waiter: Optional[Waiter] = None
+    ) -> Pending:
+        """Accept a request: its waiter, by default the future of what is returned, gets the answer.
 
         ``retry``: it may be tried once more when its worker dies. WorkerNotReady and WorkerBusy
         refuse it at once.
@@ -135,7 +137,7 @@ class Pool:
         held = self.hold and state is State.LOADING
         if not held and state is not State.READY and state is not State.DEGRADED:
             raise self._not_ready()
-        return self._dispatcher.submit(meta, body, retry)
+        return self._dispatcher.submit(meta, body, retry, waiter)
 
     def cancel(self, pending: Pending) -> bool:
         """The client has gone away: forget its request. False when it is not known here."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Optional, Union
+from typing import Optional, Protocol, Union, cast
 
-from polyhost.observe import current
+from polyhost.errors import PolyhostError
+from polyhost.observe import Exchange, current
 from polyhost.worker.spool import Spool
 from polyhost.worker.stream import ReplyStream
 
@@ -27,8 +28,23 @@ class Result:
         self.stream = stream
 
 
+class Waiter(Protocol):
+    """Who waits for an answer: a future, or what has its answer at once and on the spot.
+
+    One that is an :class:`~polyhost.observe.Exchange` itself is the request's.
+    """
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: Result, /) -> None: ...
+
+    def set_exception(self, error: PolyhostError, /) -> None: ...
+
+    def cancel(self) -> bool: ...
+
+
 class Pending:
-    """A request from its acceptance to its answer. ``future`` gets a Result or an error.
+    """A request from its acceptance to its answer. Its waiter gets a Result or an error.
 
     ``retry``: it may be tried once more when its worker dies; ``tries``: how often it was.
     ``solo``: it must run alone, since it may have killed a worker.
@@ -38,7 +54,7 @@ class Pending:
         "id",
         "meta",
         "body",
-        "future",
+        "waiter",
         "retry",
         "tries",
         "solo",
@@ -49,20 +65,23 @@ class Pending:
         "exchange",
     )
 
-    def __init__(
-        self, id: int, meta: bytes, body: Body, retry: bool, future: asyncio.Future[Result]
-    ) -> None:
+    def __init__(self, id: int, meta: bytes, body: Body, retry: bool, waiter: Waiter) -> None:
         self.id = id
         self.meta = meta
         self.body = body
-        self.future = future
+        self.waiter = waiter
         self.retry = retry
         self.tries = 0
         self.solo = False
         self.accepted = self.sent = time.monotonic()
-        self.exchange = current.get()
+        self.exchange = waiter if isinstance(waiter, Exchange) else current.get()
         self.stream: Optional[ReplyStream] = None
         self.size = len(body) if isinstance(body, bytes) else 0
+
+    @property
+    def future(self) -> asyncio.Future[Result]:
+        """The waiter of a request that was submitted without one."""
+        return cast("asyncio.Future[Result]", self.waiter)
 
     def release(self) -> None:
         """Let go of the body: nobody can need it again."""

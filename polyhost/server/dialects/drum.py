@@ -28,6 +28,7 @@ from polyhost.server.exchange import (
     header,
     respond,
 )
+from polyhost.server.fast import FastRoute
 from polyhost.server.forward import Forward
 from polyhost.server.limits import refuse
 from polyhost.server.request_id import request_id
@@ -66,6 +67,10 @@ _NO_SAMPLES_BODY = dump({"message": NO_SAMPLES})
 def common_headers(scope: Scope) -> List[Header]:
     """The headers of every response: the request's id, and the version."""
     id = request_id(scope)
+    return _headers_of_id(id)
+
+
+def _headers_of_id(id: bytes) -> List[Header]:
     return [(b"x-request-id", id), (b"x_request_id", id), _VERSION_HEADER]
 
 
@@ -99,6 +104,7 @@ class DrumModel:
         self._timings = Timings()
         timings = self._timings if settings.show_perf else None
         self._forward = Forward(pool, budget, watcher, timings)
+        self._fast = FastRoute(self._forward, self._fast_meta, error_body, _headers_of_id)
         self._metas: Dict[str, bytes] = {}
         self._options: Dict[str, Any] = {}
         if pool.model.limits.max_rows is not None:
@@ -130,6 +136,7 @@ class DrumModel:
                 aliases=(f"{prefix}/predictions/", f"{prefix}/invocations"),
                 protocol="drum",
                 span="drum.invocations",
+                fast=self._fast if target.is_structured else None,
             ),
             Endpoint(
                 "POST",
@@ -220,6 +227,9 @@ class DrumModel:
                 self._metas.clear()
             self._metas[content_type] = meta
         return meta
+
+    def _fast_meta(self, content_type: str) -> Optional[bytes]:
+        return None if content_type.startswith(FORM) else self._meta(content_type)
 
     async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The hot route: forward the body, return the body."""
