@@ -1,12 +1,15 @@
-"""The interfaces that a custom task derives from."""
+"""The interfaces that a custom task derives from.
+
+None of their methods is abstract: a trained task is unpickled from a class that need not know how to
+train, and a task that is only fitted need not predict.
+"""
 
 from __future__ import annotations
 
 import pickle
 import sys
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 from polyhost.custom_task.secrets import Secret, current
 
@@ -14,15 +17,16 @@ ARTIFACT = "drum_artifact.pkl"
 """File that the default ``save`` writes and the default ``load`` reads."""
 
 
-class CustomTaskInterface(ABC):
+class CustomTaskInterface:
     """A model that trains itself, saves itself, and is loaded again to predict."""
+
+    default_artifact_filename = ARTIFACT
 
     @property
     def secrets(self) -> Dict[str, Secret]:
         """The operator's secrets by name. They are in no artifact: each run has its own."""
         return current()
 
-    @abstractmethod
     def fit(
         self,
         X: Any,  # noqa: N803
@@ -37,18 +41,52 @@ class CustomTaskInterface(ABC):
 
         ``class_order`` is ``[positive, negative]`` for binary, the labels for multiclass.
         """
+        raise _undefined(self, "fit")
 
     def save(self, artifact_directory: str) -> Any:
         """Leave in the folder what :meth:`load` needs; by default a pickle of the task."""
-        with Path(artifact_directory, ARTIFACT).open("wb") as file:
-            pickle.dump(self, file)
+        self.save_task(artifact_directory)
         return self
+
+    def save_task(self, artifact_directory: str, exclude: Optional[Iterable[str]] = None) -> None:
+        """Pickle the task without the attributes in ``exclude``, which read None when loaded.
+
+        For a ``save`` of the task's own, which writes those attributes in a format of theirs.
+        """
+        left_out = list(exclude or ())
+        absent = [name for name in left_out if not hasattr(self, name)]
+        if absent:
+            raise AttributeError(
+                f"{type(self).__name__} has no attribute {', '.join(absent)}: expected names of "
+                f"its attributes in exclude; it has {', '.join(sorted(vars(self))) or 'none'}."
+            )
+        kept = {name: getattr(self, name) for name in left_out}
+        try:
+            for name in left_out:
+                setattr(self, name, None)
+            with Path(artifact_directory, ARTIFACT).open("wb") as file:
+                pickle.dump(self, file)
+        finally:
+            for name, value in kept.items():
+                setattr(self, name, value)
 
     @classmethod
     def load(cls, artifact_directory: str) -> Any:
         """The task that :meth:`save` left in the folder."""
-        with Path(artifact_directory, ARTIFACT).open("rb") as file:
-            return pickle.load(file)
+        return cls.load_task(artifact_directory)
+
+    @classmethod
+    def load_task(cls, artifact_directory: str) -> Any:
+        """The task that :meth:`save_task` pickled; what it excluded is still to be loaded."""
+        path = Path(artifact_directory, ARTIFACT)
+        with path.open("rb") as file:
+            task = pickle.load(file)
+        if not isinstance(task, cls):
+            raise TypeError(
+                f"{path} holds a {type(task).__name__}: expected a {cls.__name__}, as its "
+                "save_task leaves it. Train the task again."
+            )
+        return task
 
     @staticmethod
     def log_message(message: Any) -> None:
@@ -58,15 +96,15 @@ class CustomTaskInterface(ABC):
 
 
 class _PredictsClasses(CustomTaskInterface):
-    @abstractmethod
     def predict_proba(self, X: Any, **kwargs: Any) -> Any:  # noqa: N803
         """A DataFrame with a column of probabilities for each class label."""
+        raise _undefined(self, "predict_proba")
 
 
 class _PredictsValues(CustomTaskInterface):
-    @abstractmethod
     def predict(self, X: Any, **kwargs: Any) -> Any:  # noqa: N803
         """A DataFrame with one column of values."""
+        raise _undefined(self, "predict")
 
 
 class BinaryEstimatorInterface(_PredictsClasses):
@@ -88,6 +126,12 @@ class AnomalyEstimatorInterface(_PredictsValues):
 class TransformerInterface(CustomTaskInterface):
     """Answers the rows transformed."""
 
-    @abstractmethod
     def transform(self, X: Any) -> Any:  # noqa: N803
         """A DataFrame (or a sparse one) with a row for each of ``X``."""
+        raise _undefined(self, "transform")
+
+
+def _undefined(task: object, method: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"{type(task).__name__} does not define {method}: its interface leaves that to it."
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from polyhost.custom_task import RegressionEstimatorInterface, TransformerInterface
 from polyhost.drum_compat import FOLDER, CustomHTTPError, expose
 from polyhost.drum_compat.predictors import JavaPredictor, drum_inline_predictor
 from polyhost.errors import GuestStatus, SettingsError
@@ -30,6 +31,21 @@ def score(data, model, **kwargs):
     if (data["a"] < 0).any():
         raise CustomHTTPError("no negative numbers", status_code=418)
     return pd.DataFrame({"Predictions": data["a"] * model})
+"""
+TRAINED_ELSEWHERE = """\
+import pandas as pd
+from datarobot_drum.custom_task_interfaces import RegressionEstimatorInterface
+
+
+class CustomTask(RegressionEstimatorInterface):
+    @classmethod
+    def load(cls, folder):
+        task = cls.load_task(folder)
+        task.factor = 10
+        return task
+
+    def predict(self, X, **kwargs):
+        return pd.DataFrame({"Predictions": X["a"] * self.factor + self.offset})
 """
 UNSTRUCTURED = """\
 def load_model(code_dir):
@@ -95,6 +111,7 @@ def test_every_name(monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     expose()
     from datarobot_drum import custom_task_interfaces
+    from datarobot_drum.drum.common import get_drum_logger
     from datarobot_drum.drum.language_predictors.java_predictor import java_predictor
     from datarobot_drum.drum.root_predictors import drum_inline_utils
     from datarobot_drum.runtime_parameters import RuntimeParameters, exceptions
@@ -104,6 +121,7 @@ def test_every_name(monkeypatch):
     assert RuntimeParameters.has is not None
     assert issubclass(exceptions.InvalidRuntimeParam, exceptions.RuntimeParameterException)
     assert custom_task_interfaces.RegressionEstimatorInterface
+    assert get_drum_logger("mine").name == "drum.mine"
 
 
 def test_an_inline_predictor(code_dir):
@@ -125,3 +143,36 @@ def test_an_unstructured_inline_predictor(code_dir):
 def test_a_java_predictor_needs_a_model():
     with pytest.raises(SettingsError, match="configure"):
         JavaPredictor().configure({"target_type": "regression"})
+
+
+def test_a_task_that_only_predicts(code_dir, monkeypatch):
+    """Its artifact was trained by another class of that name; a part of it was saved apart."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(code_dir)])
+    expose()
+    (code_dir / "custom.py").write_text(TRAINED_ELSEWHERE)
+    import custom  # what the artifact is pickled as
+
+    task = custom.CustomTask()
+    task.offset, task.factor = 1, lambda: None  # which cannot be pickled
+    whole = task.factor
+    assert task.save_task(str(code_dir), exclude=["factor"]) is None
+    assert task.factor is whole
+    del sys.modules["custom"]
+    predictor = open_predictor(spec_of(code_dir))
+    scores = predictor.predict(Payload(b"a\n2\n4\n"))
+    np.testing.assert_array_equal(scores.predictions.columns[0], [21, 41])
+    predictor.close()
+
+
+def test_what_a_task_leaves_undefined_is_told_when_it_is_called(tmp_path):
+    task = RegressionEstimatorInterface()
+    with pytest.raises(NotImplementedError, match="does not define fit"):
+        task.fit(None, None)
+    with pytest.raises(NotImplementedError, match="does not define predict"):
+        task.predict(None)
+    with pytest.raises(AttributeError, match="no attribute estimator: expected names"):
+        task.save_task(str(tmp_path), exclude=["estimator"])
+    assert task.save(str(tmp_path)) is task
+    assert (tmp_path / task.default_artifact_filename).exists()
+    with pytest.raises(TypeError, match="expected a TransformerInterface"):
+        TransformerInterface.load(str(tmp_path))
