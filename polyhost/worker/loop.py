@@ -67,7 +67,8 @@ class DataLoop:
                 marker.running(batch[0].id)
                 self._serve(batch)
                 marker.running(0)
-            self._drain()
+            if self._jobs or self._fronts:  # else waiting takes as much
+                self._drain()
 
     # Receiving
 
