@@ -22,7 +22,7 @@ from polyhost.cli.flags import (
     register,
 )
 from polyhost.cli.guarded import run_guarded
-from polyhost.cli.options import check_labels, export_settings, model_spec, refuse_later
+from polyhost.cli.options import check_labels, export_settings, model_spec, refuse_unserved
 from polyhost.cli.verify import verify
 from polyhost.errors import SettingsError
 
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, then try the trained model; each in a child of its own."""
     parser = options.parser
     check_labels(parser, options)
-    refuse_later(options, FLAGS)
+    refuse_unserved(options, FLAGS)
     for one, other in (("target", "target_csv"), ("row_weights", "row_weights_csv")):
         if getattr(options, one) and getattr(options, other):
             parser.error(f"--{one} and --{other} exclude each other".replace("_", "-"))

@@ -27,15 +27,13 @@ SERVER = frozenset({"server"})
 class Flag:
     """One flag: where it belongs, and its environment twin.
 
-    ``env_else`` is asked when ``env`` is not set. ``later``: it waits for a later release;
-    ``refused``: there will be none, and why.
+    ``env_else`` is asked when ``env`` is not set. ``refused``: it has no effect here, and why.
     """
 
     names: tuple[str, ...]
     help: str
     commands: frozenset[str] = BOTH
     env: str | None = None
-    later: bool = False
     env_else: str | None = None
     refused: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -351,9 +349,8 @@ FLAGS = (
     ),
     Flag(
         ("--lazy-loading-file",),
-        "files to fetch before loading",
+        "YAML file that lists files to fetch from S3 before the model is loaded",
         env="LAZY_LOADING_FILE",
-        later=True,
         options={"type": existing_file, "metavar": "FILE"},
     ),
     Flag(
@@ -375,8 +372,8 @@ def add_flags(parser: argparse._ActionsContainer, flags: Iterable[Flag]) -> None
     """Add flags to a command's parser, their twins named in the help."""
     for flag in flags:
         twin = f" [environment: {flag.env}]" if flag.env else ""
-        later = " (not available yet)" if flag.later else " (refused)" if flag.refused else ""
-        parser.add_argument(*flag.names, help=flag.help + later + twin, **flag.options)
+        refused = " (refused)" if flag.refused else ""
+        parser.add_argument(*flag.names, help=flag.help + refused + twin, **flag.options)
 
 
 def flags_of(command: str) -> tuple[Flag, ...]:

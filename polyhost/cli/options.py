@@ -23,17 +23,12 @@ def check_labels(parser: argparse.ArgumentParser, options: argparse.Namespace) -
         parser.error("--class-labels and --class-labels-file exclude each other")
 
 
-def refuse_later(options: argparse.Namespace, flags: Iterable[Flag]) -> None:
-    """SettingsError for a flag that is not served, now or ever."""
+def refuse_unserved(options: argparse.Namespace, flags: Iterable[Flag]) -> None:
+    """SettingsError for a flag that has no effect here and never will."""
     for flag in flags:
-        if not (flag.later or flag.refused) or not getattr(options, flag.dest):
-            continue
-        name = flag.env if flag.dest in options.from_environment else flag.long
-        if flag.refused:
+        if flag.refused and getattr(options, flag.dest):
+            name = flag.env if flag.dest in options.from_environment else flag.long
             raise SettingsError(f"{name} is not supported: {flag.refused}.")
-        raise SettingsError(
-            f"{name} is not available yet in this release of polyhost. Run without it."
-        )
 
 
 def spoken(options: argparse.Namespace, flags: Iterable[Flag]) -> dict[str, Any]:
@@ -97,7 +92,8 @@ def _setting(options: argparse.Namespace, dest: str, value: Any) -> Setting[Any]
 
 
 def export_settings(options: argparse.Namespace) -> None:
-    """Set the variables of runtime parameters and secrets, for this process and those it starts."""
+    """Set the variables of runtime parameters, secrets and files to fetch, for this process and
+    those it starts."""
     for dest in ("user_secrets_mount_path", "user_secrets_prefix"):
         if getattr(options, dest, None):
             os.environ[dest.upper()] = getattr(options, dest)
@@ -109,6 +105,18 @@ def export_settings(options: argparse.Namespace) -> None:
         from polyhost.parameter_file import export_file
 
         export_file(options.code_dir, options.runtime_params_file, os.environ)
+    if getattr(options, "lazy_loading_file", None):
+        from polyhost import lazy_loading
+
+        lazy_loading.export_file(options.lazy_loading_file, os.environ)
+
+
+def fetch_files(options: argparse.Namespace) -> None:
+    """Fetch what the model's folder lacks, before anything in it is looked at."""
+    if os.environ.get("MLOPS_LAZY_LOADING_DATA"):
+        from polyhost import lazy_loading
+
+        lazy_loading.fetch(options.code_dir, os.environ)
 
 
 def monitoring(options: argparse.Namespace) -> dict[str, Any] | None:

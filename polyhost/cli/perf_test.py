@@ -19,7 +19,7 @@ from typing import Any
 from polyhost.cli.dataset import Rows
 from polyhost.cli.flags import SWITCH, Flag, add_flags, at_least, flags_of, register
 from polyhost.cli.guarded import term_interrupts
-from polyhost.cli.options import as_words, check_labels, refuse_later, spoken
+from polyhost.cli.options import as_words, check_labels, refuse_unserved, spoken
 from polyhost.cli.report import progress
 from polyhost.cli.tables import render
 from polyhost.cli.verify import WrongOptions, target_type, verify
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     if kind in (TargetType.UNSTRUCTURED.value, TargetType.TRANSFORM.value):
         raise WrongOptions(f"perf-test measures predictions: target type {kind} has none.")
     verify(options)
-    refuse_later(options, FLAGS)
+    refuse_unserved(options, FLAGS)
     cases = list(_cases(options))
     with term_interrupts(), _serving(options) as server:
         rows = [_row(server, case, options) for case in cases]

@@ -105,10 +105,7 @@ def _section(name: str, parser: argparse.ArgumentParser, flags: tuple[Flag, ...]
         yield f"`{action.metavar}`: {action.help}.\n"
     yield "| Flag | Meaning | Default | Variable |"
     yield "|---|---|---|---|"
-    yield from (_row(flag) for flag in flags if not (flag.later or flag.refused))
-    later = [f"`{flag.long}`" for flag in flags if flag.later]
-    if later:
-        yield f"\nNot available yet, and refused with a message: {', '.join(later)}."
+    yield from (_row(flag) for flag in flags if not flag.refused)
     refused = [f"`{flag.long}` ({flag.refused})" for flag in flags if flag.refused]
     if refused:
         yield f"\nNot supported, and refused with a message: {'; '.join(refused)}."

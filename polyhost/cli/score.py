@@ -14,8 +14,9 @@ from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import (
     check_labels,
     export_settings,
+    fetch_files,
     model_spec,
-    refuse_later,
+    refuse_unserved,
 )
 from polyhost.cli.verify import verify
 
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Score the input; guest code runs in a child."""
     check_labels(options.parser, options)
     verify(options)
-    refuse_later(options, flags_of("score"))
+    refuse_unserved(options, flags_of("score"))
     if options.docker:
         return docker.run(options, flags_of("score"))
     export_settings(options)
@@ -53,6 +54,7 @@ def score(options: argparse.Namespace) -> int:
     from polyhost.pipeline import open_predictor
 
     started = time.perf_counter()
+    fetch_files(options)
     spec = model_spec(options)
     payload = read_payload(options, spec)
     predictor = open_predictor(spec)

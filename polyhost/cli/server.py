@@ -7,11 +7,13 @@ from typing import Any
 
 from polyhost.cli import docker
 from polyhost.cli.flags import add_flags, flags_of
+from polyhost.cli.guarded import term_interrupts
 from polyhost.cli.options import (
     check_labels,
     export_settings,
+    fetch_files,
     model_spec,
-    refuse_later,
+    refuse_unserved,
 )
 from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError, SettingsError
@@ -33,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
     check_labels(options.parser, options)
     verify(options)
-    refuse_later(options, flags_of("server"))
+    refuse_unserved(options, flags_of("server"))
     if options.docker:
         return docker.run(options, flags_of("server"))
     settings = server_settings(options)
@@ -83,6 +85,8 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
 
 def _hosted(options: argparse.Namespace) -> HostedModel:
     export_settings(options)
+    with term_interrupts():
+        fetch_files(options)
     if options.deployment_config:
         from polyhost.codecs import deployment
 

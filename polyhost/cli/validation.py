@@ -17,7 +17,13 @@ from polyhost.cli import docker
 from polyhost.cli.dataset import Rows
 from polyhost.cli.flags import SWITCH, Flag, add_flags, flags_of, register
 from polyhost.cli.guarded import term_interrupts
-from polyhost.cli.options import check_labels, export_settings, model_spec, refuse_later
+from polyhost.cli.options import (
+    check_labels,
+    export_settings,
+    fetch_files,
+    model_spec,
+    refuse_unserved,
+)
 from polyhost.cli.report import progress
 from polyhost.cli.tables import render
 from polyhost.cli.verify import verify
@@ -76,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     """Make the checks, print the report; 1 when one failed."""
     check_labels(options.parser, options)
     verify(options)
-    refuse_later(options, FLAGS)
+    refuse_unserved(options, FLAGS)
     if options.docker:
         code = docker.run(options, FLAGS)
     else:
@@ -87,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _validate(options: argparse.Namespace) -> int:
     export_settings(options)
+    fetch_files(options)
     spec = model_spec(options)
     kept = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
