@@ -32,6 +32,7 @@ from polyhost.cli import (
 from polyhost.cli.flags import with_environment
 from polyhost.cli.report import tell, tell_interrupted, tell_wrong_options
 from polyhost.cli.verify import WrongOptions
+from polyhost.drum_compat import DRUM_VERSION
 from polyhost.errors import PolyhostError
 
 COMMANDS = (
@@ -84,12 +85,18 @@ def build_parser(program: str = "polyhost") -> argparse.ArgumentParser:
         prog=program,
         description="Serve trained models of several languages from the folder they were left in.",
     )
-    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
+    parser.add_argument("--version", action="version", version=_version(program))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(command=None)
     for module in COMMANDS:
         module.add_to(commands)
     return parser
+
+
+def _version(program: str) -> str:
+    if program == "drum":
+        return f"{program} {DRUM_VERSION} (polyhost {__version__})"
+    return f"{program} {__version__}"
 
 
 def parse(

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import List
 
 FOLDER = str(Path(__file__).parent)
+DRUM_VERSION = "1.17.20.post1"
+"""The DRUM whose contract is kept; what its clients and model code read as its version."""
 
 
 def expose() -> List[str]:

@@ -8,6 +8,7 @@ import pytest
 from support.command import clean_environment
 
 from polyhost import __version__
+from polyhost.drum_compat import DRUM_VERSION
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_the_command_is_polyhost_by_another_name(polyhost, place, tmp_path):
     assert f"put {place.parent} first on PATH" in done.err
     run = {"env": clean_environment(tmp_path), "capture_output": True, "text": True}
     version = subprocess.run([place, "--version"], **run, check=True)
-    assert version.stdout == f"drum {__version__}\n"
+    assert version.stdout == f"drum {DRUM_VERSION} (polyhost {__version__})\n"
     wrong = subprocess.run([place, "score"], **run, check=False)
     assert (wrong.returncode, "usage: drum score" in wrong.stderr) == (2, True)
 

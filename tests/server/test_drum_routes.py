@@ -12,6 +12,7 @@ import requests
 from support.served import Served
 
 from polyhost import __version__
+from polyhost.drum_compat import DRUM_VERSION
 
 SUM = """
 import pandas as pd
@@ -69,7 +70,7 @@ def test_every_response_has_the_request_id_and_the_version(server: Served) -> No
     assert all(re.fullmatch(r"[0-9a-f-]{36}", value) for value in fresh)
     assert fresh[0] != fresh[1]
     for path in ("/pre/info/", "/pre/nowhere", "/nowhere"):
-        assert server.client.get(path).headers["X-Drum-Version"] == __version__
+        assert server.client.get(path).headers["X-Drum-Version"] == DRUM_VERSION
 
 
 def test_redirects_keep_method_and_body(server: Served) -> None:
@@ -175,8 +176,10 @@ def test_info(server: Served) -> None:
     info = server.client.get("/pre/info/").json()
     assert info["targetType"] == "regression"
     assert info["language"] == "python"
-    assert info["drumVersion"] == __version__
-    assert info["drumServer"]
+    assert info["drumVersion"] == DRUM_VERSION
+    assert info["drumServer"] == "flask"
+    assert info["polyhostVersion"] == __version__
+    assert info["payloadFormats"] == ["csv", "mtx", "arrow"]
     assert info["codeDir"]
     assert info["modelMetadata"] is None
     assert info["predictor"] is None
@@ -193,8 +196,10 @@ def test_stats_are_valid_json_every_time(server: Served) -> None:
 
 def test_capabilities(server: Served) -> None:
     body = server.client.get("/pre/capabilities/").json()
-    assert body["supported_methods"] == {"chat": False}
-    assert "csv" in body["supported_payload_formats"]
+    assert body == {
+        "supported_methods": {"chat": False},
+        "supported_payload_formats": {"csv": None, "mtx": None},
+    }
 
 
 def test_the_openapi_document_names_the_routes(server: Served) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from polyhost import __version__
 from polyhost.codecs import Request
+from polyhost.drum_compat import DRUM_VERSION
 from polyhost.errors import (
     GuestStatus,
     InvalidInput,
@@ -53,7 +54,7 @@ ROUTES_OF = {
 }
 RETRY_AFTER = {429: 1, 503: 5}
 """Seconds that a client is asked to wait where the error itself says nothing."""
-_VERSION_HEADER = (b"x-drum-version", __version__.encode())
+_VERSION_HEADER = (b"x-drum-version", DRUM_VERSION.encode())
 
 
 def dump(value: Mapping[str, Any]) -> bytes:
@@ -190,8 +191,10 @@ class DrumModel:
             "codeDir": str(spec.code_dir),
             "targetType": spec.target.type.value,
             "language": spec.language,
-            "drumVersion": __version__,
-            "drumServer": "fastapi",
+            "drumVersion": DRUM_VERSION,
+            "drumServer": "flask",  # DRUM says so whatever its server is
+            "polyhostVersion": __version__,
+            "payloadFormats": self._formats(),
             "modelMetadata": spec.options.get("metadata"),
             "predictor": None if info is None else info.guest.framework,
         }
@@ -208,12 +211,17 @@ class DrumModel:
 
     async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
         info = self._pool.info
-        formats = info.formats if info is not None else ()
+        # Arrow is taken, but not told here: clients of today's DRUM compare the whole answer.
+        listed = [name for name in self._formats() if name != "arrow"]
         body = {
             "supported_methods": {"chat": info is not None and "chat" in info.hooks},
-            "supported_payload_formats": dict.fromkeys(("csv", *formats)),
+            "supported_payload_formats": dict.fromkeys(listed),
         }
         await respond(send, 200, JSON, dump(body), common_headers(scope))
+
+    def _formats(self) -> List[str]:
+        info = self._pool.info
+        return list(dict.fromkeys(("csv", *(info.formats if info is not None else ()))))
 
     # Predictions
 
@@ -285,10 +293,7 @@ class DrumModel:
         )
         shown = f"'{target.value}'" if op == "predict" else f"TargetType.{target.name}"
         routes = " or ".join(ROUTES_OF[right])
-        error = WrongEndpoint(
-            f"This model has target type {shown}, use the {routes} endpoint"
-            f"{'s' if ' or ' in routes else ''}."
-        )
+        error = WrongEndpoint(f"This model has target type {shown}, use the {routes} endpoint.")
 
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
             headers = common_headers(scope)

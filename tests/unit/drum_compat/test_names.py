@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from polyhost.custom_task import RegressionEstimatorInterface, TransformerInterface
-from polyhost.drum_compat import FOLDER, CustomHTTPError, expose
+from polyhost.drum_compat import DRUM_VERSION, FOLDER, CustomHTTPError, expose
 from polyhost.drum_compat.predictors import JavaPredictor, drum_inline_predictor
 from polyhost.errors import GuestStatus, SettingsError
 from polyhost.payload import Payload
@@ -112,6 +112,7 @@ def test_every_name(monkeypatch):
     expose()
     from datarobot_drum import custom_task_interfaces
     from datarobot_drum.drum.common import get_drum_logger
+    from datarobot_drum.drum.description import version
     from datarobot_drum.drum.language_predictors.java_predictor import java_predictor
     from datarobot_drum.drum.root_predictors import drum_inline_utils
     from datarobot_drum.runtime_parameters import RuntimeParameters, exceptions
@@ -121,6 +122,7 @@ def test_every_name(monkeypatch):
     assert RuntimeParameters.has is not None
     assert issubclass(exceptions.InvalidRuntimeParam, exceptions.RuntimeParameterException)
     assert custom_task_interfaces.RegressionEstimatorInterface
+    assert version == DRUM_VERSION
     assert get_drum_logger("mine").name == "drum.mine"
 
 
