@@ -149,11 +149,10 @@ class Town:
 
     def left(self) -> Left:
         """What the server has now."""
-        host = psutil.Process(self.served.process.pid)
         files = (path.name for path in self.served.folder.iterdir())
         return Left(
             processes=len(self.family()),
-            descriptors=host.num_fds(),
+            descriptors=self.served.descriptors(),
             temporary=len(list((self.served.folder / "tmp").iterdir())),
             files=tuple(sorted(files)),
         )

@@ -16,6 +16,8 @@ from support.command import POLYHOST, clean_environment
 
 READY_WITHIN = 240.0
 STOPS_WITHIN = 30.0
+CLIENTS_LEAVE_WITHIN = 20.0
+"""A client that was refused may linger."""
 
 
 def free_port() -> int:
@@ -94,6 +96,15 @@ class Served:
     def post(self, path: str, body: bytes | str, content_type: str = "text/csv") -> httpx.Response:
         """One request with a raw body."""
         return self.client.post(path, content=body, headers={"Content-Type": content_type})
+
+    def descriptors(self) -> int:
+        """How many it holds open, once no client is connected: it sees one leave a moment late."""
+        host = psutil.Process(self.process.pid)
+        until = time.monotonic() + CLIENTS_LEAVE_WITHIN
+        while any(found.status != psutil.CONN_LISTEN for found in host.net_connections("tcp")):
+            assert time.monotonic() < until, host.net_connections("tcp")
+            time.sleep(0.02)
+        return host.num_fds()
 
     def stop(self) -> None:
         """Ask it to end as a service manager does; check its exit code and for leftovers."""
