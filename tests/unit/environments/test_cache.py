@@ -251,14 +251,15 @@ def test_a_build_that_nobody_waits_for_ends(environments, code_dir, tmp_path):
         task.cancel()
         await asyncio.wait((task,))
         assert task.cancelled()
+        return time.monotonic()
 
-    started = time.monotonic()
-    asyncio.run(main())
-    while folders(environments) and time.monotonic() - started < 20:
+    others = psutil.Process().children(recursive=True)  # of other tests, for the whole session
+    left = asyncio.run(main())
+    while folders(environments) and time.monotonic() - left < 20:
         time.sleep(0.02)
     assert folders(environments) == []
-    assert psutil.Process().children(recursive=True) == []
-    assert time.monotonic() - started < 20
+    assert set(psutil.Process().children(recursive=True)) <= set(others)
+    assert time.monotonic() - left < 20
 
 
 def test_no_room_to_build_is_told(code_dir, tmp_path, caplog):
