@@ -149,9 +149,9 @@ def _check_labels(guest: Guest, info: GuestInfo, spec: ModelSpec) -> None:
         return
     if match_labels(info.labels, spec.target.labels) is None:
         raise SettingsError(
-            f"wrong class labels for {spec.code_dir}: expected the model's own, "
-            f"{list(info.labels)}; found {list(spec.target.labels)}. Give the labels that the "
-            "model was trained with.",
+            f"Expected predictions to have columns {list(spec.target.labels)}, but encountered "
+            f"{list(info.labels)}: these are the labels of the model in {spec.code_dir}. Give the "
+            "labels that it was trained with.",
             expected=list(info.labels),
             found=list(spec.target.labels),
         )

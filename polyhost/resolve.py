@@ -1,9 +1,12 @@
-"""From a code dir, what the operator said and the metadata to the spec that a worker loads."""
+"""From a code dir, what the operator said and the metadata to the spec that a worker loads.
+
+The first sentence of each error is DRUM's, for whoever searches its output.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple, TypeVar
 
 from polyhost import metadata as metadata_file
 from polyhost.code_dir import CodeDir, inspect
@@ -12,6 +15,8 @@ from polyhost.metadata import Metadata
 from polyhost.predictor import ModelSpec
 from polyhost.settings import Setting, Source, TargetSettings, agree
 from polyhost.target import Target, TargetType
+
+T = TypeVar("T")
 
 
 def build_spec(
@@ -56,12 +61,15 @@ def _type(given: TargetSettings, metadata: Optional[Metadata]) -> TargetType:
     noted: Setting[Optional[str]] = Setting(None)
     if metadata is not None:
         noted = Setting(metadata.target_type, Source.METADATA, "targetType in model-metadata.yaml")
-    found = agree(given.type, noted, "target type").value
+    where = _where(given.type, "--target-type argument")
+    conflict = f"Target type provided in {where} doesn't match target type from model config file"
+    found = agree(given.type, noted, conflict).value
     if found is None:
         known = ", ".join(member.value for member in TargetType)
         raise SettingsError(
-            f"Target type is missing: expected one of {known}. "
-            "Give --target-type, or targetType in model-metadata.yaml."
+            "Target type is missing. It must be provided in --target-type argument, TARGET_TYPE "
+            f"env var or model config file. Expected one of {known}; the model config file is "
+            "model-metadata.yaml, the key targetType."
         )
     return TargetType.parse(found)
 
@@ -72,36 +80,42 @@ def _labels(
     """Labels in request order. Those of types that have none are ignored, as DRUM does."""
     if kind is TargetType.BINARY:
         noted = metadata.binary_labels() if metadata else ()
-        said = given.binary_labels
-        return _distinct(_found(kind, agree(said, _noted(noted), "class labels").value))
+        return _distinct(_agreed(kind, given.binary_labels, noted))
     if kind.is_classification:
         noted = metadata.class_labels() if metadata else ()
         said = given.class_labels
         if said.given and noted and set(said.value) == set(noted):
             return _distinct(said.value)  # the operator's order wins
-        return _distinct(_found(kind, agree(said, _noted(noted), "class labels").value))
+        return _distinct(_agreed(kind, said, noted))
     return ()
 
 
-def _noted(labels: Tuple[str, ...]) -> Setting[Tuple[str, ...]]:
-    if not labels:
-        return Setting(())
-    return Setting(labels, Source.METADATA, "labels in model-metadata.yaml")
-
-
-def _found(kind: TargetType, labels: Tuple[str, ...]) -> Tuple[str, ...]:
-    if labels:
-        return labels
+def _agreed(
+    kind: TargetType, said: Setting[Tuple[str, ...]], labels: Tuple[str, ...]
+) -> Tuple[str, ...]:
+    """The labels that were said or noted; SettingsError when there are none, or two sets."""
     if kind is TargetType.BINARY:
-        where = "--positive-class-label and --negative-class-label, or inferenceModel"
-        what = "Positive/negative class labels"
+        what, flags = "Positive/negative class", "--positive-class-label/--negative-class-label"
     else:
-        where = "--class-labels or --class-labels-file, or classLabels"
-        what = "Class labels"
+        what, flags = "Class", "--class-labels/--class-labels-file"
+    noted: Setting[Tuple[str, ...]] = Setting(())
+    if labels:
+        noted = Setting(labels, Source.METADATA, "labels in model-metadata.yaml")
+    where = _where(said, "command arguments or environment variable")
+    conflict = f"{what} labels provided with {where} don't match values from model config file"
+    found = agree(said, noted, conflict).value
+    if found:
+        return found
     raise SettingsError(
-        f"{what} are missing: target type {kind.value} needs them. "
-        f"Give {where} in model-metadata.yaml."
+        f"{what} labels are missing. They must be provided with either one: {flags} arguments, "
+        f"environment variables, model config file. Target type {kind.value} needs them; the model "
+        "config file is model-metadata.yaml, the key inferenceModel."
     )
+
+
+def _where(said: Setting[T], otherwise: str) -> str:
+    """Where a value was given, when that was a configuration file."""
+    return said.spelling if said.source is Source.FILE else otherwise
 
 
 def _distinct(labels: Tuple[str, ...]) -> Tuple[str, ...]:

@@ -50,11 +50,11 @@ class Setting(Generic[T]):
         return f"{self.spelling or self.source.value} ({self.value!r})"
 
 
-def agree(first: Setting[T], second: Setting[T], what: str) -> Setting[T]:
-    """The one that was given; SettingsError when both were and they differ."""
+def agree(first: Setting[T], second: Setting[T], conflict: str) -> Setting[T]:
+    """The one that was given; SettingsError, which begins with ``conflict``, when they differ."""
     if first.given and second.given and first.value != second.value:
         raise SettingsError(
-            f"two values for the {what}: {first} and {second}. Give one, or make them equal."
+            f"{conflict}. Use either one of them or make them match. Found {first} and {second}."
         )
     return first if first.given else second
 

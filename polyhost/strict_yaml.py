@@ -100,9 +100,9 @@ class _Reader:
             values[key] = self._value(value_node, kind.keys.get(key, ANY), key)
         missing = [key for key, of in kind.keys.items() if of.required and key not in values]
         if missing:
-            raise self._wrong(
-                node.start_mark.line + 1, f"{name} lacks the key {', '.join(missing)}"
-            )
+            keys = ", ".join(f"'{key}'" for key in missing)
+            line = node.start_mark.line + 1
+            raise self._wrong(line, f"required key(s) {keys} not found in {name}")
         return values
 
     def _scalar(self, node: Any, kind: Kind, name: str) -> Value:

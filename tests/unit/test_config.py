@@ -372,9 +372,10 @@ models:
         f"{', '.join(part.name for part in schema.MODEL.fields)}. "
         "It is called limits.deadline here.",
         "polyhost.yaml:20: models.one.lazy: expected true or false; found 'perhaps'.",
-        "polyhost.yaml:21: Positive/negative class labels are missing: target type binary needs "
-        "them. Give --positive-class-label and --negative-class-label, or inferenceModel in "
-        "model-metadata.yaml.",
+        "polyhost.yaml:21: Positive/negative class labels are missing. They must be provided with "
+        "either one: --positive-class-label/--negative-class-label arguments, environment "
+        "variables, model config file. Target type binary needs them; the model config file is "
+        "model-metadata.yaml, the key inferenceModel.",
         "polyhost.yaml:23: models.two: positive_class_label and negative_class_label need each "
         "other; found one.",
         "polyhost.yaml:24: models.two: swap is replace, for a model of which no second one fits; "
@@ -411,7 +412,10 @@ models:
         ("tls: {key: polyhost.yaml}", "TLS needs both of its files: expected tls.certificate"),
         ("admin: {roots: [a]}", "admin.roots is given, and admin.enabled is false"),
         ("models: {a: polyhost.yaml}", "no code dir at"),
-        ("models: {b: {path: b, target: regression}}", "two values for the target type"),
+        (
+            "models: {b: {path: b, target: regression}}",
+            "Target type provided in polyhost.yaml:1 doesn't match",
+        ),
         (
             "limits: {body_budget: 1MiB}\nmodels: {b: {path: b, limits: {max_body: 2MiB}}}",
             "polyhost.yaml:2: models.b: limits.max_body is 2MiB, more than all bodies in flight "

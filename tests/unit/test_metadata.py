@@ -58,7 +58,7 @@ def test_every_scalar_is_text_unless_typed(tmp_path):
         ("", 1, "the file is empty; it needs name, type, targetType"),
         ("# only this\n", 1, "the file is empty"),
         ("- a\n", 1, "the file must be a map; found list"),
-        (HEAD, 1, "the file lacks the key targetType"),
+        (HEAD, 1, "required key(s) 'targetType' not found in the file"),
         (HEAD + "targetType: binary\ncolour: red\n", 4, "unknown key 'colour' in the file"),
         (HEAD + "name: again\n", 3, "name is there twice"),
         (HEAD + "targetType: [binary]\n", 3, "targetType is in flow style"),

@@ -341,7 +341,9 @@ def test_a_hook_that_this_target_needs_is_missing(opened, target, hook):
 
 def test_labels_are_compared_with_the_models_own(opened):
     guest = Scripted(info=GuestInfo(labels=("a", "b")))
-    with pytest.raises(SettingsError, match=r"expected the model's own, \['a', 'b'\]; found"):
+    with pytest.raises(
+        SettingsError, match=r"to have columns \['yes', 'no'\], but encountered \['a', 'b'\]"
+    ):
         opened(guest, BINARY)
     opened(Scripted(info=GuestInfo(labels=("No", "YES"))), BINARY)
     opened(replace(guest, hooks=frozenset(["score"])), BINARY)

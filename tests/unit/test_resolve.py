@@ -9,6 +9,11 @@ from polyhost.resolve import resolve_target, spec_of
 from polyhost.settings import Setting, Source, TargetSettings
 from polyhost.target import Target, TargetType
 
+DIFFER = (
+    "labels provided with command arguments or environment variable don't match values from model "
+    "config file. Use either one of them or make them match"
+)
+
 
 def flags(kind=None, *, binary=(), labels=(), name=None):
     def flag(value, spelling):
@@ -61,9 +66,15 @@ def test_labels_of_other_types_are_ignored(tmp_path):
 @pytest.mark.parametrize(
     ("given", "kind", "lines", "says"),
     [
-        (flags("regression"), "binary", BINARY, "two values for the target type: --target-type"),
-        (flags(binary=("n", "y")), "binary", BINARY, "two values for the class labels"),
-        (flags(labels=("a", "d")), "multiclass", CLASSES, "two values for the class labels"),
+        (
+            flags("regression"),
+            "binary",
+            BINARY,
+            "Target type provided in --target-type argument doesn't match target type from model config "
+            "file. Use either one of them or make them match",
+        ),
+        (flags(binary=("n", "y")), "binary", BINARY, f"Positive/negative class {DIFFER}"),
+        (flags(labels=("a", "d")), "multiclass", CLASSES, f"Class {DIFFER}"),
         (flags(), "binary", (), "missing: positiveClassLabel, negativeClassLabel"),
         (flags(), "sorting", (), "unknown target type 'sorting'"),
     ],
@@ -76,11 +87,20 @@ def test_conflicts_with_the_metadata(tmp_path, given, kind, lines, says):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (flags(), "Target type is missing: expected one of binary, regression"),
+        (flags(), "Target type is missing. .* Expected one of binary, regression"),
         (flags("sorting"), "unknown target type 'sorting'"),
-        (flags("binary"), "Positive/negative class labels are missing"),
+        (
+            flags("binary"),
+            "Positive/negative class labels are missing. They must be provided with either one: "
+            "--positive-class-label/--negative-class-label arguments, environment variables, model "
+            "config file",
+        ),
         (flags("binary", binary=("a", "a")), "found more than once: a"),
-        (flags("multiclass"), "Class labels are missing"),
+        (
+            flags("multiclass"),
+            "Class labels are missing. They must be provided with either one: "
+            "--class-labels/--class-labels-file arguments, environment variables, model config",
+        ),
         (flags("multiclass", labels=("a",)), "at least two class labels; found 1"),
         (flags("multiclass", labels=("a", "a", "b")), "found more than once: a"),
         (flags("textgeneration"), "Set the environment variable TARGET_NAME"),

@@ -10,21 +10,21 @@ NOTED = Setting("regression", Source.METADATA, "targetType")
 
 
 def test_a_default_gives_way_to_what_was_given():
-    assert agree(Setting(None), NOTED, "target type") == NOTED
-    assert agree(FLAG, Setting(None), "target type") == FLAG
+    assert agree(Setting(None), NOTED, "") == NOTED
+    assert agree(FLAG, Setting(None), "") == FLAG
 
 
 def test_two_that_are_equal_agree():
     same = Setting("binary", Source.METADATA, "targetType")
-    assert agree(FLAG, same, "target type") == FLAG
+    assert agree(FLAG, same, "") == FLAG
 
 
 def test_two_that_differ_are_named_with_their_source():
     with pytest.raises(SettingsError) as raised:
-        agree(FLAG, NOTED, "target type")
+        agree(FLAG, NOTED, "The two differ")
     assert raised.value.message == (
-        "two values for the target type: --target-type ('binary') and targetType "
-        "('regression'). Give one, or make them equal."
+        "The two differ. Use either one of them or make them match. "
+        "Found --target-type ('binary') and targetType ('regression')."
     )
 
 

@@ -79,7 +79,9 @@ def test_a_metadata_file_with_a_wrong_requirement(tmp_path):
     path = tmp_path / FILE_NAME
     head = "name: m\ntype: training\ntargetType: transform\ntypeSchema:\n"
     path.write_text(head + "  output_requirements:\n    - field: data_types\n")
-    with pytest.raises(SettingsError, match=r"line 6: item 1 .* lacks the key condition, value"):
+    with pytest.raises(
+        SettingsError, match=r"line 6: required key\(s\) 'condition', 'value' not found in item 1"
+    ):
         read(tmp_path)
     lines = ("field: data_types", "condition: LESS_THAN", "value: NUM")
     body = "      ".join(f"{line}\n" for line in lines)
