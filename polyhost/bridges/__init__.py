@@ -94,8 +94,19 @@ BRIDGES: Dict[str, Bridge] = {
 }
 
 
+OTHER = "other"
+"""DRUM's word for a model that runs in a model server of its own."""
+
+
 def bridge_for(language: str) -> Bridge:
     """The bridge of a language; SettingsError when there is none."""
+    if language == OTHER:
+        raise SettingsError(
+            f"the language {OTHER!r} means a model in a model server of its own (--gpu-predictor), "
+            "and polyhost starts none: expected one of "
+            f"{', '.join(sorted(all_bridges()))}. Run that server by itself, or call it from the "
+            "hooks of a model in one of these languages."
+        )
     found = BRIDGES.get(language) or _plugins().get(language)
     if found is None:
         raise SettingsError(

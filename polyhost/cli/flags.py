@@ -98,9 +98,20 @@ def memory_size(text: str) -> str:
 
 def language(text: str) -> str:
     """A language that some bridge serves."""
+    return _one_of(text)
+
+
+def model_language(text: str) -> str:
+    """The same, or DRUM's word for none of them, which is refused when a model is looked for."""
+    from polyhost.bridges import OTHER
+
+    return _one_of(text, OTHER)
+
+
+def _one_of(text: str, *more: str) -> str:
     from polyhost.bridges import all_bridges
 
-    known = sorted(all_bridges())
+    known = [*sorted(all_bridges()), *more]
     if text not in known:
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(known)}; found {text!r}")
     return text
@@ -151,7 +162,7 @@ TARGET_FLAGS = (
     Flag(
         ("--language",),
         "language of the model, when its files do not say; `polyhost doctor` lists them",
-        options={"type": language, "metavar": "LANGUAGE"},
+        options={"type": model_language, "metavar": "LANGUAGE"},
     ),
 )
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from polyhost.cli.flags import Flag, add_flags, flags_of, language, register
+from polyhost.cli.flags import Flag, add_flags, flags_of, model_language, register
 from polyhost.errors import SettingsError
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -23,7 +23,7 @@ FLAGS = (
     Flag(
         ("--language",),
         "language of the hooks",
-        options={"required": True, "type": language, "metavar": "LANGUAGE"},
+        options={"required": True, "type": model_language, "metavar": "LANGUAGE"},
     ),
     *(flag for flag in flags_of("score") if flag.dest in _SHARED),
 )

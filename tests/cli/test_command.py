@@ -69,7 +69,7 @@ def test_the_command_line_starts_without_numpy(polyhost):
         ),
         (
             ["score", "-cd", "model", "--input", "data.csv", "--language", "cobol"],
-            "expected one of java, julia, python, r; found 'cobol'",
+            "expected one of java, julia, python, r, other; found 'cobol'",
         ),
     ],
 )
@@ -92,6 +92,7 @@ def test_a_twin_is_checked_like_its_flag(polyhost, model, data):
         (["--target-type", "binary"], "class labels are missing"),
         (["--target-type", "regression", "--gpu-predictor", "nim"], "--gpu-predictor is not supp"),
         (["--target-type", "textgeneration"], "TARGET_NAME"),
+        (["--target-type", "regression", "--language", "other"], "in a model server of its own"),
     ],
 )
 def test_options_that_cannot_stand_end_with_1(polyhost, model, data, flags, says):

@@ -87,6 +87,23 @@ def test_its_image_keeps_the_contract(folder):
     assert all(name == "." or (folder / name).is_file() for name in copied)
 
 
+TRAINABLE = [folder for folder in ENVIRONMENTS if (folder / "fit.sh").exists()]
+
+
+def test_languages_that_can_be_trained_have_a_script_for_it():
+    assert {info_of(folder)["programmingLanguage"] for folder in TRAINABLE} == {"python", "r"}
+
+
+def test_the_script_is_the_same_in_all_and_plain_sh():
+    first, *others = [folder / "fit.sh" for folder in TRAINABLE]
+    for script in others:
+        assert script.read_bytes() == first.read_bytes()
+    assert all(os.access(folder / "fit.sh", os.X_OK) for folder in TRAINABLE)
+    assert subprocess.run(["sh", "-n", first], check=False).returncode == 0
+    for folder in TRAINABLE:
+        assert "COPY start_server.sh fit.sh /opt/code/" in (folder / "Dockerfile").read_text()
+
+
 @each_environment
 def test_its_entry_point_is_the_same_as_the_others_and_plain_sh(folder):
     script = folder / "start_server.sh"
@@ -155,3 +172,66 @@ def test_a_model_that_cannot_be_loaded_is_told_with_513(start, tmp_path):
     server.wait_answering("/", status=513)
     reply = server.post("/predict/", "a\n1\n")
     assert (reply.status_code, "division by zero" in reply.text) == (513, True)
+
+
+FIT = """
+import json
+from pathlib import Path
+
+def fit(X, y, output_dir, row_weights, parameters, **kwargs):
+    told = [list(X.columns), y.tolist(), row_weights.tolist(), parameters]
+    Path(output_dir, "told.json").write_text(json.dumps(told))
+
+def load_model(code_dir):
+    return 1.0
+
+def score(data, model, **kwargs):
+    return (data[["a"]] * model).set_axis(["Predictions"], axis=1)
+"""
+
+
+def train(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the script on what is in the folders ``task`` and ``data``."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [TRAINABLE[0] / "fit.sh"],
+        env={**clean_environment(tmp_path, **variables), "PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_a_training_run(tmp_path):
+    data = {
+        "X.tsv": "a,b\n1,2\n3,4\n",
+        "y.csv": "y\n5\n6\n",
+        "weights.csv": "w\n1\n2\n",
+        "parameters.json": '{"depth": 3}',
+    }
+    for name in ("task", "data dir", "trained"):
+        (tmp_path / name).mkdir()
+    for name, text in data.items():
+        (tmp_path / "data dir" / name).write_text(text, encoding="utf-8")
+    (tmp_path / "task" / "custom.py").write_text(FIT, encoding="utf-8")
+    done = train(
+        tmp_path,
+        CODEPATH=str(tmp_path / "task"),
+        CODE_DIR="/opt/code",
+        INPUT_DIRECTORY=str(tmp_path / "data dir"),
+        ARTIFACT_DIRECTORY=str(tmp_path / "trained"),
+        TRAINING_DATA_EXTENSION=".tsv",
+        TARGET_TYPE="regression",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Success" in done.stdout
+    told = json.loads((tmp_path / "trained" / "told.json").read_text(encoding="utf-8"))
+    assert told == [["a", "b"], [5, 6], [1, 2], {"depth": 3}]
+
+
+def test_a_training_run_that_lacks_a_folder(tmp_path):
+    done = train(tmp_path, CODEPATH=str(tmp_path))
+    assert done.returncode != 0
+    assert "INPUT_DIRECTORY" in done.stderr
