@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -121,13 +121,3 @@ def split(rows: Table, name: str, what: str) -> Tuple[Table, Table]:
     at = rows.names.index(name)
     others = [i for i in range(len(rows.names)) if i != at]
     return rows.select(others), rows.select([at])
-
-
-def defaults(document: Mapping[str, Any]) -> Dict[str, Any]:
-    """The default of each hyperparameter in a metadata document, as ordinary YAML has it."""
-    found = document.get("hyperparameters")
-    return {
-        str(each["name"]): each["default"]
-        for each in (found if isinstance(found, list) else ())
-        if isinstance(each, dict) and "name" in each and "default" in each
-    }

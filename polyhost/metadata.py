@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
-from polyhost import type_schema
+from polyhost import hyperparameters, type_schema
 from polyhost.errors import SettingsError
 from polyhost.strict_yaml import ANY, LIST_OF_ANY, LIST_OF_TEXT, REQUIRED, TEXT, Kind, read_strictly
 
@@ -100,6 +100,10 @@ class Metadata:
         """Name of the target, or None."""
         return self.inference_model.get("targetName") or None
 
+    def default_parameters(self) -> Dict[str, hyperparameters.Value]:
+        """What ``fit`` is told where nobody set a parameter."""
+        return hyperparameters.defaults(self.document.get("hyperparameters", ()))
+
     def binary_labels(self) -> Tuple[str, ...]:
         """``(positive, negative)``; empty when the file has neither."""
         keys = ("positiveClassLabel", "negativeClassLabel")
@@ -157,9 +161,10 @@ def read(code_dir: Path) -> Optional[Metadata]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}.", path=str(path)) from error
-    document = read_strictly(text, SCHEMA, path)
+    found = Metadata(path, read_strictly(text, SCHEMA, path))
     try:
-        type_schema.parse(document.get("typeSchema"))
+        type_schema.parse(found.document.get("typeSchema"))
+        found.default_parameters()
     except SettingsError as error:
         raise SettingsError(f"{path}: {error.message}", path=str(path)) from error
-    return Metadata(path, document)
+    return found

@@ -217,12 +217,10 @@ def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
     if options.parameter_file is None:
-        from polyhost.fitting import defaults
-        from polyhost.parameter_file import read_yaml
+        from polyhost.metadata import read
 
-        path = options.code_dir / "model-metadata.yaml"
-        document = read_yaml(path) if path.is_file() else None
-        return defaults(document) if isinstance(document, dict) else {}
+        metadata = read(options.code_dir)
+        return {} if metadata is None else dict(metadata.default_parameters())
     try:
         found = json.loads(options.parameter_file.read_bytes())
     except ValueError as error:
