@@ -8,11 +8,17 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from polyhost import batching
 from polyhost.codecs import Answer, Request, split_content_type
-from polyhost.errors import InvalidInput, PolyhostError, SettingsError, UnsupportedContentType
+from polyhost.errors import (
+    InvalidInput,
+    PolyhostError,
+    SettingsError,
+    UnsupportedContentType,
+    WrongEndpoint,
+)
 from polyhost.formats import json as formats_json
 from polyhost.payload import Buffer
 from polyhost.predictor import Predictor
@@ -30,6 +36,8 @@ def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
     """Answer one conversation (``chat``), or tell which models there are (``models``)."""
     if request.op == "models":
         listed = _models(predictor, request.options.get("names", ()))
+        if "id" in request.options:
+            return Answer(_dump(_one_of(listed, request.options["id"])))
         return Answer(
             _dump({"object": "list", "data": listed, "models": request.options["models"]})
         )
@@ -52,9 +60,19 @@ def answer_many(
     return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
 
 
-def error_object(message: str, kind: str = "server_error") -> Dict[str, Any]:
+def error_object(
+    message: str, kind: str = "server_error", code: Optional[str] = None
+) -> Dict[str, Any]:
     """An error as OpenAI's clients read it."""
-    return {"message": message, "type": kind, "param": None, "code": None}
+    return {"message": message, "type": kind, "param": None, "code": code}
+
+
+def unknown_model(name: str, known: Iterable[str]) -> WrongEndpoint:
+    """The error of a request for a model that is not there."""
+    return WrongEndpoint(
+        f"there is no model {name!r}: expected one of {', '.join(known) or 'none'}.",
+        code="model_not_found",
+    )
 
 
 def error_event(message: str) -> bytes:
@@ -110,6 +128,14 @@ def _models(predictor: Predictor, names: Sequence[str]) -> List[Mapping[str, Any
     if RuntimeParameters.has("LLM_ID") and RuntimeParameters.get("LLM_ID"):
         return [_model(str(RuntimeParameters.get("LLM_ID")), "DataRobot")]
     return [_model(name, "polyhost") for name in names]
+
+
+def _one_of(listed: Iterable[Mapping[str, Any]], id: str) -> Mapping[str, Any]:
+    """One model of a list, for OpenAI's clients and for KServe's."""
+    found = next((each for each in listed if each.get("id") == id), None)
+    if found is None:
+        raise unknown_model(id, [str(each.get("id")) for each in listed])
+    return {**found, "name": id, "ready": True}
 
 
 def _model(name: str, owner: str) -> Dict[str, Any]:

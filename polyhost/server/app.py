@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Set
 from polyhost import __version__
 from polyhost.host import Host
 from polyhost.server.auth import guarded
-from polyhost.server.dialects import chat, drum, endpoints_of
+from polyhost.server.dialects import chat_root, drum, endpoints_of
 from polyhost.server.endpoint import Endpoint, Handler, fast_routes
 from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
 from polyhost.server.fast import FastRoute
@@ -113,6 +113,8 @@ def build(host: Host, settings: ServerSettings, observation: Optional[Observatio
 
     def refresh() -> None:
         front.use(_endpoints(host, settings, watch, watcher))
+        for path, handler in chat_root.below(host.models, settings, host.budget, watcher):
+            front.mount(path, handler)
 
     host.on_change.append(refresh)
     refresh()
@@ -133,7 +135,7 @@ def _endpoints(
         endpoints.extend(watch.watched(own, pool.model))
     if len(host.models) != 1:
         endpoints.extend(_host_probes(host, prefix))
-        endpoints.extend(chat.model_lists(list(host.models.values()), settings, prefix))
+        endpoints.extend(chat_root.endpoints(dict(host.models), endpoints, settings, host.budget))
     return endpoints
 
 

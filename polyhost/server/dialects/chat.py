@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from functools import partial
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from polyhost.codecs import Request
-from polyhost.codecs.chat import error_event, error_object
+from polyhost.codecs.chat import error_event, error_object, unknown_model
 from polyhost.errors import (
     GuestStatus,
     InvalidInput,
@@ -14,7 +15,13 @@ from polyhost.errors import (
     WrongEndpoint,
 )
 from polyhost.server.auth import guarded
-from polyhost.server.dialects import drum
+from polyhost.server.dialects.drum import (
+    JSON,
+    common_headers,
+    dump,
+    error_body,
+    headers_of,
+)
 from polyhost.server.endpoint import Endpoint
 from polyhost.server.errors import status_of
 from polyhost.server.exchange import Header, Receive, Scope, Send, Watcher, header, respond
@@ -41,6 +48,7 @@ class ChatModel:
         self._settings = settings
         self._forward = Forward(pool, budget, watcher)
         self._options = {} if settings.drum else {"messages_required": True}
+        self._shape = partial(error_reply, drum=settings.drum)
 
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """Every route of this model, under a prefix without a slash at its end."""
@@ -49,7 +57,7 @@ class ChatModel:
             f"{prefix}/v1/chat/completions",
             self._chat,
             "Answer a conversation",
-            _CHAT_OPERATION,
+            CHAT_OPERATION,
             aliases=(f"{prefix}/chat/completions",),
             protocol="openai",
             span="drum.chat.completions",
@@ -61,7 +69,7 @@ class ChatModel:
         return guarded([completions, *lists], self._settings, self._pool.name)
 
     async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {"X-Request-Id": request_id(scope).decode(), **drum.headers_of(scope)}
+        headers = {"X-Request-Id": request_id(scope).decode(), **headers_of(scope)}
         request = Request(
             "chat",
             "chat",
@@ -70,27 +78,8 @@ class ChatModel:
             options=self._options,
         )
         meta = dumps(request.to_wire())
-        common = drum.common_headers(scope)
+        common = common_headers(scope)
         await self._forward(scope, receive, send, meta, common, self._shape, tail=_tail)
-
-    def _shape(self, error: PolyhostError) -> Tuple[int, bytes, List[Header]]:
-        """An error for DRUM's clients and for OpenAI's: each reads a key of its own."""
-        _, _, headers = drum.error_body(error, "")
-        status = self._status(error)
-        text = error.message if isinstance(error, GuestStatus) else f"ERROR: {error.message}"
-        fallback = "invalid_request_error" if status < 500 else "server_error"
-        told = error_object(error.message, _KINDS.get(status, fallback))
-        if status == 500 or isinstance(error, GuestStatus):
-            headers.append(NO_RETRY)
-        return status, drum.dump({"message": text, "error": told}), headers
-
-    def _status(self, error: PolyhostError) -> int:
-        if isinstance(error, WrongEndpoint):
-            return 404
-        if isinstance(error, UnsupportedContentType):
-            return 500 if self._settings.drum else 415
-        status = status_of(error)
-        return 400 if isinstance(error, InvalidInput) and status == 422 else status
 
     # Lists
 
@@ -107,11 +96,48 @@ class ChatModel:
         if not has_chat(self._pool):
             await _respond_list(scope, send, [], models)
             return
+        await self._ask(scope, receive, send, {"models": list(models)})
+
+    async def one(self, id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell of one model: of the list, or by the name under which it is served."""
+        if id == self._pool.name and not self._settings.drum:
+            await tell_of(self._pool, scope, send)
+        elif not has_chat(self._pool):
+            known = [] if self._settings.drum else [self._pool.name]
+            await refuse(scope, send, unknown_model(id, known), self._settings)
+        else:
+            await self._ask(scope, receive, send, {"id": id})
+
+    async def _ask(
+        self, scope: Scope, receive: Receive, send: Send, options: Mapping[str, Any]
+    ) -> None:
+        """Have the worker list its models, or tell of one."""
         names = [] if self._settings.drum else [self._pool.name]
-        request = Request("models", "chat", options={"models": list(models), "names": names})
-        common = drum.common_headers(scope)
+        request = Request("models", "chat", options={"names": names, **options})
         meta = dumps(request.to_wire())
+        common = common_headers(scope)
         await self._forward(scope, receive, send, meta, common, self._shape, retry=True)
+
+
+def error_reply(error: PolyhostError, drum: bool) -> Tuple[int, bytes, List[Header]]:
+    """An error for DRUM's clients and for OpenAI's: each reads a key of its own."""
+    _, _, headers = error_body(error, "")
+    status = _status(error, drum)
+    text = error.message if isinstance(error, GuestStatus) else f"ERROR: {error.message}"
+    fallback = "invalid_request_error" if status < 500 else "server_error"
+    told = error_object(error.message, _KINDS.get(status, fallback), error.facts.get("code"))
+    if status == 500 or isinstance(error, GuestStatus):
+        headers.append(NO_RETRY)
+    return status, dump({"message": text, "error": told}), headers
+
+
+def _status(error: PolyhostError, drum: bool) -> int:
+    if isinstance(error, WrongEndpoint):
+        return 404
+    if isinstance(error, UnsupportedContentType):
+        return 500 if drum else 415
+    status = status_of(error)
+    return 400 if isinstance(error, InvalidInput) and status == 422 else status
 
 
 def has_chat(pool: Served) -> bool:
@@ -121,12 +147,27 @@ def has_chat(pool: Served) -> bool:
     return chats or pool.model.spec.target.type is TargetType.TEXT_GENERATION
 
 
+async def tell_of(pool: Served, scope: Scope, send: Send) -> None:
+    """A model by the name under which it is served, for OpenAI's clients and for KServe's."""
+    body = dump({**_own(pool), "name": pool.name, "ready": pool.any_ready})
+    await respond(send, 200, JSON, body, common_headers(scope))
+
+
+async def refuse(scope: Scope, send: Send, error: PolyhostError, settings: ServerSettings) -> None:
+    """Tell an error in place of an answer."""
+    status, body, headers = error_reply(error, settings.drum)
+    await respond(send, status, JSON, body, [*common_headers(scope), *headers])
+
+
+def _own(pool: Served) -> Dict[str, Any]:
+    return {"id": pool.name, "object": "model", "created": 0, "owned_by": "polyhost"}
+
+
 def model_lists(pools: Sequence[Served], settings: ServerSettings, prefix: str) -> List[Endpoint]:
     """The lists at the root of a server of many models: its own names."""
 
     def data() -> List[Dict[str, Any]]:
-        own = {"object": "model", "created": 0, "owned_by": "polyhost"}
-        return [{"id": pool.name, **own} for pool in pools if has_chat(pool)]
+        return [_own(pool) for pool in pools if has_chat(pool)]
 
     async def list_v1(scope: Scope, receive: Receive, send: Send) -> None:
         await _respond_list(scope, send, data(), [pool.name for pool in pools])
@@ -148,15 +189,15 @@ def _entry(pool: Served) -> Dict[str, str]:
 async def _respond_list(
     scope: Scope, send: Send, data: Sequence[object], models: Sequence[object]
 ) -> None:
-    body = drum.dump({"object": "list", "data": list(data), "models": list(models)})
-    await respond(send, 200, drum.JSON, body, drum.common_headers(scope))
+    body = dump({"object": "list", "data": list(data), "models": list(models)})
+    await respond(send, 200, JSON, body, common_headers(scope))
 
 
 def _tail(error: PolyhostError) -> bytes:
     return error_event(error.message)
 
 
-_CHAT_OPERATION: Dict[str, Any] = {
+CHAT_OPERATION: Dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {

@@ -1,0 +1,218 @@
+"""OpenAI's routes at the root of a server of many models: a body's ``model`` says whose it is.
+
+The host reads that one field, and hands the body on to the routes of the model as it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+
+from polyhost.codecs.chat import unknown_model
+from polyhost.errors import InvalidInput, PolyhostError
+from polyhost.formats import json
+from polyhost.server import limits
+from polyhost.server.auth import KEY, guarded
+from polyhost.server.dialects.chat import (
+    CHAT_OPERATION,
+    ChatModel,
+    error_reply,
+    model_lists,
+    refuse,
+    tell_of,
+)
+from polyhost.server.dialects.drum import common_headers
+from polyhost.server.endpoint import Endpoint, Handler
+from polyhost.server.exchange import (
+    FILE_CHUNK,
+    ClientGone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    Watcher,
+    read_body,
+)
+from polyhost.server.intake import Body, discard
+from polyhost.server.served import Served
+from polyhost.settings import ServerSettings
+from polyhost.worker.spool import Budget, Spool
+
+PATH = "/v1/chat/completions"
+ONE = "/v1/models/"
+"""Below it a model is asked for by its id, which may hold slashes."""
+
+
+def endpoints(
+    pools: Mapping[str, Served], own: Iterable[Endpoint], settings: ServerSettings, budget: Budget
+) -> List[Endpoint]:
+    """The routes at the root; ``own`` are those of the models, where conversations are handed on."""
+    prefix = settings.url_prefix
+    by_path = {endpoint.path: endpoint.handler for endpoint in own}
+    handlers = {name: by_path[f"{prefix}/models/{name}{PATH}"] for name in pools}
+    router = Router(pools, handlers, settings, budget)
+    chat = Endpoint(
+        *("POST", f"{prefix}{PATH}", router, "Answer a conversation with the model it names"),
+        CHAT_OPERATION,
+        aliases=(f"{prefix}/chat/completions",),
+    )
+    return [chat, *model_lists(list(pools.values()), settings, prefix)]
+
+
+def below(
+    pools: Mapping[str, Served], settings: ServerSettings, budget: Budget, watcher: Watcher
+) -> Iterator[Tuple[str, Handler]]:
+    """What answers for models by id, and the path below which it does. ``pools`` may change."""
+    prefix = settings.url_prefix
+    for name, pool in pools.items():
+        model = ChatModel(pool, settings, budget, watcher)
+        places = [prefix] if len(pools) == 1 else []
+        if not settings.drum:
+            places.append(f"{prefix}/models/{name}")
+        for place in places:
+            tell = partial(_of_one, pools, model, name, settings)
+            yield place + ONE, _getter(place + ONE, tell)
+    if len(pools) != 1:
+        yield prefix + ONE, _getter(prefix + ONE, partial(_of_many, pools, settings))
+
+
+def _getter(path: str, tell: Any) -> Handler:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            await tell(scope["path"][len(path) :], scope, receive, send)
+        else:
+            headers = [(b"allow", b"GET, HEAD"), *common_headers(scope)]
+            await limits.refuse(receive, send, 405, limits.message("only GET is answered"), headers)
+
+    return handle
+
+
+async def _of_one(
+    pools: Mapping[str, Served],
+    model: ChatModel,
+    name: str,
+    settings: ServerSettings,
+    id: str,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    if name not in pools:  # it was unloaded
+        await refuse(scope, send, unknown_model(name, _open(pools, scope)), settings)
+        return
+    own = Endpoint("GET", "", partial(model.one, id), "")
+    await guarded([own], settings, name)[0].handler(scope, receive, send)
+
+
+async def _of_many(
+    pools: Mapping[str, Served],
+    settings: ServerSettings,
+    id: str,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    pool = pools.get(id)
+    if pool is None or id not in _open(pools, scope):
+        await refuse(scope, send, unknown_model(id, _open(pools, scope)), settings)
+    else:
+        await tell_of(pool, scope, send)
+
+
+def _open(pools: Mapping[str, Served], scope: Scope) -> List[str]:
+    """The models that a request's key opens."""
+    key = scope.get(KEY)
+    return [name for name in pools if key is None or not key.models or name in key.models]
+
+
+class Router:
+    """Takes conversations to the model that they name."""
+
+    def __init__(
+        self,
+        pools: Mapping[str, Served],
+        handlers: Mapping[str, Handler],
+        settings: ServerSettings,
+        budget: Budget,
+    ) -> None:
+        self._pools = pools
+        self._handlers = handlers
+        self._settings = settings
+        self._budget = budget
+        most = [pool.model.limits.max_body for pool in pools.values()]
+        self._max_body = None if None in most else max(filter(None, most), default=None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await read_body(receive, self._budget, self._max_body)
+        except ClientGone:
+            return
+        except PolyhostError as error:
+            status, data, headers = error_reply(error, self._settings.drum)
+            common = common_headers(scope)
+            await limits.refuse(receive, send, status, data, [*common, *headers])
+            return
+        again = Again(body, receive, self._budget)
+        try:
+            name = await _model_in(body)
+            if name not in self._handlers:
+                raise unknown_model(name, _open(self._pools, scope))
+        except PolyhostError as error:
+            await refuse(scope, send, error, self._settings)
+        else:
+            await self._handlers[name](scope, again, send)
+        finally:
+            again.close()
+
+
+async def _model_in(body: Body) -> str:
+    """The ``model`` of a conversation; a large body is read aside."""
+    if isinstance(body, Spool):
+        return await asyncio.to_thread(lambda: _name_in(body.read()))
+    return _name_in(body)
+
+
+def _name_in(body: bytes) -> str:
+    found = json.loads(body)
+    name = found.get("model") if isinstance(found, dict) else None
+    if not isinstance(name, str) or not name:
+        raise InvalidInput(
+            "the body names no model: expected a JSON object whose 'model' is the name of one that "
+            "is served here. GET /v1/models lists them."
+        )
+    return name
+
+
+class Again:
+    """A body that was read, to be received once more; then what its connection says next."""
+
+    def __init__(self, body: Body, receive: Receive, budget: Budget) -> None:
+        self._body: Optional[Body] = body
+        self._receive = receive
+        self._budget = budget
+        self._pieces = _pieces(body)
+
+    async def __call__(self) -> Message:
+        for piece in self._pieces:
+            if not piece["more_body"]:
+                self.close()
+            return piece
+        return await self._receive()
+
+    def close(self) -> None:
+        """Let go of the body; again does nothing."""
+        if self._body is not None:
+            discard(self._body, self._budget)
+            self._body = None
+
+
+def _pieces(body: Body) -> Iterator[Dict[str, Any]]:
+    if not isinstance(body, Spool):
+        yield {"type": "http.request", "body": body, "more_body": False}
+        return
+    for offset in range(0, body.size, FILE_CHUNK):
+        piece = os.pread(body.fd, FILE_CHUNK, offset)
+        more = offset + FILE_CHUNK < body.size
+        yield {"type": "http.request", "body": piece, "more_body": more}
