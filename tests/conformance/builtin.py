@@ -68,6 +68,24 @@ class Made:
         return self.model
 
 
+def add_hooks(folder: Path, language: str) -> None:
+    """Put the hooks of ``tests/models/README.md`` around the built-in predict of a code dir."""
+    (hooks,) = (MODELS / "builtin" / language / "hooks").glob("[Cc]ustom.*")
+    custom = folder / hooks.name
+    body = hooks.read_text(encoding="utf-8")
+    if custom.exists():  # a module with the model's types: the hooks go in before its end
+        types = custom.read_text(encoding="utf-8").rstrip().removesuffix("end")
+        body = f"{types}\n{body}\nend\n"
+    custom.write_text(body, encoding="utf-8")
+
+
+def displace(path: Path) -> bytes:
+    """An input whose first column is zeros and whose values stand in a last one, ``spare``."""
+    header, rows = _read(path)
+    table = [[*header, "spare"], *(["0", *row[1:], row[0]] for row in rows)]
+    return "".join(f"{','.join(row)}\n" for row in table).encode()
+
+
 def make(language: str, scenario: str, folder: Path) -> Made:
     """Run the language's maker; AssertionError with its output when it fails."""
     (maker,) = (MODELS / "builtin" / language).glob("make.*")

@@ -8,7 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conformance.builtin import without_column
+from conformance.builtin import add_hooks, displace, without_column
 from conformance.cases import cases, cases_without_gaps, raise_told
 from conformance.scenarios import BUILTIN
 
@@ -44,6 +44,21 @@ def test_from_the_command_line(polyhost, made, scenario, runtime):
     )
     raise_told(done)
     check(read(output), model.expected)
+
+
+@pytest.mark.parametrize(("scenario", "runtime"), cases(["regression"]))
+def test_hooks_around_the_builtin_predict(polyhost, made, scenario, runtime, tmp_path):
+    model, folder, data = made(runtime, scenario), tmp_path / "hooked", tmp_path / "displaced.csv"
+    shutil.copytree(model.model, folder)
+    add_hooks(folder, runtime)
+    data.write_bytes(displace(model.input))
+    output = tmp_path / "out.csv"
+    done = polyhost(
+        *["score", "--code-dir", folder, "--input", data, "--output", output, *model.target_flags]
+    )
+    raise_told(done)
+    header, expected = model.expected
+    check(read(output), (header, [[value + 1000 for value in row] for row in expected]))
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(BUILTIN))

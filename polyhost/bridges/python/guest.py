@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Unio
 from polyhost.bridges.python import chat, frames, frameworks
 from polyhost.bridges.python.custom import Custom, accepted
 from polyhost.bridges.python.faults import as_model_error
-from polyhost.bridges.python.interrupt import Interruptible
+from polyhost.bridges.python.interrupt import Interruptible, InterruptibleThreads
 from polyhost.bridges.python.query import Query
 from polyhost.custom_task import secrets
 from polyhost.custom_task.masking import masked
@@ -34,14 +34,17 @@ class PythonGuest:
         self._target = spec.target
         self._custom = Custom(spec.code_dir, spec.custom_file, spec.target.type)
         extra = "all" if self._custom.task is None else "none"
-        self.traits = Traits(formats=("mtx",), extra_output=extra)
+        calls = int(spec.options.get("max_concurrency", 1))
+        self.traits = Traits(formats=("mtx",), extra_output=extra, threads=calls)
         self._masks = ExitStack()
         if self._custom.task is not None:
             self._masks.enter_context(masked(secrets.values_of(secrets.current())))
         monitoring = Monitoring.of(spec.options)
         embedded = monitoring is not None and monitoring.embedded
         self._mlops = reporter_for(monitoring) if monitoring and embedded else None
-        self._running = Interruptible()
+        self._running: Union[Interruptible, InterruptibleThreads] = (
+            Interruptible() if calls == 1 else InterruptibleThreads()
+        )
         self.hooks: FrozenSet[str] = self._custom.names
         self._model: Any = None
         self._builtin: Optional[frameworks.BuiltIn] = None
@@ -79,8 +82,11 @@ class PythonGuest:
                 language=LANGUAGE,
                 hook="fit",
             )
+        rows = frames.from_table(job.rows)
+        if "transform" in self.hooks and self._target.type is not TargetType.TRANSFORM:
+            rows = self._call("transform", self._custom["transform"], rows, None)
         arguments = {
-            "X": frames.from_table(job.rows),
+            "X": rows,
             "y": frames.series(job.target),
             "output_dir": str(job.output_dir),
             "class_order": None if job.class_order is None else list(job.class_order),
@@ -97,7 +103,8 @@ class PythonGuest:
         return self._builtin is not None and "transform" not in self.hooks
 
     def read(self, payload: Payload) -> Any:
-        numeric = self._builtin is not None and self._builtin.info.matrix
+        builtin = self._builtin if self._wants_tables else None
+        numeric = builtin is not None and builtin.info.matrix
         return frames.read(payload, table=self._wants_tables, numeric=numeric)
 
     def wrap(self, table: Table) -> Any:
@@ -171,8 +178,8 @@ class PythonGuest:
             found = frames.from_transformer(self._call("transform", self._model.transform, data))
         if isinstance(found, tuple):
             raise InvalidOutput(
-                "transform returned a tuple: transforming the target is not supported; expected "
-                "a dataframe. Return the transformed features alone.",
+                "Transformation of the target variable is not supported by DRUM. transform returned "
+                "a tuple; expected a dataframe. Return the transformed features alone.",
                 language=LANGUAGE,
                 hook="transform",
                 found="tuple",
@@ -215,6 +222,9 @@ class PythonGuest:
 
     def interrupt(self) -> bool:
         return self._running.interrupt()
+
+    def interrupt_thread(self, thread: int) -> bool:
+        return self._running.interrupt(thread)
 
     def close(self) -> None:
         self._running.close()
