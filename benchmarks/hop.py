@@ -28,8 +28,6 @@ LUA = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{body}'
-local bad = 0
-response = function(status) if status ~= 200 then bad = bad + 1 end end
 """
 
 
@@ -67,9 +65,9 @@ def make_sklearn(folder: Path) -> tuple[Path, str]:
 
 
 def make_mojo(folder: Path) -> tuple[Path, str]:
-    """An H2O GBM on the same rows, made by the tests' own script."""
+    """An H2O GBM on iris' 4 columns, three classes, made by the tests' own script."""
     script = HERE.parent / "tests" / "models" / "builtin" / "java" / "make.py"
-    subprocess.run([sys.executable, str(script), "binary", str(folder / "made")], check=True)
+    subprocess.run([sys.executable, str(script), "multiclass", str(folder / "made")], check=True)
     path = next((folder / "made" / "model").glob("*.zip"))
     target = folder / path.name
     path.rename(target)
@@ -82,12 +80,13 @@ def _body(names: list[str], row: list[float]) -> str:
     return json.dumps({"dataframe_split": {"columns": names, "data": [row]}})
 
 
-def labels_of(kind: str) -> list[str]:
-    positive, negative = {
-        "sklearn": ("versicolor", "setosa"),
-        "mojo": ("benign", "malignant"),
-    }[kind]
-    return ["--positive-class-label", positive, "--negative-class-label", negative]
+def target_of(kind: str) -> list[str]:
+    """The flags that say what the model predicts."""
+    if kind == "sklearn":
+        labels = ["--positive-class-label", "versicolor", "--negative-class-label", "setosa"]
+        return ["--target-type", "binary", *labels]
+    labels = ["setosa", "versicolor", "virginica"]
+    return ["--target-type", "multiclass", "--class-labels", *labels]
 
 
 def start(command: list[str], port: int) -> subprocess.Popen[bytes]:
@@ -158,7 +157,7 @@ def run(kind: str, rounds: int, seconds: float, temp: Path) -> None:
     ports = {"bare": free_port(), "polyhost": free_port()}
     bare = [sys.executable, str(HERE / "bare_app.py"), kind, str(path), str(ports["bare"])]
     ours = [sys.executable, "-m", "polyhost.cli", "serve", str(folder)]
-    ours += ["--port", str(ports["polyhost"]), "--target-type", "binary", *labels_of(kind)]
+    ours += ["--port", str(ports["polyhost"]), *target_of(kind)]
     servers = {"bare": start(bare, ports["bare"]), "polyhost": start(ours, ports["polyhost"])}
     try:
         for server in servers:
