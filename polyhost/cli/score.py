@@ -19,6 +19,7 @@ from polyhost.cli.options import (
     refuse_unserved,
 )
 from polyhost.cli.verify import verify
+from polyhost.errors import SettingsError
 
 if TYPE_CHECKING:
     from polyhost.payload import Payload, Table
@@ -43,10 +44,24 @@ def run(options: argparse.Namespace) -> int:
     check_labels(options.parser, options)
     verify(options)
     refuse_unserved(options, flags_of("score"))
+    check_output(options.output)
     if options.docker:
         return docker.run(options, flags_of("score"))
     export_settings(options)
     return run_guarded(lambda: score(options), stacktrace=options.show_stacktrace)
+
+
+def check_output(output: Path | None) -> None:
+    """SettingsError, before anything is loaded, where no file can be written."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise SettingsError(f"--output {output} is a folder: expected a file to write.")
+    if not output.parent.is_dir():
+        raise SettingsError(
+            f"no folder {output.parent} for --output {output.name}: expected one that is there. "
+            "Make it first."
+        )
 
 
 def score(options: argparse.Namespace) -> int:
@@ -111,13 +126,20 @@ def _write(answer: Table | Reply, output: Path | None) -> None:
         if output is None:
             print(answer.to_pandas())
         else:
-            output.write_bytes(write_table(answer))
+            _write_file(output, write_table(answer))
         return
     body = _body(answer)
     if output is None:
         sys.stdout.buffer.write(body + b"\n")
     else:
+        _write_file(output, body)
+
+
+def _write_file(output: Path, body: bytes) -> None:
+    try:
         output.write_bytes(body)
+    except OSError as error:
+        raise SettingsError(f"cannot write --output {output}: {error.strerror}.") from error
 
 
 def _body(reply: Reply) -> bytes:

@@ -114,6 +114,18 @@ def test_without_output_the_predictions_are_printed_as_a_frame(polyhost, model, 
     assert done.out == "   Predictions\n0          2.0\n1          5.0\n"
 
 
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [("nowhere/out.csv", "no folder"), ("model", "is a folder"), ("/dev/full", "cannot write")],
+)
+def test_an_output_that_cannot_be_written(polyhost, model, data, output, says):
+    words = ["score", "-cd", model, "--input", data, "--target-type", "regression"]
+    done = polyhost(*words, "--output", output)
+    assert done.code == 1
+    assert done.err.startswith("polyhost: SettingsError: ")
+    assert says in done.err
+
+
 def test_verbose_tells_the_command(polyhost, model, data):
     words = ["score", "-cd", model, "--input", data, "--target-type", "regression", "--verbose"]
     assert polyhost(*words).out.startswith("Detected score mode\n")
