@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,25 @@ FLAGS = (
     *(flag for flag in flags_of("score") if flag.dest in _SHARED),
 )
 register("new", FLAGS)
+_EARLY = tuple(flag for flag in FLAGS if flag.dest in ("verbose", "logging_level"))
+"""May stand before ``model`` too."""
 
 
 def add_to(commands: Any) -> None:
     """Add the command, and its one own command, to the parser's."""
     parser = commands.add_parser("new", help="start a model from a template")
     parser.set_defaults(run=lambda _: _tell_help(parser), parser=parser)
+    add_flags(parser, _EARLY)
     model = parser.add_subparsers(dest="what", metavar="WHAT").add_parser(
         "model", help="make a folder with hooks"
     )
-    add_flags(model, FLAGS)
+    add_flags(model, (_kept(flag) if flag in _EARLY else flag for flag in FLAGS))
     model.set_defaults(run=run, parser=model)
+
+
+def _kept(flag: Flag) -> Flag:
+    """The same flag, leaving what was said before ``model`` as it is where it is absent."""
+    return replace(flag, options={**flag.options, "default": argparse.SUPPRESS})
 
 
 def _tell_help(parser: argparse.ArgumentParser) -> int:

@@ -66,3 +66,12 @@ def test_new_without_model_prints_its_help(polyhost):
     done = polyhost("new")
     assert done.code == 1
     assert "usage: polyhost new" in done.out
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_what_to_say_may_stand_before_model(polyhost, place):
+    words = ["new", "model", "-cd", "mine", "--language", "python"]
+    words[place:place] = ["--verbose", "--logging-level", "info"]
+    done = polyhost(*words)
+    assert done.code == 0, done.err
+    assert done.out.startswith("Detected new mode\n")
