@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None, program: str = "polyhost") -> int:
         return 1
     _set_up_logging(options)
     if getattr(options, "verbose", False):
-        print(f"Detected {options.command} mode")
+        print(f"Detected {options.command} mode", flush=True)
     try:
         code: int = options.run(options)
         return code

@@ -51,8 +51,9 @@ def test_two_models_answer_under_the_names_they_were_given(serve, folder):
 
 def test_server_takes_its_settings_from_the_environment_and_ends_with_130(serve, folder):
     settings = {"CODE_DIR": str(folder), "TARGET_TYPE": "unstructured", "URL_PREFIX": "/pre"}
-    server = serve(command="server", env=settings, wait=False)
+    server = serve("--verbose", command="server", env=settings, wait=False)
     server.wait_answering("/pre/health/")
+    assert server.out.startswith("Detected server mode\n")
     assert server.post("/pre/predictUnstructured/", "abc", "text/plain").text.startswith("ABC ")
     assert server.post("/predictUnstructured/", "abc", "text/plain").status_code == 404
 
