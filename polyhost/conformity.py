@@ -24,21 +24,24 @@ logger = logging.getLogger(__name__)
 
 def check_input(schema: TypeSchema, table: Table) -> None:
     """SchemaViolation when data is not what a task takes."""
-    _check(schema, schema.input, table, f"the input does not meet {INPUT}")
+    _check(schema, schema.input, table, "input", INPUT)
 
 
 def check_output(schema: TypeSchema, table: Table) -> None:
     """SchemaViolation when a task gave what it should not."""
-    _check(schema, schema.output, table, f"the transformed data does not meet {OUTPUT}")
+    _check(schema, schema.output, table, "output", OUTPUT)
 
 
 def _check(
-    schema: TypeSchema, requirements: Iterable[Requirement], table: Table, told: str
+    schema: TypeSchema, requirements: Iterable[Requirement], table: Table, side: str, key: str
 ) -> None:
     wrong = [text for text in (unmet(each, table) for each in requirements) if text]
     if not wrong:
         return
-    message = f"{told} under typeSchema in model-metadata.yaml: {'; '.join(wrong)}."
+    message = (
+        f"Schema validation found mismatch between {side} dataset and the supplied schema, {key} "
+        f"under typeSchema in model-metadata.yaml: {'; '.join(wrong)}."
+    )
     if schema.strict:
         raise SchemaViolation(
             f"{message} Mend the data, or the requirement.",

@@ -63,10 +63,15 @@ class TypeSchema:
         ``strict`` and whether there is a ``default`` where the metadata has none."""
         said = options.get("type_schema") or {}
         document = (options.get("metadata") or {}).get("typeSchema")
-        if document is None and said.get("default"):
-            document = DEFAULT
-        found = parse(document)
+        found = parse(DEFAULT if cls.is_default(options) else document)
         return cls(found.input, found.output, bool(said.get("strict", True)))
+
+    @staticmethod
+    def is_default(options: Mapping[str, Any]) -> bool:
+        """Whether the default holds, since a spec's options ask for it and its metadata has none."""
+        said = options.get("type_schema") or {}
+        document = (options.get("metadata") or {}).get("typeSchema")
+        return document is None and bool(said.get("default"))
 
 
 DEFAULT: Mapping[str, Any] = {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from polyhost.cli.flags import (
 from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import check_labels, export_settings, model_spec, refuse_unserved
 from polyhost.cli.verify import verify
-from polyhost.errors import SettingsError
+from polyhost.errors import PolyhostError, SettingsError
 
 if TYPE_CHECKING:
     from polyhost.fitting import FitJob
@@ -67,11 +66,14 @@ FLAGS = (
         "data that violates the type schema is a warning, not an error",
         options=SWITCH,
     ),
-    Flag(("--enable-fit-metadata",), "accepted for old scripts", options=SWITCH),
+    Flag(
+        ("--enable-fit-metadata",),
+        "write the memory that it took to fit_runtime_data.json in the output",
+        options=SWITCH,
+    ),
 )
 register("fit", FLAGS)
-RTOL, ATOL = 2e-2, 1e-6
-"""How far predictions of some rows may be from those of the same rows among all."""
+MEMORY_FILE = "fit_runtime_data.json"
 
 
 def add_to(commands: Any) -> None:
@@ -93,15 +95,30 @@ def run(options: argparse.Namespace) -> int:
     if options.docker:
         return docker.run(options, FLAGS)
     if options.output == options.code_dir:
-        raise SettingsError(f"--output is the code dir {options.code_dir}: give another folder.")
+        raise SettingsError(
+            "the code directory may not be used as the output directory: --output is the code dir "
+            f"{options.code_dir}. Give another folder."
+        )
     with ExitStack() as stack:
         output = options.output or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        # What the trial keeps outlives it, unlike the children's own temporary folder.
+        keep = options.output or Path(tempfile.gettempdir())
         code = run_guarded(lambda: _fit(options, output), stacktrace=options.show_stacktrace)
         if code == 0 and not options.skip_predict:
-            code = run_guarded(lambda: _try(options, output), stacktrace=options.show_stacktrace)
+            trial = partial(_try, options, output, keep)
+            code = run_guarded(trial, stacktrace=options.show_stacktrace)
     if code == 0:
-        print("Success")
+        _tell_success(options)
     return code
+
+
+def _tell_success(options: argparse.Namespace) -> None:
+    if options.output is None:  # the two spaces are DRUM's, whose output scripts search
+        tried = " and predictions can be made on the fit model!"
+        if options.skip_predict:
+            tried = "however since you specified --skip-predict, predictions were not made."
+        print(f"Validation Complete. Your model can be fit to your data, {tried}")
+    print("Success")
 
 
 def _fit(options: argparse.Namespace, output: Path) -> int:
@@ -109,12 +126,45 @@ def _fit(options: argparse.Namespace, output: Path) -> int:
     from polyhost.type_schema import TypeSchema
 
     spec, job = _prepare(options, output)
+    if TypeSchema.is_default(spec.options):
+        print(
+            "WARNING: No type schema provided. For transforms, we require the default one: numbers "
+            "and nothing else. --disable-strict-validation turns that off.",
+            flush=True,
+        )
     conformity.check_input(TypeSchema.of(spec.options), job.rows)
     print("Starting Fit", flush=True)
     fitting.fit(spec, job)
     fitting.leave_code(spec, output)
     print("Fit successful", flush=True)
+    if options.enable_fit_metadata and not options.skip_predict:
+        _note_memory(output, "fit_memory_usage")
     return 0
+
+
+def _try(options: argparse.Namespace, output: Path, keep: Path) -> int:
+    from polyhost.cli.fit_trial import try_out
+
+    spec, job = _prepare(options, output)
+    print("Starting Prediction", flush=True)
+    try:
+        try_out(spec, output, job.rows, keep)
+    except PolyhostError as error:
+        print(f"Prediction failed: {error.message}", flush=True)
+        raise
+    if options.enable_fit_metadata:
+        _note_memory(output, "prediction_memory_usage")
+    return 0
+
+
+def _note_memory(output: Path, key: str) -> None:
+    """Add the most memory that this process took, in MB, to what the output folder says."""
+    import resource
+
+    path = output / MEMORY_FILE
+    said = json.loads(path.read_bytes()) if path.exists() else {}
+    said[key] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    path.write_text(json.dumps(said), encoding="utf-8")
 
 
 def _prepare(options: argparse.Namespace, output: Path) -> tuple[ModelSpec, FitJob]:
@@ -195,13 +245,13 @@ def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
 
     metadata = read(options.code_dir)
     kind = options.target_type or (metadata.target_type if metadata else None)
-    given = options.positive_class_label or options.class_labels or options.class_labels_file
-    noted = metadata is not None and (
-        metadata.inference_model.get("positiveClassLabel")
-        or metadata.inference_model.get("classLabels")
-        or metadata.inference_model.get("classLabelsFile")
-    )
-    if target is not None and not given and not noted:
+    noted = {} if metadata is None else metadata.inference_model
+    if kind == TargetType.BINARY.value:  # labels of another type are nobody's here
+        given = options.positive_class_label or noted.get("positiveClassLabel")
+    else:
+        given = options.class_labels or options.class_labels_file
+        given = given or noted.get("classLabels") or noted.get("classLabelsFile")
+    if target is not None and not given:
         if kind == TargetType.BINARY.value:
             labels = labels_in(target)
             if len(labels) != 2:
@@ -212,7 +262,8 @@ def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
         elif kind in (TargetType.MULTICLASS.value, TargetType.MULTILABEL.value):
             options.class_labels = labels_in(target)
     strict = not options.disable_strict_validation
-    return model_spec(options, type_schema={"default": True, "strict": strict})
+    default = strict and kind == TargetType.TRANSFORM.value
+    return model_spec(options, type_schema={"default": default, "strict": strict})
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
@@ -230,47 +281,3 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise SettingsError(f"the parameter file {options.parameter_file} must be a JSON object.")
     return found
-
-
-def _try(options: argparse.Namespace, output: Path) -> int:
-    """Load what training left and predict the rows it was trained on, all and some."""
-    from polyhost.code_dir import inspect
-    from polyhost.payload import Payload
-    from polyhost.pipeline import open_predictor
-    from polyhost.target import TargetType
-
-    spec, job = _prepare(options, output)
-    trained = inspect(output, spec.language)
-    spec = replace(
-        spec,
-        code_dir=trained.path,
-        custom_file=trained.custom_file,
-        artifacts=trained.artifacts,
-    )
-    print("Starting Prediction", flush=True)
-    predictor = open_predictor(spec)
-    try:
-        if spec.target.type is TargetType.TRANSFORM:
-            predictor.transform(Payload(b"", table=job.rows))
-        else:
-            _compare(predictor, job.rows)
-    finally:
-        predictor.close()
-    return 0
-
-
-def _compare(predictor: Any, rows: Table) -> None:
-    """Warn when the predictions of some rows depend on the rows beside them."""
-    import numpy as np
-
-    count = min(rows.rows, max(10, min(1000, rows.rows // 10)))
-    every = predictor.predict(rows).predictions.slice(0, count)
-    some = predictor.predict(rows.slice(0, count)).predictions
-    for name, first, second in zip(every.names, every.columns, some.columns, strict=True):
-        numeric = isinstance(first, np.ndarray) and first.dtype.kind in "biuf"
-        if numeric and not np.allclose(first, second, RTOL, ATOL, equal_nan=True):
-            print(
-                f"polyhost: warning: predictions in {name!r} of {count} row(s) differ from those "
-                f"of the same rows among {rows.rows}: the model computes across rows.",
-                file=sys.stderr,
-            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -132,6 +133,61 @@ def test_a_custom_task_with_a_secret(polyhost, folders, tmp_path):
     assert b"hush" not in (out / "drum_artifact.pkl").read_bytes()
 
 
+ACROSS_ROWS = """\
+def fit(X, y, output_dir, **kwargs):
+    assert list(X.columns) == ["b"]
+
+
+def transform(data, model):
+    return data.drop(columns="a")
+
+
+def load_model(code_dir):
+    return 1
+
+
+def score(data, model, **kwargs):
+    return (data - data.mean()).rename(columns={"b": "Predictions"})
+"""
+
+
+def test_a_model_that_computes_across_rows(polyhost, folders, tmp_path):
+    """The features pass through transform before fit, as they do before score."""
+    code, out = folders(ACROSS_ROWS)
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--target", "y"),
+        *("--target-type", "regression", "--output", out),
+    )
+    assert done.code == 0
+    assert "Your predictions were different when we tried to predict twice." in done.err
+    kept = Path(done.err.rpartition(":")[2].strip())
+    assert kept.parent == out
+    assert len(pd.read_csv(kept)) == 10
+
+
+def test_the_memory_it_took(polyhost, folders, tmp_path):
+    code, out = folders(FIT_HOOK)
+    words = ("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--output", out)
+    words = (*words, "--target", "y", "--target-type", "regression", "--enable-fit-metadata")
+    assert polyhost(*words, "--skip-predict").code == 0
+    assert not (out / "fit_runtime_data.json").exists()
+    assert polyhost(*words).code == 0
+    told = json.loads((out / "fit_runtime_data.json").read_text())
+    assert sorted(told) == ["fit_memory_usage", "prediction_memory_usage"]
+    assert all(30 < megabytes < 2000 for megabytes in told.values())
+
+
+def test_labels_of_another_target_type_are_ignored(polyhost, folders, tmp_path):
+    code, out = folders(FIT_HOOK.replace("LinearRegression().fit(X, y, row_weights)", "None"))
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "classes.csv", "--output", out),
+        *("--target", "kind", "--target-type", "multiclass", "--skip-predict"),
+        *("--positive-class-label", "yes", "--negative-class-label", "no"),
+    )
+    assert done.code == 0, done.err
+    assert json.loads((out / "told.json").read_text())[2] == ["down", "up"]
+
+
 @pytest.mark.parametrize(
     ("custom", "flags", "code", "message"),
     [
@@ -207,14 +263,31 @@ def test_a_transform_that_gives_no_numbers_must_say_so(polyhost, folders, tmp_pa
         *("fit", "--code-dir", code, "--input", tmp_path / "x.csv", "--output", out, *kind)
     )
     says = "data_types EQUALS NUM is required; found NUM, CAT"
-    assert (done.code, says in done.err) == (3, True)
+    assert (done.code, says in done.err, says in done.out) == (3, True, True)
+    assert "WARNING: No type schema provided." in done.out
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "x.csv", *kind),
+        "--disable-strict-validation",
+    )
+    assert (done.code, "No type schema" in done.out) == (0, False)
+    assert "Your model can be fit to your data,  and predictions can be made on the fit" in done.out
+
+
+def test_a_transform_leaves_the_target_alone(polyhost, folders, tmp_path):
+    code, _ = folders(WORDS.replace('data.assign(word="x")', "data, None"))
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "x.csv", "--target-type", "transform")
+    )
+    assert done.code == 1
+    for where in (done.out, done.err):
+        assert "Transformation of the target variable is not supported by DRUM." in where
 
 
 def test_the_output_is_another_folder(polyhost, folders, tmp_path):
     code, _ = folders(FIT_HOOK)
     done = polyhost("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--output", code)
     assert done.code == 1
-    assert "is the code dir" in done.err
+    assert "the code directory may not be used as the output directory" in done.err
 
 
 R_HOOK = """\

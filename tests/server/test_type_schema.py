@@ -41,7 +41,9 @@ def test_over_http_it_is_422(serve: Any, model: Path) -> None:
     assert server.post("/transform/", "a\n1\n2\n").status_code == 200
     reply = server.post("/transform/", "a,b\n1,2\n")
     assert (reply.status_code, reply.json()["is_schema_validation_error"]) == (422, True)
-    assert reply.json()["message"].startswith("ERROR: the transformed data does not meet")
+    assert reply.json()["message"].startswith(
+        "ERROR: Schema validation found mismatch between output dataset and the supplied schema"
+    )
     assert SAYS in reply.json()["message"]
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from types import GeneratorType
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Generator,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Union,
+)
 
 from polyhost.bridges.python import chat, frames, frameworks
 from polyhost.bridges.python.custom import Custom, accepted
@@ -22,6 +33,7 @@ from polyhost.reporting import Monitoring, reporter_for
 from polyhost.target import TargetType
 
 LANGUAGE = "python"
+_END = object()
 
 
 class PythonGuest:
@@ -197,7 +209,11 @@ class PythonGuest:
             arguments["mlops"] = self._mlops
         name = "score_unstructured"
         named = self._custom.accepted(name, arguments)
-        return _reply(self._call(name, self._custom[name], self._model, data, **named))
+
+        def call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+            return self._call(name, function, *args, **named)
+
+        return _reply(call(self._custom[name], self._model, data, **named), call)
 
     def chat(self, params: Mapping[str, Any], headers: Mapping[str, str]) -> ChatReply:
         def call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
@@ -235,7 +251,7 @@ class PythonGuest:
         self._model = self._builtin = None
 
 
-def _reply(found: Any) -> Reply:
+def _reply(found: Any, call: chat.Call) -> Reply:
     data, settings = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     known = data is None or isinstance(data, (str, bytes, GeneratorType))
     if not known or not (settings is None or isinstance(settings, dict)):
@@ -248,4 +264,18 @@ def _reply(found: Any) -> Reply:
             found=type(found).__name__,
         )
     settings = settings or {}
+    if isinstance(data, GeneratorType):
+        data = _chunks(data, call)
     return Reply(data, settings.get("mimetype"), settings.get("charset"))
+
+
+def _chunks(source: Generator[Any, Any, Any], call: chat.Call) -> Iterator[Any]:
+    """What a hook's generator makes; its code runs as the hook's own does."""
+    try:
+        while True:
+            chunk = call(next, source, _END)
+            if chunk is _END:
+                return
+            yield chunk
+    finally:
+        call(source.close)

@@ -176,7 +176,8 @@ class RGuest:
             "parameters": {name: _argument(value) for name, value in job.parameters.items()},
         }
         rows = to_frame(self._engine, job.rows)
-        self._engine.call("fit", "call_fit", self._hooks, rows, target, weights, rest)
+        transforms = self._target.type is TargetType.TRANSFORM
+        self._engine.call("fit", "call_fit", self._hooks, rows, target, weights, rest, transforms)
 
     # Frames
 

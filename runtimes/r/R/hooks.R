@@ -138,11 +138,18 @@ call_score <- function(hooks, data, model, labels) {
 
 #' Call `fit`, every argument by name, where wanted
 #'
+#' The features pass through `transform` first, without a model, as they do before `score`; the
+#' hook of a model that is a transform is what is trained, and does not.
+#'
 #' @param rows data frame of the features.
 #' @param target,weights data frames of one column, or NULL.
 #' @param rest list with `output_dir`, `class_order` and `parameters`.
+#' @param transforms whether the model is a transform.
 #' @export
-call_fit <- function(hooks, rows, target, weights, rest) {
+call_fit <- function(hooks, rows, target, weights, rest, transforms = FALSE) {
+  if (!is.null(hooks$transform) && !transforms) {
+    rows <- call_hook(hooks, "transform", list(rows, NULL))
+  }
   values <- c(
     list(X = rows, y = only_column(target), row_weights = only_column(weights)), rest
   )

@@ -39,8 +39,9 @@ transform_rows <- function(hooks, model, data, target = NULL) {
 without_target <- function(result) {
   if (length(result) != 2L || !is.null(result[[2L]])) {
     abort(
-      "invalid_output", "transform must return a data.frame, a sparse matrix, or list(X, NULL); ",
-      "found a list of ", length(result), ". The target cannot be transformed."
+      "invalid_output", "Transformation of the target variable is not supported by DRUM. ",
+      "transform must return a data.frame, a sparse matrix, or list(X, NULL); ",
+      "found a list of ", length(result), "."
     )
   }
   result[[1L]]
