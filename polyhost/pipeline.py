@@ -10,6 +10,7 @@ import time
 from typing import Any, List, Mapping, Optional, Tuple, Union, cast
 
 from polyhost import batching, conformity, loading
+from polyhost.chat_reporting import ChatMonitor, prompt_column
 from polyhost.errors import InvalidOutput, SchemaMismatch, WrongEndpoint
 from polyhost.formats import arrow
 from polyhost.formats.csv import write_table
@@ -64,7 +65,13 @@ class Pipeline:
         self._positive_first = bool(spec.options.get("positive_first"))
         monitoring = Monitoring.of(spec.options)
         reports = monitoring is not None and not monitoring.embedded
-        self._monitor = Monitor(reporter_for(monitoring)) if monitoring and reports else None
+        self._monitor: Optional[Monitor] = None
+        self._chats: Optional[ChatMonitor] = None
+        if monitoring is not None and reports:
+            reporter = reporter_for(monitoring)
+            self._monitor = Monitor(reporter)
+            if "chat" in self._hooks:
+                self._chats = ChatMonitor(reporter, prompt_column(monitoring))
         self._no_request = HookContext(spec.target, _NO_PAYLOAD)
         self._schema = TypeSchema.of(spec.options)
         self.rows = 0
@@ -199,7 +206,13 @@ class Pipeline:
         self.rows += table.rows
         return table
 
-    def chat(self, params: Mapping[str, Any], headers: Mapping[str, str], /) -> ChatReply:
+    def chat(
+        self,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        /,
+        association_id: Optional[str] = None,
+    ) -> ChatReply:
         """Answer one conversation with the ``chat`` hook, for any target type."""
         if "chat" not in self._hooks:
             kind = self._target.type
@@ -208,7 +221,10 @@ class Pipeline:
                 f"This model has target type '{kind.value}', {lacks}. Define the chat hook.",
                 target_type=kind.value,
             )
-        return cast(ChatGuest, self._guest).chat(params, headers)
+        guest = cast(ChatGuest, self._guest)
+        if self._chats is None:
+            return guest.chat(params, headers)
+        return self._chats.answered(lambda: guest.chat(params, headers), params, association_id)
 
     def llm_models(self) -> Optional[List[Mapping[str, Any]]]:
         """The models that the ``get_supported_llm_models`` hook names; None without it."""

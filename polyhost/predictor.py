@@ -281,8 +281,16 @@ class Predictor(Protocol):
         """Transform one request's rows (target type ``transform``)."""
         ...
 
-    def chat(self, params: Mapping[str, Any], headers: Mapping[str, str], /) -> ChatReply:
-        """Answer one conversation with the ``chat`` hook; WrongEndpoint when there is none."""
+    def chat(
+        self,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        /,
+        association_id: Optional[str] = None,
+    ) -> ChatReply:
+        """Answer one conversation with the ``chat`` hook; WrongEndpoint when there is none.
+
+        ``association_id`` is what reports of it are known by."""
         ...
 
     def llm_models(self) -> Optional[List[Mapping[str, Any]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,13 +150,15 @@ class LocalReporter:
         self._frames: List[Any] = []
         self._rows = self._parts = 0
         self._written = time.monotonic()
+        self._lock = threading.RLock()  # several calls may report at once
 
     def report_deployment_stats(
         self, num_predictions: int, execution_time_ms: Optional[float] = None
     ) -> None:
-        self._predictions += int(num_predictions)
-        self._milliseconds += float(execution_time_ms or 0.0)
-        self._flush_in_time()
+        with self._lock:
+            self._predictions += int(num_predictions)
+            self._milliseconds += float(execution_time_ms or 0.0)
+            self._flush_in_time()
 
     def report_predictions_data(
         self,
@@ -167,12 +170,14 @@ class LocalReporter:
         frame = _frame(features_df, predictions, association_ids, class_names)
         frame.insert(0, "reported_at", time.time())
         frame.insert(1, "deployment", self._who["deployment"])
-        self._frames.append(frame)
-        self._rows += len(frame)
-        self._flush_in_time()
+        with self._lock:
+            self._frames.append(frame)
+            self._rows += len(frame)
+            self._flush_in_time()
 
     def close(self) -> None:
-        self.flush()
+        with self._lock:
+            self.flush()
 
     def _flush_in_time(self) -> None:
         late = time.monotonic() - self._written > FLUSH_SECONDS

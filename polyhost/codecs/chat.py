@@ -46,8 +46,8 @@ def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
     if "chat" not in predictor.info.hooks:
         predictor.chat({}, {})  # says why there is none, whatever was sent
     params = _params(request, body)
-    reply = predictor.chat(params, request.headers or {})
     id = params.get(ASSOCIATION) or str(uuid.uuid4())
+    reply = predictor.chat(params, request.headers or {}, association_id=id)
     if reply.chunks is None:
         return Answer(_dump({**(reply.completion or {}), ASSOCIATION: id}))
     return Answer(_events(reply.chunks, id), EVENTS, headers={"Cache-Control": "no-cache"})
