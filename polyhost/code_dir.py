@@ -95,11 +95,13 @@ def _is_artifact(name: str, bridge: Bridge) -> bool:
 
 
 def _artifacts(folder: Path, bridge: Bridge) -> Tuple[Path, ...]:
-    return tuple(
+    found = tuple(
         entry
         for entry in sorted(folder.iterdir())
         if entry.is_file() and not entry.name.startswith(".") and _is_artifact(entry.name, bridge)
     )
+    firm = tuple(path for path in found if not path.name.lower().endswith(bridge.yielding))
+    return firm or found
 
 
 def _custom_file(folder: Path, bridge: Bridge) -> Optional[Path]:

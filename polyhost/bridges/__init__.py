@@ -20,7 +20,8 @@ class Bridge:
 
     ``module``: has ``open(spec) -> Guest``, ``doctor() -> list[Finding]`` and, when a warm parent
     serves it, ``warm() -> None`` (run once in the fork server before any worker is forked).
-    ``artifacts``: extensions, matched without case at the end of a name. ``custom``: names of the
+    ``artifacts``: extensions, matched without case at the end of a name; a file of one in
+    ``yielding`` is no model where another artifact lies beside it. ``custom``: names of the
     custom file. ``warm_parent``: name of the fork server whose children host it, or None to spawn.
     ``embeds``: it starts a runtime in the process that stays there; two cannot share a process.
     ``image_install``: line of a Dockerfile that installs a model's requirements, given as shell
@@ -36,6 +37,7 @@ class Bridge:
     custom_recursive: bool = False
     embeds: bool = True
     image_install: str = ""
+    yielding: Tuple[str, ...] = ()
 
     def load(self) -> Any:
         """The bridge's module; RuntimeUnavailable with the install command when it can't be."""
@@ -64,6 +66,7 @@ BRIDGES: Dict[str, Bridge] = {
             custom_recursive=True,
             embeds=False,
             image_install="RUN pip3 install {words}",
+            yielding=(".joblib", ".keras"),  # DRUM loads neither: there they are a hook's own data
         ),
         Bridge(
             "r",

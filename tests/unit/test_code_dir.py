@@ -45,6 +45,13 @@ def test_hooks_with_an_artifact_extension_are_no_artifact(tmp_path, name):
     assert inspect(folder) == CodeDir(folder, "java", folder / name, (folder / "model.zip",))
 
 
+def test_an_artifact_that_yields_is_no_second_model(tmp_path):
+    folder = put(tmp_path, "encoder.JOBLIB", "model.pkl")
+    assert inspect(folder).artifacts == (folder / "model.pkl",)
+    (folder / "model.pkl").unlink()
+    assert inspect(folder).artifacts == (folder / "encoder.JOBLIB",)
+
+
 def test_the_custom_file_decides_between_artifacts_of_two_languages(tmp_path):
     folder = put(tmp_path, "custom.py", "model.pkl", "stray.zip")
     found = inspect(folder)
