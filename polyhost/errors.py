@@ -80,8 +80,8 @@ class ArtifactNotFound(CodeDirError):
     ) -> ArtifactNotFound:
         names = sorted(found)
         return cls(
-            f"no model artifact in {code_dir}: expected a file ending in {', '.join(expected)}; "
-            f"found {', '.join(names[:100]) or 'no files'}. "
+            f"Could not find model artifact file in: {code_dir}: expected a name ending in "
+            f"{', '.join(expected)}; found {', '.join(names[:100]) or 'no files'}. "
             "Add the artifact, or define a load_model hook.",
             code_dir=str(code_dir),
             found=names,
@@ -91,7 +91,7 @@ class ArtifactNotFound(CodeDirError):
     def several(cls, code_dir: Path, found: Iterable[str]) -> ArtifactNotFound:
         names = sorted(found)
         return cls(
-            f"several model artifacts in {code_dir}: expected exactly one; found "
+            f"Multiple serialized model files found in {code_dir}: expected exactly one; found "
             f"{', '.join(names)}. Keep one, or define a load_model hook that chooses.",
             code_dir=str(code_dir),
             found=names,

@@ -122,13 +122,20 @@ def _check_predicts(guest: Guest, info: GuestInfo, spec: ModelSpec) -> None:
         if "transform" not in guest.hooks:
             raise _missing(guest, spec, "transform", "the loaded model is no known transformer")
     elif not {"score", "chat"} & guest.hooks:
-        raise _missing(guest, spec, "score", "no built-in predict knows the loaded model")
+        why = "no built-in predict knows the loaded model"
+        raise _missing(guest, spec, "score", why, _NO_FRAMEWORK)
 
 
-def _missing(guest: Guest, spec: ModelSpec, hook: str, why: str) -> MissingHook:
+_NO_FRAMEWORK = (
+    "Could not find any framework to handle loaded model and a score hook is not provided: "
+)
+"""As DRUM says it; scripts look for the sentence."""
+
+
+def _missing(guest: Guest, spec: ModelSpec, hook: str, why: str, says: str = "") -> MissingHook:
     found = ", ".join(sorted(guest.hooks)) or "none"
     return MissingHook(
-        f"hook {hook!r} is missing in {_custom(spec)} ({guest.language}, target type "
+        f"{says}hook {hook!r} is missing in {_custom(spec)} ({guest.language}, target type "
         f"{spec.target.type.value!r}): expected it, since {why}; hooks found: {found}. "
         f"Define {hook}.",
         language=guest.language,

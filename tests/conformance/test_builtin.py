@@ -145,7 +145,7 @@ def test_labels_that_are_not_the_models_fail_at_load(polyhost, made, scenario, r
 def test_a_folder_without_artifact(polyhost, made, scenario, runtime, tmp_path):
     (tmp_path / "model").mkdir()
     data = made(runtime, scenario).input
-    with pytest.raises(errors.ArtifactNotFound, match="no model artifact in"):
+    with pytest.raises(errors.ArtifactNotFound, match="Could not find model artifact file in"):
         raise_told(
             polyhost(
                 *["score", "-cd", tmp_path / "model", "--input", data, "--language", runtime],
@@ -163,5 +163,5 @@ def test_a_folder_with_two_artifacts(polyhost, made, scenario, runtime, tmp_path
 
     (artifact,) = inspect(folder, runtime).artifacts
     shutil.copy(artifact, artifact.with_name(f"another{artifact.suffix}"))
-    with pytest.raises(errors.ArtifactNotFound, match="several model artifacts"):
+    with pytest.raises(errors.ArtifactNotFound, match="Multiple serialized model files found"):
         raise_told(polyhost("score", "-cd", folder, "--input", model.input, *model.target_flags))

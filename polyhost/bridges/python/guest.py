@@ -146,8 +146,11 @@ class PythonGuest:
         else:
             found = self._call(name, function, data, self._model)
         if not frames.is_frame(found):
+            says = "Output of post_process hook must be a dataframe"
+            if name != "post_process":
+                says = f"{name} must return a dataframe"
             raise InvalidOutput(
-                f"{name} must return a dataframe, but received {type(found)}.",
+                f"{says}, but received {type(found)}.",
                 language=LANGUAGE,
                 hook=name,
                 expected="pandas.DataFrame",

@@ -215,7 +215,7 @@ def test_one_array_for_each_label_of_a_multilabel_model(opened):
 
 def test_wrong_labels_fail_at_load(opened):
     model = LogisticRegression(max_iter=500).fit(IRIS.data, NAMES)
-    with pytest.raises(SettingsError, match="wrong class labels"):
+    with pytest.raises(SettingsError, match="to have columns"):
         opened(Target(TargetType.MULTICLASS, ("a", "b", "c")), model=model)
 
 
@@ -370,6 +370,14 @@ def test_unstructured_answers_of_the_wrong_type(opened, returned, says):
     )
     with pytest.raises(InvalidOutput, match=says):
         predictor.answer(Payload(b"x"))
+
+
+def test_post_process_gives_a_frame(opened):
+    custom = "def post_process(predictions, model): return [1]\n"
+    predictor = opened(model=LinearRegression().fit(IRIS.data, IRIS.target), custom=custom)
+    says = "Output of post_process hook must be a dataframe, but received <class 'list'>"
+    with pytest.raises(InvalidOutput, match=says):
+        predictor.predict(csv(IRIS.data))
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_folder_without_a_java_file_is_refused(polyhost, code_dir, tmp_path):
         polyhost, empty, ROWS, "--target-type", "regression", env=variables(code_dir / "*")
     )
     assert done.code == 1
-    assert "no model artifact" in done.err
+    assert "Could not find model artifact" in done.err
 
 
 def test_transform_is_refused(polyhost, code_dir):
