@@ -21,7 +21,7 @@ def encode(scores: Scores, target: Target) -> bytes:
     body: Dict[str, Any] = {"predictions": listed(scores.predictions, target)}
     if scores.extra is not None:
         body["extraModelOutput"] = _split(scores.extra)
-    return json.dumps(body)
+    return json.in_ascii(json.dumps(body))
 
 
 def encode_parts(scores: Scores, target: Target, counts: Sequence[int]) -> List[bytes]:
@@ -31,12 +31,12 @@ def encode_parts(scores: Scores, target: Target, counts: Sequence[int]) -> List[
     if len(counts) == 1 and scores.predictions.rows >= MANY_ROWS:
         whole = _many(scores.predictions, target)
         if whole is not None:
-            return [b'{"predictions":' + whole + b"}"]
+            return [json.in_ascii(b'{"predictions":' + whole + b"}")]
     values = listed(scores.predictions, target)
     bodies = []
     start = 0
     for count in counts:
-        bodies.append(json.dumps({"predictions": values[start : start + count]}))
+        bodies.append(json.in_ascii(json.dumps({"predictions": values[start : start + count]})))
         start += count
     return bodies
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, List, Optional, Sequence
 
 import numpy as np
@@ -49,6 +50,20 @@ def dumps(value: Any) -> bytes:
             pass  # integers past 64 bits, lone surrogates: the standard library can
     text = json.dumps(_finite(value), default=plain, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8")
+
+
+def in_ascii(body: bytes) -> bytes:
+    r"""The same document as pandas writes it: ``\u00fc`` for what is not ASCII, ``\/`` for a slash.
+
+    A client that takes an answer for Latin-1, since its type names no charset, reads it right.
+    """
+    if not body.isascii():
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], body.decode("utf-8"))
+        body = text.encode("ascii")
+    return body.replace(b"/", b"\\/") if b"/" in body else body
+
+
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
 
 
 def plain(value: Any) -> Any:

@@ -41,6 +41,28 @@ def test_many_rows_are_written_as_few_are(rows: int) -> None:
     assert standard.loads(body) == {"predictions": expected}
 
 
+TEXTS = Target(TargetType.GEO_POINT)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("a/\u00fc", rb"a\/\u00fc"), ("\U0001f600", rb"\ud83d\ude00"), ('"\x7f', b'\\"\x7f')],
+)
+def test_text_is_written_in_ascii(text: str, written: bytes) -> None:
+    table = Table(("Predictions",), [np.array([text], dtype=object)])
+    (body,) = predictions.encode_parts(Scores(table), TEXTS, [1])
+    assert body == b'{"predictions":["' + written + b'"]}'
+    assert standard.loads(body) == {"predictions": [text]}
+
+
+@pytest.mark.parametrize("rows", [1, predictions.MANY_ROWS])
+def test_labels_are_written_in_ascii(rows: int) -> None:
+    labels = ("n/a", "\u00fc")
+    scores = Scores(Table.from_matrix(labels, np.full((rows, 2), 0.5)))
+    (body,) = predictions.encode_parts(scores, Target(TargetType.BINARY, labels), [rows])
+    assert body.startswith(rb'{"predictions":[{"n\/a":0.5,"\u00fc":0.5}')
+
+
 def test_many_rows_without_orjson(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.full((predictions.MANY_ROWS, 2), [0.25, 0.75])
     scores = Scores(Table.from_matrix(LABELS, values))
