@@ -57,7 +57,11 @@ def _text(definition: Definition, value: Any) -> str:
     try:
         text = encode(name, definition.type, payload)
     except RuntimeParameterException as error:
-        raise SettingsError(f"{error} Mend its value, or its defaultValue.", name=name) from error
+        raise SettingsError(
+            f"Failed to load runtime parameter {name!r}. {error} Mend its value, or its "
+            "defaultValue.",
+            name=name,
+        ) from error
     if definition.type == "numeric" and payload is not None:
         _check_bounds(definition, float(payload))
     return text
@@ -82,7 +86,12 @@ def _check_bounds(definition: Definition, value: float) -> None:
 
 def read_values(path: Path) -> Mapping[str, Any]:
     """The values in a file: a YAML mapping from name to value."""
-    values = read_yaml(path)
+    try:
+        values = read_yaml(path)
+    except SettingsError as error:
+        raise SettingsError(
+            f"Invalid runtime parameter values YAML content! {error.message}", path=str(path)
+        ) from error
     if not isinstance(values, dict) or not values:
         found = "nothing" if values is None else f"a {type(values).__name__}"
         raise SettingsError(

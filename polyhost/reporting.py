@@ -11,8 +11,9 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Sequence
 
 from polyhost.payload import Payload, Scores, Table
 
@@ -72,13 +73,22 @@ def reporter_for(monitoring: Monitoring) -> Reporter:
     if monitoring.deployment_id and (
         monitoring.settings or (monitoring.webserver and monitoring.api_token)
     ):
-        try:
-            from datarobot.mlops.mlops import MLOps  # type: ignore[import-not-found,unused-ignore]
-        except ImportError:
-            logger.info("datarobot-mlops is not installed: reports stay in %s", folder(monitoring))
-        else:
-            return DataRobotReporter(MLOps(), monitoring)
+        client = _library()
+        if client is not None:
+            return DataRobotReporter(client(), monitoring)
+        logger.info("datarobot-mlops is not installed: reports stay in %s", folder(monitoring))
     return LocalReporter(folder(monitoring), monitoring.deployment_id, monitoring.model_id)
+
+
+def _library() -> Optional[Callable[[], Any]]:
+    """The class of DataRobot's client; the library was renamed in version 11."""
+    for name in ("datarobot_mlops.mlops", "datarobot.mlops.mlops"):
+        try:
+            found: Callable[[], Any] = import_module(name).MLOps
+        except ImportError:
+            continue
+        return found
+    return None
 
 
 def folder(monitoring: Optional[Monitoring] = None) -> Path:

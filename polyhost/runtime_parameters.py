@@ -80,7 +80,7 @@ def check(key: str, kind: Any, payload: Any) -> None:
         )
     if payload is not None and not rule(payload):
         raise InvalidRuntimeParam(
-            f"Invalid runtime parameter! {key}: expected {_EXPECTED[kind]}; found "
+            f"Invalid runtime parameter! {key}: {_EXPECTED[kind]}; found "
             f"{'a value' if kind == 'credential' else repr(payload)} of type "
             f"{type(payload).__name__}."
         )
@@ -118,11 +118,11 @@ TYPES: Dict[str, Callable[[Any], bool]] = {
 """Whether a payload that is not null is of a type."""
 
 _EXPECTED = {
-    "string": "text that is not empty",
-    "boolean": "true or false",
-    "numeric": "a number, or text that is one",
-    "credential": "a mapping with the text 'credentialType'",
-    "deployment": "the id of a deployment",
+    "string": "expected text that is not empty",
+    "boolean": "value should be True or False",
+    "numeric": "value can't be converted to float",
+    "credential": "expected a mapping with the text 'credentialType', which is required",
+    "deployment": "expected the id of a deployment",
 }
 
 

@@ -56,6 +56,9 @@ RTOL, ATOL = 1e-3, 1e-6
 """How far two predictions of the same row may be apart: a batch's shape changes the last bits."""
 
 
+BASIC, NULL_VALUES = "Basic batch prediction", "Null value imputation"
+
+
 @dataclass(frozen=True)
 class Check:
     """What one check found; ``details`` are empty when it passed."""
@@ -116,24 +119,31 @@ def _checks(options: argparse.Namespace, spec: ModelSpec, kept: Path) -> list[Ch
 
     payload = read_payload(options, spec)
     before = _files(spec.code_dir)
-    basic = "Basic batch prediction"
     try:
         model = BackgroundModel(spec)
     except PolyhostError as error:
-        return [Check(basic, _told(error))]
+        return _all_failed(error)
     with model:
         asked = Asked(model, spec)
         try:
             whole = asked.frame(payload)
         except PolyhostError as error:
-            return [Check(basic, _told(error))]
-        checks = [Check(basic)]
+            return _all_failed(error)
+        checks = [Check(BASIC)]
         if payload.mimetype == "text/csv" and whole is not None:
             table = Rows.read(payload.bytes())
             checks.append(_null_values(asked, table, kept))
             checks.append(_consistency(asked, payload, table, whole))
         checks.append(_unchanged(before, _files(spec.code_dir)))
     return checks
+
+
+def _all_failed(error: PolyhostError) -> list[Check]:
+    """What a model that does not predict its whole input fails at."""
+    return [
+        Check(BASIC, _told(error)),
+        Check(NULL_VALUES, "not tried: the model does not predict the input as it is"),
+    ]
 
 
 def _told(error: PolyhostError) -> str:
@@ -186,7 +196,7 @@ def _null_values(asked: Asked, rows: Rows, kept: Path) -> Check:
             path = kept / f"{i + 1}_{safe}.csv"
             path.write_bytes(blanked.encoded())
             failures.append(f"Failed feature: {name}\nMessage: {_told(error)}\nDataset: {path}")
-    return Check("Null value imputation", "\n".join(failures))
+    return Check(NULL_VALUES, "\n".join(failures))
 
 
 def _consistency(asked: Asked, payload: Payload, rows: Rows, whole: Any) -> Check:

@@ -67,8 +67,8 @@ def _check_monitoring(options: argparse.Namespace) -> None:
     unstructured = target_type(options) == TargetType.UNSTRUCTURED.value
     if options.monitor and unstructured:
         raise WrongOptions(
-            "--monitor is for structured models; found target type unstructured. "
-            "Let the model report by itself, with --monitor-embedded."
+            "MLOps monitoring can not be used in unstructured mode: --monitor is for structured "
+            "models. Let the model report by itself, with --monitor-embedded."
         )
     if options.monitor_embedded and not unstructured:
         raise WrongOptions(

@@ -122,7 +122,10 @@ def test_a_model_that_ends_its_process_fails_one_check(validate):
 @pytest.mark.parametrize("hooks", ["1 / 0", "def score(data, model, **kwargs):\n    return None"])
 def test_a_model_that_does_not_work_at_all(validate, hooks):
     done, found = validate(hooks)
-    assert (done.code, found) == (1, {"Basic batch prediction": "FAILED"})
+    assert (done.code, found) == (
+        1,
+        {"Basic batch prediction": "FAILED", "Null value imputation": "FAILED"},
+    )
 
 
 def test_an_unstructured_model_is_asked_once(validate, tmp_path):

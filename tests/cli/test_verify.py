@@ -31,7 +31,7 @@ def check(folder, command, arguments, environment=None):
         (REGRESSION, {"TRITON_HOST": "http://"}, "wrong --triton-host 'http://'"),
         (REGRESSION, {"TRITON_HTTP_PORT": "0"}, "must be positive .* found 0 and 8001"),
         ([*REGRESSION, "--triton-grpc-port", "8000"], {}, "differ from each other; found 8000"),
-        ([*UNSTRUCTURED, "--monitor"], {}, "--monitor is for structured models"),
+        ([*UNSTRUCTURED, "--monitor"], {}, "MLOps monitoring can not be used in unstructured mode"),
         ([*REGRESSION, "--monitor-embedded"], {}, "--monitor-embedded is for unstructured"),
         (
             [*REGRESSION, "--monitor", "--model-id", "m"],

@@ -109,15 +109,17 @@ class Client:
         return call
 
 
-@pytest.fixture
-def library(monkeypatch):
-    """The library, installed; and the client that it made."""
-    module = types.ModuleType("datarobot.mlops.mlops")
+@pytest.fixture(params=["datarobot_mlops.mlops", "datarobot.mlops.mlops"])
+def library(request, monkeypatch):
+    """The library, installed under its name of today or before; and the client that it made."""
+    module = types.ModuleType(request.param)
     client = Client()
     module.MLOps = lambda: client
-    for name in ("datarobot", "datarobot.mlops"):
+    parents = request.param.split(".")[:-1]
+    for depth in range(1, len(parents) + 1):
+        name = ".".join(parents[:depth])
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    monkeypatch.setitem(sys.modules, "datarobot.mlops.mlops", module)
+    monkeypatch.setitem(sys.modules, request.param, module)
     return client
 
 

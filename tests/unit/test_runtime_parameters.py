@@ -164,11 +164,16 @@ def test_out_of_bounds(exported, value):
 @pytest.mark.parametrize(
     ("values", "metadata", "message"),
     [
-        ("FAST: 1", METADATA, "FAST: expected true or false; found 1"),
+        (
+            "FAST: 1",
+            METADATA,
+            "Failed to load runtime parameter 'FAST'.* value should be True or False; found 1",
+        ),
+        ("LIMIT: many", METADATA, "LIMIT: value can't be converted to float; found 'many'"),
         ("GREETING: ''", METADATA, "GREETING: expected text that is not empty"),
         ("", METADATA, "must map names to values; found nothing"),
         ("- a", METADATA, "must map names to values; found a list"),
-        ("a: [", METADATA, "cannot read"),
+        ("a: [", METADATA, "Invalid runtime parameter values YAML content! cannot read"),
         ("A: 1", None, r"no model-metadata\.yaml"),
         ("A: 1", "name: x\n", "has no runtimeParameterDefinitions"),
         ("A: 1", f"{METADATA}  - fieldName: FAST\n    type: string\n", "FAST more than once"),
