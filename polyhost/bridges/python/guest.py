@@ -22,6 +22,7 @@ from polyhost.bridges.python import chat, frames, frameworks
 from polyhost.bridges.python.custom import Custom, accepted
 from polyhost.bridges.python.faults import as_model_error
 from polyhost.bridges.python.interrupt import Interruptible, InterruptibleThreads
+from polyhost.bridges.python.moderation import moderation_of
 from polyhost.bridges.python.query import Query
 from polyhost.custom_task import secrets
 from polyhost.custom_task.masking import masked
@@ -57,6 +58,7 @@ class PythonGuest:
         self._running: Union[Interruptible, InterruptibleThreads] = (
             Interruptible() if calls == 1 else InterruptibleThreads()
         )
+        self._moderation = moderation_of(spec.code_dir, spec.target)
         self.hooks: FrozenSet[str] = self._custom.names
         self._model: Any = None
         self._builtin: Optional[frameworks.BuiltIn] = None
@@ -135,6 +137,13 @@ class PythonGuest:
     # Calls
 
     def hook(self, name: str, data: Any, context: HookContext) -> Any:
+        if name == "score" and self._moderation is not None:
+            return self._moderation.score(
+                data, lambda rows: self._hook(name, rows, context), context.target
+            )
+        return self._hook(name, data, context)
+
+    def _hook(self, name: str, data: Any, context: HookContext) -> Any:
         function = self._custom[name]
         if name == "read_input_data":
             return self._call(name, function, data)
@@ -223,7 +232,11 @@ class PythonGuest:
             return self._call("chat", function, *args, **named)
 
         named = self._custom.accepted("chat", {"headers": dict(headers)})
-        return chat.reply(call(self._custom["chat"], dict(params), self._model, **named), call)
+
+        def ask(params: Mapping[str, Any]) -> ChatReply:
+            return chat.reply(call(self._custom["chat"], dict(params), self._model, **named), call)
+
+        return ask(params) if self._moderation is None else self._moderation.chat(params, ask)
 
     def llm_models(self) -> List[Mapping[str, Any]]:
         name = "get_supported_llm_models"
@@ -247,6 +260,8 @@ class PythonGuest:
 
     def close(self) -> None:
         self._running.close()
+        if self._moderation is not None:
+            self._moderation.close()
         if self._mlops is not None:
             self._mlops.close()
         self._masks.close()
