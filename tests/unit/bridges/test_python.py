@@ -134,12 +134,26 @@ def test_a_matrix_and_a_frame_give_the_same(opened, name):
     predictor = opened(SPECIES, model=model)
     rows = IRIS.data.iloc[::7].reset_index(drop=True)
     expected = probabilities(model, rows)
-    shuffled = rows.assign(extra="text")[[*reversed(rows.columns), "extra"]]
+    shuffled = rows[[*reversed(rows.columns)]]
     matrix = Table.from_matrix(rows.columns, rows.to_numpy())
     for request in (csv(rows), Table.from_pandas(rows), matrix, csv(shuffled)):
         pd.testing.assert_frame_equal(predicted(predictor.predict(request)), expected)
     assert predictor.info.guest.columns[0].name == IRIS.data.columns[0]
     assert predictor.info.guest.schema_source == "model"
+
+
+@pytest.mark.parametrize("name", ["forest", "columns"])
+def test_columns_that_it_does_not_know_reach_the_model(opened, name):
+    """Whether it can do with them is the library's to say."""
+    model = {**NUMERIC, **BY_NAME}[name].fit(IRIS.data, NAMES)
+    predictor = opened(SPECIES, model=model)
+    rows = csv(IRIS.data.assign(extra=1)[["extra", *reversed(IRIS.data.columns)]])
+    if name == "columns":
+        found = predicted(predictor.predict(rows))
+        pd.testing.assert_frame_equal(found, probabilities(model, IRIS.data))
+    else:
+        with pytest.raises(ModelError, match=r"unseen at fit time:\n- extra"):
+            predictor.predict(rows)
 
 
 def test_a_model_without_names_takes_columns_by_position(opened):
@@ -163,7 +177,7 @@ def test_missing_columns_are_named(opened):
 def test_cells_that_the_model_cannot_take(opened, cell):
     predictor = opened(model=LinearRegression().fit(pd.DataFrame({"a": [1, 2]}), [1, 2]))
     with pytest.raises(SchemaMismatch):
-        predictor.predict(Payload(f"a,b\n{cell},1\n".encode()))
+        predictor.predict(Payload(f"a\n{cell}\n".encode()))
     with pytest.raises(SchemaMismatch):
         predictor.predict(Table(["a"], [np.array([cell or None], object)]))
 

@@ -44,7 +44,7 @@ class Columns:
 
     def matrix(self, data: Any, dtype: Any = np.float64) -> np.ndarray:
         """A DataFrame or Table as one matrix, shape (rows, width), in the model's order."""
-        names = data.names if isinstance(data, Table) else tuple(map(str, data.columns))
+        names = _names(data)
         order = self.order(names)
         if isinstance(data, Table) and data.matrix is not None:
             matrix = data.matrix if order is None else data.matrix[:, order]
@@ -56,16 +56,24 @@ class Columns:
             columns = [data.iloc[:, i].to_numpy() for i in positions]
         return _stack([names[i] for i in positions], columns, len(data), dtype)
 
-    def frame(self, data: Any) -> Any:
+    def has_others(self, data: Any) -> bool:
+        """Whether a DataFrame or Table has columns that the model does not know."""
+        count = len(data.names if isinstance(data, Table) else data.columns)
+        return self.names is not None and count > len(self.names)
+
+    def frame(self, data: Any, others: bool = False) -> Any:
         """A DataFrame of the model's columns in its order, where all of them came; what came
-        otherwise: the model itself says whether it can do without."""
+        otherwise: the model itself says whether it can do without. With ``others``, the columns
+        that it does not know follow."""
         frame = frames.from_table(data) if isinstance(data, Table) else data
         if self.names is None:
             return frame
         try:
-            order = self.order(tuple(map(str, frame.columns)))
+            order = self.order(_names(frame))
         except SchemaMismatch:
             return frame
+        if order is not None and others:
+            order = [*order, *(i for i in range(len(frame.columns)) if i not in order)]
         return frame if order is None else frame.iloc[:, order]
 
     def _find_order(self, names: Tuple[str, ...]) -> Optional[List[int]]:
@@ -105,6 +113,10 @@ def _stack(names: Sequence[str], columns: Sequence[Any], rows: int, dtype: Any) 
                 f"column {names[i]!r} must hold numbers: {error}.", column=names[i]
             ) from error
     return matrix
+
+
+def _names(data: Any) -> Tuple[str, ...]:
+    return data.names if isinstance(data, Table) else tuple(map(str, data.columns))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -64,16 +64,18 @@ class SklearnModel:
 
     def predict(self, data: Any) -> Table:
         """Predictions for a DataFrame or a Table."""
+        others = self._columns.has_others(data)
         try:
             if isinstance(data, SparseTable) and not self._densify:
                 found = self._predict_sparse(data)
-            elif self._matrix:
+            elif self._matrix and not others:
                 with self._silence():
                     found = self._predict_matrix(self._columns.matrix(data))
             else:
-                found = self._predict(self._columns.frame(data))
+                found = self._predict(self._columns.frame(data, others=True))
         except ValueError as error:
-            if not estimators.raised_by_library(error):
+            # What refuses columns that it does not know fails as it does in DRUM, with a 500.
+            if others or not estimators.raised_by_library(error):
                 raise
             raise _mismatch(error) from error
         return self._to_table(found)
