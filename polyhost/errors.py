@@ -80,7 +80,8 @@ class ArtifactNotFound(CodeDirError):
     ) -> ArtifactNotFound:
         names = sorted(found)
         return cls(
-            f"Could not find model artifact file in: {code_dir}: expected a name ending in "
+            "An error occurred when loading your artifact. Could not find model artifact file in: "
+            f"{code_dir} supported by default predictors: expected a name ending in "
             f"{', '.join(expected)}; found {', '.join(names[:100]) or 'no files'}. "
             "Add the artifact, or define a load_model hook.",
             code_dir=str(code_dir),
