@@ -29,6 +29,7 @@ from polyhost.predictor import (
     ModelSpec,
     Reply,
     TensorGuest,
+    ThreadedGuest,
 )
 from polyhost.reporting import Monitor, Monitoring, reporter_for
 from polyhost.target import Target, TargetType
@@ -240,6 +241,11 @@ class Pipeline:
     def interrupt(self) -> bool:
         """Stop the running call from another thread: it then raises KeyboardInterrupt."""
         return self._guest.interrupt()
+
+    def interrupt_thread(self, thread: int, /) -> bool:
+        """The same for one of several calls, known by its thread; False when it cannot be."""
+        guest = self._guest
+        return guest.interrupt_thread(thread) if isinstance(guest, ThreadedGuest) else False
 
     def close(self) -> None:
         """Let the guest go."""

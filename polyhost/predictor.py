@@ -68,7 +68,8 @@ class Traits:
     or the built-in predict returned). ``extra_output``: target types whose ``score`` hook may
     return extra columns (``"all"``, ``"classification+regression"`` or ``"none"``).
     ``one_artifact``: several artifacts are an error when no load_model hook chooses.
-    ``threads``: calls the guest takes at once; 0 is any number. ``artifact_optional``: a code dir
+    ``threads``: calls the guest takes at once; 0 is any number. A bridge whose hooks may be called
+    so gives what the option ``max_concurrency`` asks for. ``artifact_optional``: a code dir
     whose hooks do all the work needs neither an artifact nor ``load_model``.
     ``load_model_may_defer``: a ``load_model`` hook that returned nothing leaves the loading to the
     built-in loader. ``formats``: what its own reader takes besides CSV (``mtx``).
@@ -259,6 +260,15 @@ class TensorGuest(Protocol):
         ...
 
 
+@runtime_checkable
+class ThreadedGuest(Protocol):
+    """What a guest has beside that takes several calls at once and can stop one of them."""
+
+    def interrupt_thread(self, thread: int) -> bool:
+        """Ask the call on this thread to stop, from another; False when there is none."""
+        ...
+
+
 class Predictor(Protocol):
     """A loaded model. Not thread-safe unless its info says so."""
 
@@ -298,5 +308,9 @@ class Predictor(Protocol):
         ...
 
     def interrupt(self) -> bool: ...
+
+    def interrupt_thread(self, thread: int, /) -> bool:
+        """Stop the call that runs on this thread; False when the guest cannot."""
+        ...
 
     def close(self) -> None: ...

@@ -211,6 +211,13 @@ FLAGS = (
         options={"type": at_least(0), "default": 0, "metavar": "N"},
     ),
     Flag(
+        ("--max-concurrency",),
+        "calls that one worker runs at once, where the language allows",
+        SERVER,
+        env="MAX_CONCURRENCY",
+        options={"type": at_least(1), "default": 1, "metavar": "N"},
+    ),
+    Flag(
         ("--production",),
         "accepted for old scripts; needs --max-workers",
         SERVER,

@@ -95,7 +95,10 @@ def _hosted(options: argparse.Namespace) -> HostedModel:
         name=options.code_dir.name or "model",
         spec=model_spec(options),
         workers=max(1, int(_steering("CUSTOM_MODEL_WORKERS") or options.max_workers)),
-        limits=Limits(deadline=_steering("DRUM_CLIENT_REQUEST_TIMEOUT", REQUEST_TIMEOUT) or None),
+        limits=Limits(
+            deadline=_steering("DRUM_CLIENT_REQUEST_TIMEOUT", REQUEST_TIMEOUT) or None,
+            max_concurrency=options.max_concurrency,
+        ),
         own_environment=True,
     )
 

@@ -102,8 +102,9 @@ LIMITS_OF_MODEL = Section(
         Field(
             "max_concurrency",
             _COUNT,
-            "calls that one worker runs at once, where the language allows",
+            "calls that one worker runs at once, where the language allows; then none is shared",
             _MODEL.max_concurrency,
+            flag="--max-concurrency",
         ),
     ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from dataclasses import asdict
 from typing import Any, Callable, Dict, List, Mapping, Optional
@@ -18,7 +19,7 @@ from polyhost.observe import ModelObserver
 from polyhost.predictor import ModelInfo
 from polyhost.settings import Batching, HostedModel, Limits
 from polyhost.worker import frames
-from polyhost.worker.dispatcher import SERIAL_WINDOW, Dispatcher
+from polyhost.worker.dispatcher import Dispatcher
 from polyhost.worker.frames import Parser, ProtocolError
 from polyhost.worker.messages import info_from_wire, info_to_wire, spec_from_wire, spec_to_wire
 from polyhost.worker.pool import State
@@ -101,6 +102,7 @@ class FrontPool:
             max_queue=hosted.limits.max_queue,
             deadline=hosted.deadline,
             observer=observer,
+            first_id=(os.getpid() << 32) + 1,
         )
 
 
@@ -246,8 +248,7 @@ class FrontHost:
         replica.link, replica.ready, replica.begins = link, True, True
         self._links[message["up"]] = link
         pool.replicas[message["up"]] = replica
-        window = 2 * hosted.batching.max_batch if message["batchable"] else SERIAL_WINDOW
-        dispatcher.window = window
+        dispatcher.suit(*message["room"])
         dispatcher.replicas.append(replica)
         dispatcher.dispatch()
 
@@ -280,7 +281,7 @@ class FrontHost:
         for pool in self._pools.values():
             pool.dispatcher.sweep(now)
         for worker, replica in list(self._retiring.items()):
-            if not replica.inflight:
+            if replica.hung.issuperset(replica.inflight):
                 del self._retiring[worker]
                 self._ask({"retired": worker})
         for number, pool in list(self._draining.items()):

@@ -114,6 +114,7 @@ class Fronts:
         self._workers: Dict[int, tuple[Pool, WorkerProcess]] = {}
         self._numbers: Dict[int, Pool] = {}
         self._waits: Dict[str, Dict[int, asyncio.Future[None]]] = {}
+        self._ending: Dict[int, asyncio.Task[None]] = {}
         self._states: List[Dict[str, Any]] = []
         self._snapshots: Dict[int, List[Family]] = {}
         self._loop = asyncio.get_running_loop()
@@ -170,15 +171,29 @@ class Fronts:
             self._snapshots[pid] = families_from_wire(message["families"])
             return
         word = next(iter(message))
-        _, worker = self._workers.get(int(message[word]), (None, None))
-        if worker is None:
+        pool, worker = self._workers.get(int(message[word]), (None, None))
+        if pool is None or worker is None:
             return
         if word == "interrupt":
             worker.interrupt(int(message["id"]))
+        elif word == "end_hung" and pool.room[1] > 1:
+            self._end_shared(worker)
         elif word == "end_hung":
             worker.end_hung()
         elif word == "kill":
             worker.kill()
+
+    def _end_shared(self, worker: WorkerProcess) -> None:
+        """End a worker that has nothing but hung requests of one front, once others leave it."""
+        if worker.pid in self._ending:
+            return
+
+        async def end() -> None:
+            await self.retire(worker)
+            worker.end_hung()
+
+        task = self._ending[worker.pid] = self._loop.create_task(end())
+        task.add_done_callback(lambda _: self._ending.pop(worker.pid))
 
     @property
     def snapshots(self) -> List[List[Family]]:
@@ -207,13 +222,12 @@ class Fronts:
 
     def _introduce(self, channel: Channel, pool: Pool, worker: WorkerProcess) -> None:
         ours, theirs = socket.socketpair()
-        batchable = bool(worker.info and worker.info.batchable and pool.model.batching)
         message = {
             "up": worker.pid,
             "pool": id(pool),
             "model": model_to_wire(pool.model),
             "descriptors": worker.descriptors,
-            "batchable": batchable,
+            "room": pool.room,
         }
         worker.attach(theirs)
         channel.send(message, ours.fileno())
@@ -238,6 +252,9 @@ class Fronts:
 
     async def _ask(self, word: str, reply: str, number: int) -> None:
         key = f"{reply} {number}"
+        if key in self._waits:  # asked already
+            await asyncio.wait(self._waits[key].values())
+            return
         waits = self._waits[key] = {pid: self._loop.create_future() for pid in self._fronts}
         try:
             for pid in tuple(waits):

@@ -19,7 +19,7 @@ from polyhost.errors import (
 from polyhost.observe import NOBODY, ModelObserver
 from polyhost.worker.frames import Flag, Frame, Kind
 from polyhost.worker.killers import Killers
-from polyhost.worker.replica import Replica
+from polyhost.worker.replica import Link, Replica
 from polyhost.worker.request import Body, Pending, Result, Waiter
 from polyhost.worker.stream import ReplyStream
 
@@ -33,7 +33,10 @@ NAMES_KEPT = 1024
 
 
 class Dispatcher:
-    """A queue before a model's replicas. Lives on the event loop's thread."""
+    """A queue before a model's replicas. Lives on the event loop's thread.
+
+    ``first_id``: ids count from here; those of two that share a worker must not meet.
+    """
 
     def __init__(
         self,
@@ -42,23 +45,30 @@ class Dispatcher:
         max_queue: int,
         deadline: Optional[float],
         observer: ModelObserver = NOBODY,
+        first_id: int = 1,
     ) -> None:
         self.name = name
         self.max_queue = max_queue
         self.deadline = deadline
         self.window = SERIAL_WINDOW
+        self.calls = 1
         self.replicas: List[Replica] = []
         self.queue: Deque[Pending] = deque()
         self._observer = observer
         self._names: Dict[int, str] = {}
         self._killers = Killers()
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(first_id)
         self._loop = asyncio.get_running_loop()
 
     @property
     def busy(self) -> int:
         """Requests accepted and not yet answered."""
         return len(self.queue) + sum(len(replica.inflight) for replica in self.replicas)
+
+    def suit(self, batch: int, calls: int) -> None:
+        """Let a worker hold what it can use: ``batch`` requests share a call, ``calls`` run at once."""
+        self.calls = calls
+        self.window = calls if calls > 1 else SERIAL_WINDOW * batch
 
     # Requests
 
@@ -153,7 +163,7 @@ class Dispatcher:
             elif frame.kind == Kind.ERROR:
                 self._on_error(replica, pending, from_wire(frame.json()))
             elif frame.kind == Kind.BEGIN:
-                replica.begun.add(frame.id)
+                replica.begun[frame.id] = replica.progress
         if self.queue:
             self.dispatch()
 
@@ -177,7 +187,7 @@ class Dispatcher:
         pending.release()
 
     def _on_error(self, replica: Replica, pending: Pending, error: PolyhostError) -> None:
-        shared = len(replica.inflight) > 1 and not pending.solo
+        shared = self.calls == 1 and len(replica.inflight) > 1 and not pending.solo
         self._take(replica, pending)
         if isinstance(error, WorkerTimeout) and self.deadline is not None:
             if shared and pending.retry and not pending.tries:
@@ -199,17 +209,18 @@ class Dispatcher:
     def on_death(self, replica: Replica, crash: WorkerCrashed) -> None:
         """A replica has ended: every request it held gets another try, or its error.
 
-        Where requests share calls any of them may be guilty; else only the first had begun.
+        Where requests share calls, or run at once, any of them may be guilty; else only the first
+        had begun.
         """
         self.replicas.remove(replica)
         held = list(replica.inflight.values())
         replica.inflight.clear()
-        suspects = held if self.window > SERIAL_WINDOW else held[:1]
+        suspects = held if self.window > SERIAL_WINDOW or self.calls > 1 else held[:1]
         if replica.begins:
             suspects = [pending for pending in held if pending.id in replica.begun]
         again = [pending for pending in held if pending not in suspects]
         for pending in suspects:
-            if pending.waiter.done() and pending.stream is None:
+            if pending.id in replica.hung or (pending.waiter.done() and pending.stream is None):
                 pending.release()
             elif replica.timed_out and (len(suspects) == 1 or pending.solo):
                 fail(pending, self._late())
@@ -248,6 +259,9 @@ class Dispatcher:
             link = replica.link
             if not replica.inflight or link is None:
                 continue
+            if self.calls > 1:
+                self._sweep_calls(replica, link, self.deadline, now)
+                continue
             head = next(iter(replica.inflight.values()))
             if replica.begins and head.id not in replica.begun:
                 continue  # another front's requests run there
@@ -262,6 +276,38 @@ class Dispatcher:
             elif now - replica.interrupted > INTERRUPT_GRACE:
                 replica.timed_out = True
                 link.end_hung()
+
+    def _sweep_calls(self, replica: Replica, link: Link, deadline: float, now: float) -> None:
+        """The same where several run at once: each is judged, and interrupted, by itself.
+
+        One that cannot be interrupted keeps its place while others run; then the worker is ended.
+        """
+        late, hung = replica.late, replica.hung
+        hung.intersection_update(replica.inflight)
+        for id in late.keys() - replica.inflight.keys():
+            del late[id]
+        for pending in tuple(replica.inflight.values()):
+            id, since = pending.id, _alive_since(replica, pending, now)
+            if since is None or now - since <= deadline:
+                late.pop(id, None)
+            elif id not in late:
+                late[id] = now
+                link.interrupt(id)
+            elif now - late[id] > INTERRUPT_GRACE and id not in hung:
+                hung.add(id)
+                fail(pending, self._late())
+        if hung and hung.issuperset(replica.inflight):
+            replica.timed_out = True
+            link.end_hung()
+
+
+def _alive_since(replica: Replica, pending: Pending, now: float) -> Optional[float]:
+    """When a request last showed that it is worked on; None while it has not begun."""
+    since = replica.begun.get(pending.id) if replica.begins else pending.sent
+    stream = pending.stream
+    if stream is None or since is None:
+        return since
+    return now if stream.behind else max(stream.told_at, stream.read_at)
 
 
 def fail(pending: Pending, error: PolyhostError) -> None:

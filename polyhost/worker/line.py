@@ -111,6 +111,10 @@ class Line:
                 self.send(frames.encode(Kind.ERROR, id, frames.dumps(wire)))
                 return
 
+    def close(self) -> None:
+        """Its front has gone."""
+        self.sock.close()
+
     # Sending
 
     def send(self, data: bytes) -> None:
@@ -147,8 +151,11 @@ class Line:
                     self._send_chunk(id, b"", chunk[start : start + frames.CHUNK], drain)
             self.send(frames.encode(Kind.REPLY, id))
         finally:
-            del self._credits[id]
-            self._cancelled.discard(id)
+            self._end_stream(id)
+
+    def _end_stream(self, id: int) -> None:
+        del self._credits[id]
+        self._cancelled.discard(id)
 
     def _send_chunk(self, id: int, meta: bytes, chunk: bytes, drain: Callable[[], None]) -> None:
         drain()

@@ -45,7 +45,7 @@ class DataLoop:
         self._fronts = fronts
         self._jobs: Deque[Job] = deque()
         self._pid = os.getpid()
-        self._first = Line(sock, self._jobs)
+        self._first = self._line(sock)
         self._lines: List[Line] = [self._first]
         self._requests: Dict[bytes, Request] = {}
         self._replies: Dict[Tuple[int, str], bytes] = {}
@@ -72,6 +72,9 @@ class DataLoop:
 
     # Receiving
 
+    def _line(self, sock: socket.socket) -> Line:
+        return Line(sock, self._jobs)
+
     def _wait(self) -> None:
         """Sleep until a request comes, from any front."""
         if not self._fronts:
@@ -87,11 +90,11 @@ class DataLoop:
         if not self._fronts:
             return
         for sock in self._control.arrivals():
-            self._lines.append(Line(sock, self._jobs))
+            self._lines.append(self._line(sock))
         for line in self._lines[1:]:
             line.drain()
             if not line.open:
-                line.sock.close()
+                line.close()
                 self._lines.remove(line)
 
     def _take(self) -> List[Job]:
@@ -130,7 +133,7 @@ class DataLoop:
             control.running = 0
         if control.interrupted == batch[0].id:
             control.interrupted = 0
-            answers = [_interrupted() if isinstance(a, Exception) else a for a in answers]
+            answers = [interrupted() if isinstance(a, Exception) else a for a in answers]
         out: Dict[Line, List[bytes]] = {}
         for job, answer in zip(batch, answers):
             self._reply(job, answer, out.setdefault(job.line, []))
@@ -149,7 +152,7 @@ class DataLoop:
         except Exception as error:
             return [error] * len(batch)
         except KeyboardInterrupt:
-            return [_interrupted()] * len(batch)
+            return [interrupted()] * len(batch)
 
     def _request(self, meta: bytes) -> Request:
         found = self._requests.get(meta)
@@ -178,8 +181,14 @@ class DataLoop:
             self._stream(job, answer)
 
     def _stream(self, job: Job, answer: Answer) -> None:
-        line, chunks = job.line, iter(answer.body)
         self._control.running = job.id
+        try:
+            self._send_stream(job, answer)
+        finally:
+            self._control.running = 0
+
+    def _send_stream(self, job: Job, answer: Answer) -> None:
+        line, chunks = job.line, iter(answer.body)
         try:
             line.stream(job.id, self._meta(answer), chunks, self._drain)
         except RequestCancelled as gone:
@@ -194,9 +203,7 @@ class DataLoop:
             line.send(self._error(job.id, error))
         except KeyboardInterrupt:
             self._control.interrupted = 0
-            line.send(self._error(job.id, _interrupted()))
-        finally:
-            self._control.running = 0
+            line.send(self._error(job.id, interrupted()))
 
     def _error(self, id: int, error: BaseException) -> bytes:
         if not isinstance(error, PolyhostError):
@@ -222,7 +229,8 @@ class DataLoop:
         return meta
 
 
-def _interrupted() -> WorkerTimeout:
+def interrupted() -> WorkerTimeout:
+    """What a request gets whose work was stopped."""
     return WorkerTimeout("the model was interrupted: its deadline passed")
 
 

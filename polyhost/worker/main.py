@@ -15,13 +15,14 @@ import sys
 import threading
 import traceback
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional, Tuple
+from functools import partial
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from polyhost.errors import LoadError, PolyhostError, to_wire
 from polyhost.worker import frames, linux, stacks
 from polyhost.worker.frames import Frame, Kind, Parser
 from polyhost.worker.marks import Marker
-from polyhost.worker.messages import info_to_wire, spec_from_wire
+from polyhost.worker.messages import calls_at_once, info_to_wire, spec_from_wire
 from polyhost.worker.tally import Tally
 
 
@@ -37,6 +38,8 @@ class Control:
         self.running: int = 0
         """Id of the request that runs now; 0 when none does."""
         self.interrupted: int = 0
+        self.interrupt: Callable[[int], None] = self._interrupt_running
+        """Stops the work for a request; who runs several at once puts a function here."""
         self.arrivals_fd, self._arrived_fd = os.pipe()
         self._arrivals: Deque[socket.socket] = deque()
 
@@ -96,10 +99,7 @@ class Control:
         if frame.kind == Kind.PING:
             self.send(Kind.PONG, frame.id)
         elif frame.kind == Kind.INTERRUPT:
-            predictor = self.predictor
-            if predictor is not None and self.running:
-                self.interrupted = self.running
-                predictor.interrupt()
+            self.interrupt(frame.id)
         elif frame.kind == Kind.ATTACH and frame.fd is not None:
             self._arrivals.append(socket.socket(fileno=frame.fd))
             os.write(self._arrived_fd, b"a")
@@ -110,6 +110,12 @@ class Control:
             # Between requests the data socket's end is enough; while loading nothing reads it.
             if self.predictor is None:
                 os._exit(0)
+
+    def _interrupt_running(self, _id: int) -> None:
+        predictor = self.predictor
+        if predictor is not None and self.running:
+            self.interrupted = self.running
+            predictor.interrupt()
 
     def send(self, kind: int, id: int = 0, meta: Optional[Dict[str, Any]] = None) -> None:
         data = frames.encode(kind, id, frames.dumps(meta) if meta else b"")
@@ -151,9 +157,9 @@ def _exit_status(stop: SystemExit) -> int:
 
 
 def _run(data: socket.socket, control: Control) -> int:
-    from polyhost.worker.loop import DataLoop
-
     init = control.initial()
+    options = dict(init.get("loop", {}))
+    choose = _loops(options.pop("max_concurrency", 1))
     if init.get("protocol") != frames.PROTOCOL_VERSION:
         raise frames.ProtocolError(
             f"the host speaks worker protocol {init.get('protocol')!r}, "
@@ -184,10 +190,26 @@ def _run(data: socket.socket, control: Control) -> int:
             "info": info_to_wire(predictor.info),
         },
     )
-    DataLoop(data, predictor, control, marker=marker, **init.get("loop", {})).run()
+    make_loop = choose(predictor.info.threads)
+    make_loop(data, predictor, control, marker=marker, **options).run()
     control.report()
     predictor.close()
     return 0
+
+
+def _loops(wanted: int) -> Callable[[int], Callable[..., Any]]:
+    """What chooses the data loop by the calls that the guest takes; imported before guest code."""
+    from polyhost.worker.loop import DataLoop
+
+    if wanted == 1:
+        return lambda threads: DataLoop
+    from polyhost.worker.concurrent import ConcurrentLoop
+
+    def choose(threads: int) -> Callable[..., Any]:
+        calls = calls_at_once(wanted, threads)
+        return DataLoop if calls == 1 else partial(ConcurrentLoop, calls)
+
+    return choose
 
 
 def _open(init: Dict[str, Any]) -> Any:

@@ -57,6 +57,11 @@ def info_from_wire(wire: Mapping[str, Any]) -> ModelInfo:
     )
 
 
+def calls_at_once(wanted: int, threads: int) -> int:
+    """Calls that a worker runs at once: as many as wanted, and as its guest takes (0: any)."""
+    return min(wanted, threads or wanted)
+
+
 def _target_to_wire(target: Target) -> Dict[str, Any]:
     return {"type": target.type.value, "labels": list(target.labels), "name": target.name}
 

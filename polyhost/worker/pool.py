@@ -25,6 +25,7 @@ from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.worker import linux
 from polyhost.worker.dispatcher import Dispatcher
 from polyhost.worker.environment import worker_environment
+from polyhost.worker.messages import calls_at_once
 from polyhost.worker.nursery import Nursery, bridge_environment
 from polyhost.worker.process import Sockets, WorkerProcess
 from polyhost.worker.replica import Replica
@@ -108,6 +109,8 @@ class Pool:
         self.info: Optional[ModelInfo] = None
         self.restarts = 0
         self.hold = False
+        self.room = (1, 1)
+        """Requests that share a call in a worker, and calls that run there at once."""
         self._nursery = nursery
         self._on_output = on_output
         self._observer = observer
@@ -320,10 +323,14 @@ class Pool:
         options: Dict[str, Any] = {"max_batch": batching.max_batch if batching else 1}
         if self.watcher is not None:
             options["fronts"] = True
-        worker.initialise(self.model.spec, options)
+        spec, wanted = self.model.spec, self.model.limits.max_concurrency
+        if wanted > 1:
+            options["max_concurrency"] = wanted
+            spec = replace(spec, options={**spec.options, "max_concurrency": wanted})
+        worker.initialise(spec, options)
         self.info = await worker.wait_ready(self.model.load_timeout)
-        if self.info.batchable and batching:
-            self._dispatcher.window = 2 * batching.max_batch
+        self.room = _room_for(self.model, self.info)
+        self._dispatcher.suit(*self.room)
         member.ready = True
         if self.watcher is not None:
             member.begins = True
@@ -420,6 +427,21 @@ class Pool:
             log.error("worker %s of model %s holds %d bytes", worker.pid, self.name, size)
             member.over = size
             worker.kill()
+
+
+def _room_for(model: HostedModel, info: ModelInfo) -> Tuple[int, int]:
+    wanted = model.limits.max_concurrency
+    calls = calls_at_once(wanted, info.threads)
+    if calls < wanted:
+        log.warning(
+            "model %s: max_concurrency is %d, but a %s model of its kind takes %d call at once",
+            model.name,
+            wanted,
+            info.language,
+            calls,
+        )
+    batching = model.batching
+    return (batching.max_batch if info.batchable and batching and calls == 1 else 1), calls
 
 
 def _resident(pid: int) -> int:

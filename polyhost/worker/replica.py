@@ -34,9 +34,11 @@ class Link(Protocol):
 class Replica:
     """A worker with what it holds.
 
-    ``begins``: it says when a request begins (``begun`` holds those), since other fronts have
-    theirs run there too. ``ready``: it is loaded; ``spare``: it is kept for when another dies; ``retiring``: it
+    ``begins``: it says when a request begins (``begun`` holds those, and when), since other fronts
+    have theirs run there too. ``ready``: it is loaded; ``spare``: it is kept for when another dies; ``retiring``: it
     finishes what it has. ``interrupted``: since when it has been asked to stop a late request.
+    Where it runs several at once, ``late`` holds those that it was asked to stop, and when;
+    ``hung`` those that it did not, and whose callers have been told.
     """
 
     def __init__(self) -> None:
@@ -51,7 +53,9 @@ class Replica:
         self.interrupted: Optional[float] = None
         self.timed_out = False
         self.begins = False
-        self.begun: Set[int] = set()
+        self.begun: Dict[int, float] = {}
+        self.late: Dict[int, float] = {}
+        self.hung: Set[int] = set()
 
     @property
     def active(self) -> bool:
@@ -94,7 +98,7 @@ class Replica:
     def take(self, pending: Pending) -> None:
         """Its answer has come: it holds this request no more."""
         del self.inflight[pending.id]
-        self.begun.discard(pending.id)
+        self.begun.pop(pending.id, None)
         self.bytes -= pending.size
         self.solo = False
 

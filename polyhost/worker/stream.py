@@ -22,8 +22,8 @@ class ReplyStream:
         self._error: Optional[PolyhostError] = None
         self._waiter: Optional[asyncio.Future[None]] = None
         self._left = False
-        self.read_at = time.monotonic()
-        """When its reader last took a chunk."""
+        self.read_at = self.told_at = time.monotonic()
+        """When its reader last took a chunk, and when its worker last sent one."""
 
     @property
     def behind(self) -> bool:
@@ -36,6 +36,7 @@ class ReplyStream:
         self._chunks.clear()
 
     def push(self, chunk: bytes) -> None:
+        self.told_at = time.monotonic()
         if chunk and not self._left:
             self._chunks.append(chunk)
             self._wake()

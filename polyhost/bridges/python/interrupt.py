@@ -6,7 +6,7 @@ import ctypes
 import signal
 import threading
 from types import FrameType
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 _SIGNAL = signal.SIGUSR2
 
@@ -39,8 +39,8 @@ class Interruptible:
                 self._pending = False
                 _raise_in(thread, None)
 
-    def interrupt(self) -> bool:
-        """Stop the running call; False when there is none."""
+    def interrupt(self, thread: Optional[int] = None) -> bool:
+        """Stop the running call, whichever thread it is on; False when there is none."""
         with self._lock:
             if self._thread is None:
                 return False
@@ -69,6 +69,36 @@ class Interruptible:
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         if self._thread is not None:
             raise KeyboardInterrupt
+
+
+class InterruptibleThreads:
+    """The same around calls that run at once, each on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside: Dict[int, bool] = {}
+        """Threads in guest code, and whether each has been interrupted."""
+
+    def __enter__(self) -> None:
+        self._inside[threading.get_ident()] = False
+
+    def __exit__(self, *_: object) -> None:
+        thread = threading.get_ident()
+        with self._lock:
+            if self._inside.pop(thread, False):
+                _raise_in(thread, None)
+
+    def interrupt(self, thread: Optional[int] = None) -> bool:
+        """Stop the call on this thread, or every call; False when there is none."""
+        with self._lock:
+            found = [one for one in self._inside if thread in (None, one)]
+            for one in found:
+                self._inside[one] = True
+                _raise_in(one, KeyboardInterrupt)
+        return bool(found)
+
+    def close(self) -> None:
+        """Nothing was taken."""
 
 
 def _raise_in(thread: Optional[int], kind: Optional[type]) -> None:
