@@ -136,7 +136,14 @@ def monitoring(options: argparse.Namespace) -> dict[str, Any] | None:
 
 def invocation(options: argparse.Namespace) -> dict[str, Any]:
     """The command as DRUM tells it to predictors that configure themselves by it."""
-    said: dict[str, Any] = {"allow_dr_api_access": bool(getattr(options, "allow_dr_api_access", 0))}
+    said: dict[str, Any] = {
+        "allow_dr_api_access": bool(getattr(options, "allow_dr_api_access", False)),
+        "model_id": getattr(options, "model_id", None),
+        "deployment_id": getattr(options, "deployment_id", None),
+        "monitor_settings": getattr(options, "monitor_settings", None),
+        "external_webserver_url": getattr(options, "webserver", None),
+        "api_token": getattr(options, "api_token", None),
+    }
     if hasattr(options, "address") and options.address:
         host, _, port = options.address.rpartition(":")
         told = {

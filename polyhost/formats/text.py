@@ -31,10 +31,10 @@ def unstructured_input(payload: Payload) -> Tuple[Union[str, bytes], Payload]:
 def _decode(payload: Payload, charset: str) -> str:
     try:
         return str(payload.body, charset)
-    except LookupError:
+    except LookupError as error:
         raise InvalidInput(
-            f"unknown charset {charset!r} in the content type: expected one that Python knows, "
-            "such as utf-8."
+            f"unknown charset {charset!r} in the content type ({error}): expected one that Python "
+            "knows, such as utf-8."
         ) from None
     except UnicodeDecodeError as error:
         raise InvalidInput(

@@ -30,6 +30,9 @@ from polyhost.target import TargetType
 
 VARIABLE = "DRUM_JAVA_CUSTOM_PREDICTOR_CLASS"
 _CSV = ("", "text/csv", "text/plain")
+_AS_TEXT = ("model_id", "deployment_id", "monitor_settings", "external_webserver_url", "api_token")
+_TEXTS = ("allow_dr_api_access", *_AS_TEXT)
+"""What is told as text, ``None`` included."""
 
 
 def class_name() -> Optional[str]:
@@ -179,12 +182,8 @@ def parameters(spec: ModelSpec) -> Dict[str, Any]:
         "monitor": str(bool(monitoring) and not monitoring["embedded"]),
         "monitor_embedded": str(bool(monitoring) and monitoring["embedded"]),
         "allow_dr_api_access": str(bool(told.get("allow_dr_api_access"))),
-        "model_id": str(monitoring.get("model_id")),
-        "deployment_id": str(monitoring.get("deployment_id")),
-        "monitor_settings": str(monitoring.get("settings")),
-        "external_webserver_url": str(monitoring.get("webserver")),
-        "api_token": str(monitoring.get("api_token")),
-        **{name: value for name, value in told.items() if name != "allow_dr_api_access"},
+        **{name: str(told.get(name)) for name in _AS_TEXT},
+        **{name: value for name, value in told.items() if name not in _TEXTS},
     }
 
 

@@ -108,6 +108,23 @@ def test_what_the_batch_configures_with(polyhost, code_dir):
     }
 
 
+def test_ids_and_tokens_reach_it_without_monitoring(polyhost, code_dir):
+    flags = ("--target-type", "unstructured", "--query", "ret_mode=params", "--model-id", "m1")
+    more = {"DEPLOYMENT_ID": "d1", "EXTERNAL_WEB_SERVER_URL": "https://h", "API_TOKEN": "t"}
+    env = {**variables(code_dir / "*"), **more, "MONITOR_SETTINGS": "spooler_type=x"}
+    found = scored(polyhost, code_dir, "x", *flags, env=env).decode()
+    shown = dict(item.split("=", 1) for item in found.strip("{}").split(", "))
+    expected = {
+        "monitor": "False",
+        "model_id": "m1",
+        "deployment_id": "d1",
+        "monitor_settings": "spooler_type=x",
+        "external_webserver_url": "https://h",
+        "api_token": "t",
+    }
+    assert {key: shown[key] for key in expected} == expected
+
+
 @pytest.mark.parametrize(
     ("flags", "answer"),
     [
