@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import parse_qsl
 
 from polyhost import __version__
@@ -76,7 +76,7 @@ def _headers_of_id(id: bytes) -> List[Header]:
 
 
 def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
-    """Status, body and extra headers of an error, as a client of this route reads it."""
+    """Status, body and extra headers of an error, in MLflow's words where the body is JSON."""
     status = status_of(error)
     headers: List[Header] = []
     if isinstance(error, GuestStatus):
@@ -94,6 +94,15 @@ def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, Lis
     return status, dump(body), headers
 
 
+def drum_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
+    """The same on a route that no client of MLflow asks, whatever the type of the body."""
+    return error_body(error, "")
+
+
+ErrorShape = Callable[[PolyhostError, str], Tuple[int, bytes, List[Header]]]
+"""Status, body and extra headers of an error, for the content type of its request."""
+
+
 class DrumModel:
     """DRUM's routes over one model's pool."""
 
@@ -105,7 +114,6 @@ class DrumModel:
         self._timings = Timings()
         timings = self._timings if settings.show_perf else None
         self._forward = Forward(pool, budget, watcher, timings)
-        self._fast = FastRoute(self._forward, self._fast_meta, error_body, _headers_of_id)
         self._metas: Dict[str, bytes] = {}
         self._options: Dict[str, Any] = {}
         if pool.model.limits.max_rows is not None:
@@ -128,17 +136,8 @@ class DrumModel:
             Endpoint(
                 "GET", f"{prefix}/capabilities/", self._capabilities, "What the model accepts"
             ),
-            Endpoint(
-                "POST",
-                f"{prefix}/predict/",
-                self._predict if target.is_structured else self._wrong("predict"),
-                "Predict rows",
-                _PREDICT_OPERATION,
-                aliases=(f"{prefix}/predictions/", f"{prefix}/invocations"),
-                protocol="drum",
-                span="drum.invocations",
-                fast=self._fast if target.is_structured else None,
-            ),
+            self._predict_endpoint(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
+            self._predict_endpoint(error_body, f"{prefix}/invocations"),
             Endpoint(
                 "POST",
                 f"{prefix}/transform/",
@@ -239,10 +238,28 @@ class DrumModel:
     def _fast_meta(self, content_type: str) -> Optional[bytes]:
         return None if content_type.startswith(FORM) else self._meta(content_type)
 
-    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _predict_endpoint(self, shape: ErrorShape, path: str, *aliases: str) -> Endpoint:
         """The hot route: forward the body, return the body."""
-        content_type = header(scope, b"content-type")
-        await self._rows(scope, receive, send, self._meta(content_type), content_type)
+
+        async def predict(scope: Scope, receive: Receive, send: Send) -> None:
+            content_type = header(scope, b"content-type")
+            meta = self._meta(content_type)
+            await self._rows(scope, receive, send, meta, content_type, shape)
+
+        structured = self._pool.model.spec.target.type.is_structured
+        return Endpoint(
+            "POST",
+            path,
+            predict if structured else self._wrong("predict"),
+            "Predict rows",
+            _PREDICT_OPERATION,
+            aliases=aliases,
+            protocol="drum",
+            span="drum.invocations",
+            fast=FastRoute(self._forward, self._fast_meta, shape, _headers_of_id)
+            if structured
+            else None,
+        )
 
     def _handler(self, op: str) -> Handler:
         async def handle(scope: Scope, receive: Receive, send: Send) -> None:
@@ -258,16 +275,22 @@ class DrumModel:
             )
             meta = dumps(request.to_wire())
             if op == "transform":
-                await self._rows(scope, receive, send, meta, content_type)
+                await self._rows(scope, receive, send, meta, content_type, drum_error)
             else:
-                shape = partial(error_body, content_type=content_type)
                 headers = common_headers(scope)
+                shape = partial(drum_error, content_type=content_type)
                 await self._forward(scope, receive, send, meta, headers, shape)
 
         return handle
 
     async def _rows(
-        self, scope: Scope, receive: Receive, send: Send, meta: bytes, content_type: str
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        meta: bytes,
+        content_type: str,
+        shape: ErrorShape,
     ) -> None:
         """Forward a body that must hold rows; it is tried once more when its worker dies."""
         await self._forward(
@@ -276,7 +299,7 @@ class DrumModel:
             send,
             meta,
             common_headers(scope),
-            partial(error_body, content_type=content_type),
+            lambda error: shape(error, content_type),
             retry=True,
             without_body=(422, _NO_SAMPLES_BODY),
             has_body=not content_type.startswith(FORM),
