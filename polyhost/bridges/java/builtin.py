@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from polyhost.bridges.java import tables
 from polyhost.bridges.java.h2o import H2oPredict
@@ -13,6 +14,8 @@ from polyhost.marshal import match_labels
 from polyhost.payload import Table
 from polyhost.predictor import ColumnInfo, GuestInfo
 from polyhost.target import Target, TargetType
+
+logger = logging.getLogger(__name__)
 
 
 class Predict(Protocol):
@@ -59,6 +62,7 @@ class BuiltIn:
         self._predict = predict
         self._allow_missing = bool(options.get("allow_missing_columns"))
         self._checked: Tuple[str, ...] = ()
+        self._told: List[str] = []
 
     @property
     def numeric(self) -> Dict[str, bool]:
@@ -87,15 +91,22 @@ class BuiltIn:
 
     def _check(self, names: Tuple[str, ...]) -> None:
         absent = [name for name in self._predict.columns if name not in names]
-        if absent and not self._allow_missing:
-            raise SchemaMismatch(
+        if absent:
+            message = (
                 f"{len(absent)} column(s) that the model reads are missing: expected "
                 f"{_listed(self._predict.columns)}; missing {_listed(absent)}; found "
-                f"{_listed(names)}. Add them, empty where the values are not known.",
-                expected=list(self._predict.columns),
-                missing=absent,
-                found=list(names),
+                f"{_listed(names)}. Add them, empty where the values are not known."
             )
+            if not self._allow_missing:
+                raise SchemaMismatch(
+                    message,
+                    expected=list(self._predict.columns),
+                    missing=absent,
+                    found=list(names),
+                )
+            if absent != self._told:
+                logger.warning("%s They count as missing values.", message)
+                self._told = absent
         self._checked = names
 
     def describe(self) -> GuestInfo:

@@ -188,7 +188,7 @@ def test_describe(h2o):
     assert (info.labels, info.matrix) == (("setosa", "versicolor", "virginica"), True)
 
 
-def test_columns_that_are_missing_are_named(made, h2o):
+def test_columns_that_are_missing_are_named(made, h2o, caplog):
     body = b"age,bmi\n1,2\n"
     with pytest.raises(SchemaMismatch, match=r"missing 'sex', 'bp'.*found 'age', 'bmi'") as caught:
         predict(h2o("regression"), body)
@@ -198,6 +198,10 @@ def test_columns_that_are_missing_are_named(made, h2o):
     for scenario in ("regression", "regression_pojo"):
         allowed = predict(h2o(scenario, allow_missing_columns=True), body)
         assert allowed.columns[0][0] == full.columns[0][0]
+    assert [each.message.count("They count as missing values.") for each in caplog.records] == [
+        1,
+        1,
+    ]
 
 
 def test_a_missing_offset_is_refused(made, h2o):
