@@ -90,7 +90,7 @@ def _part(name: str, column: Column) -> _Part:
         return _object_part(name, column.tolist())
     raise SchemaMismatch(
         f"column {name!r} is of type {column.dtype}, which Julia models cannot be given: expected "
-        "numbers, text, booleans or dates.",
+        "numbers, text, booleans or dates. Send the column as one of these, such as text.",
         column=name,
     )
 

@@ -81,7 +81,7 @@ class Columns:
             if self.width is not None and len(names) != self.width:
                 raise SchemaMismatch(
                     f"the model takes {self.width} column(s) by position: found {len(names)}: "
-                    f"{_listed(names)}.",
+                    f"{_listed(names)}. Send those that it was trained with, in their order.",
                     expected=self.width,
                     found=list(names),
                 )
@@ -93,7 +93,7 @@ class Columns:
         if missing:
             raise SchemaMismatch(
                 f"column(s) {_listed(missing)} are missing: the model expects "
-                f"{_listed(self.names)}; found {_listed(names)}.",
+                f"{_listed(self.names)}; found {_listed(names)}. Send them all, in any order.",
                 missing=missing,
                 expected=list(self.names),
                 found=list(names),
@@ -110,7 +110,9 @@ def _stack(names: Sequence[str], columns: Sequence[Any], rows: int, dtype: Any) 
             matrix[:, i] = values
         except (TypeError, ValueError) as error:
             raise SchemaMismatch(
-                f"column {names[i]!r} must hold numbers: {error}.", column=names[i]
+                f"column {names[i]!r} must hold numbers: {error}. Send a number in every row, or "
+                "nothing where it is not known.",
+                column=names[i],
             ) from error
     return matrix
 

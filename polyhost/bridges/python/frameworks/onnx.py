@@ -148,7 +148,11 @@ def _cells(column: Any, dtype: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(values, dtype)
     except (TypeError, ValueError) as error:
-        raise SchemaMismatch(f"column {name!r} must hold numbers: {error}.", column=name) from error
+        raise SchemaMismatch(
+            f"column {name!r} must hold numbers: {error}. Send a number in every row, or nothing "
+            "where it is not known.",
+            column=name,
+        ) from error
 
 
 def _output(session: Any, target: Target) -> Tuple[str, bool, Optional[int]]:

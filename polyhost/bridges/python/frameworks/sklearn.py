@@ -135,7 +135,8 @@ def _labels(model: Any, target: Target) -> Tuple[str, ...]:
 
 def _mismatch(error: ValueError) -> SchemaMismatch:
     return SchemaMismatch(
-        f"the model cannot take this data: {error}",
+        f"the model cannot take this data: {str(error).rstrip('.')}. Send columns and values such "
+        "as it was trained with.",
         native_type=type(error).__name__,
         native_message=str(error),
     )
