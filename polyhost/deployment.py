@@ -45,14 +45,22 @@ class Changes:
 
 
 class Deployment:
-    """Carries out changes to a host's models, one at a time."""
+    """Carries out changes to a host's models, one at a time.
+
+    ``renew`` takes over what is not of models, before they are touched; SettingsError refuses.
+    """
 
     def __init__(
-        self, host: Host, settings: ServerSettings, reload: Optional[Reload] = None
+        self,
+        host: Host,
+        settings: ServerSettings,
+        reload: Optional[Reload] = None,
+        renew: Callable[[ServerSettings], None] = lambda settings: None,
     ) -> None:
         self._host = host
         self._settings = settings
         self._reload = reload
+        self._renew = renew
         self._lock = asyncio.Lock()
         self._store: Optional[Store] = None
         self._prints = {model.name: fingerprint(model) for model in settings.models}
@@ -192,6 +200,7 @@ class Deployment:
             return Changes()
         async with self._lock:
             settings = await asyncio.to_thread(self._reload)
+            self._renew(settings)
             wanted = {model.name: model for model in settings.models}
             prints = await asyncio.to_thread(
                 lambda: {name: fingerprint(model) for name, model in wanted.items()}

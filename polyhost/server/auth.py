@@ -47,9 +47,17 @@ def digest_of(key: str) -> str:
 
 
 class Keys:
-    """The keys of a server. What a client shows is compared with all of them, in constant time."""
+    """The keys of a server. What a client shows is compared with all of them, in constant time.
+
+    ``asked_for``: there was one at the start; then nobody is let in without, even if all go.
+    """
 
     def __init__(self, keys: Sequence[ApiKey]) -> None:
+        self.asked_for = bool(keys)
+        self.use(keys)
+
+    def use(self, keys: Sequence[ApiKey]) -> None:
+        """Have these from now on: requests with any other are refused."""
         self._keys = [(bytes.fromhex(key.sha256), key) for key in keys]
 
     def find(self, headers: Iterable[Header]) -> Optional[ApiKey]:
@@ -80,9 +88,9 @@ def _shown(name: bytes, value: bytes) -> bytes:
 class Gate:
     """The application, for those who show a key."""
 
-    def __init__(self, app: Any, keys: Sequence[ApiKey], prefix: str) -> None:
+    def __init__(self, app: Any, keys: Keys, prefix: str) -> None:
         self._app = app
-        self._keys = Keys(keys)
+        self._keys = keys
         self._probes = {prefix + path for path in PROBES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,9 +107,9 @@ class Gate:
             await _deny(scope, receive, send, 401, text)
 
 
-def gated(app: Any, settings: ServerSettings) -> Any:
-    """The application behind a gate; itself when no key is set."""
-    return Gate(app, settings.keys, settings.url_prefix) if settings.keys else app
+def gated(app: Any, keys: Keys, prefix: str) -> Any:
+    """The application behind a gate; itself when no key is asked for."""
+    return Gate(app, keys, prefix) if keys.asked_for else app
 
 
 def _without_details(send: Send) -> Send:

@@ -7,6 +7,7 @@ import os
 import socket
 from typing import Any, Dict, List, Mapping
 
+from polyhost.server.access import Access
 from polyhost.server.channel import Channel
 from polyhost.server.dialects import endpoints_of
 from polyhost.server.endpoint import Endpoint, fast_routes
@@ -45,6 +46,7 @@ async def _serve(
     def ask(message: Mapping[str, Any]) -> None:
         channel.send(dict(message))
 
+    access = Access(settings)
     host = FrontHost(ask, watch.of)
     app = FrontApp(host, settings, watch, supervisor)
 
@@ -58,11 +60,14 @@ async def _serve(
                 asyncio.get_running_loop().remove_reader(channel.sock.fileno())
                 stop.set()
                 return
+            if "access" in message:
+                access.use_wire(message["access"])
+                continue
             host.on_message(message, fd)
 
     asyncio.get_running_loop().add_reader(channel.sock.fileno(), on_channel)
     sweeper = asyncio.create_task(_sweep(host, app, watch, ask))
-    await listen(app, settings, sock, stop)
+    await listen(app, settings, access, sock, stop)
     sweeper.cancel()
     if tracing is not None:
         tracing.close()

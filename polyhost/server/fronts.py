@@ -14,10 +14,11 @@ import os
 import signal
 import socket
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from polyhost.errors import WorkerCrashed, to_wire
 from polyhost.host import Host
+from polyhost.server.access import access_to_wire
 from polyhost.server.channel import Channel
 from polyhost.server.exposition import Family, families_from_wire
 from polyhost.server.front import model_to_wire, state_to_wire
@@ -114,6 +115,7 @@ class Fronts:
         self._workers: Dict[int, tuple[Pool, WorkerProcess]] = {}
         self._numbers: Dict[int, Pool] = {}
         self._waits: Dict[str, Dict[int, asyncio.Future[None]]] = {}
+        self._access: Optional[Dict[str, Any]] = None
         self._ending: Dict[int, asyncio.Task[None]] = {}
         self._states: List[Dict[str, Any]] = []
         self._snapshots: Dict[int, List[Family]] = {}
@@ -136,6 +138,8 @@ class Fronts:
         self._loop.add_reader(fd, self._on_front, pid, channel)
         for pool, worker in self._workers.values():
             self._introduce(channel, pool, worker)
+        if self._access is not None:
+            channel.send({"access": self._access})
         channel.send({"models": self._states})
 
     def _on_front(self, pid: int, channel: Channel) -> None:
@@ -199,6 +203,12 @@ class Fronts:
     def snapshots(self) -> List[List[Family]]:
         """What each front has counted, as it last said."""
         return list(self._snapshots.values())
+
+    def renew(self, settings: ServerSettings) -> None:
+        """Tell every front, and those to come, of new keys and certificates."""
+        self._access = access_to_wire(settings)
+        for channel in self._fronts.values():
+            channel.send({"access": self._access})
 
     async def stop(self) -> None:
         """Have every front answer what it accepted, and end."""

@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, cast
 
 import uvicorn
 
-from polyhost.server import tls
+from polyhost.server.access import Access
 from polyhost.server.auth import gated
 from polyhost.server.fast import FastProtocol
 from polyhost.server.limits import Wire
@@ -39,7 +39,7 @@ class _Server(uvicorn.Server):
 
 
 async def listen(
-    app: Any, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
+    app: Any, settings: ServerSettings, access: Access, sock: socket.socket, stop: asyncio.Event
 ) -> None:
     """Serve an ASGI app on a bound socket; what was accepted is answered within the grace.
 
@@ -49,7 +49,7 @@ async def listen(
     limits = replace(settings.limits, max_connections=None) if local else settings.limits
     wire = Wire(limits, settings.fronts)
     config = uvicorn.Config(
-        gated(app, settings),
+        gated(app, access.keys, settings.url_prefix),
         http=cast(Any, partial(FastProtocol, wire, getattr(app, "fast", {}))),
         proxy_headers=False,
         log_config=None,
@@ -62,8 +62,8 @@ async def listen(
         timeout_graceful_shutdown=max(1, round(settings.grace)),
     )
     config.load()
-    if settings.tls is not None and not local:
-        config.ssl = tls.context(settings.tls)
+    if not local:
+        config.ssl = access.context
     watching = asyncio.create_task(wire.watch())
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))

@@ -1,4 +1,4 @@
-"""When the configuration is read again: on SIGHUP, and when its file changes."""
+"""When the configuration is read again: on SIGHUP, and when one of its files changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 from polyhost.deployment import Deployment
 from polyhost.errors import PolyhostError
@@ -14,7 +14,7 @@ from polyhost.errors import PolyhostError
 log = logging.getLogger(__name__)
 
 LOOK = 1.0
-"""Seconds between two looks at the file."""
+"""Seconds between two looks at the files."""
 
 Stamp = Optional[Tuple[int, int, int]]
 
@@ -22,10 +22,9 @@ Stamp = Optional[Tuple[int, int, int]]
 class Reloader:
     """Asks a deployment to reload, one at a time; a mistake leaves everything as it is."""
 
-    def __init__(self, deployment: Deployment, watched: Optional[Path]) -> None:
+    def __init__(self, deployment: Deployment, watched: Sequence[Path]) -> None:
         self._deployment = deployment
-        self._watched = watched
-        self._stamp = _stamp(watched)
+        self._stamps = {path: _stamp(path) for path in watched}
         self._looked = time.monotonic()
         self._task: Optional[asyncio.Task[None]] = None
         self._asked = False
@@ -37,14 +36,15 @@ class Reloader:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def sweep(self, now: float) -> None:
-        """Look at the file, every LOOK seconds."""
-        if self._watched is None or now - self._looked < LOOK:
+        """Look at the files, every LOOK seconds."""
+        if now - self._looked < LOOK:
             return
         self._looked = now
-        stamp = _stamp(self._watched)
-        if stamp is not None and stamp != self._stamp:
-            self._stamp = stamp
-            self.ask()
+        for path, known in self._stamps.items():
+            stamp = _stamp(path)
+            if stamp is not None and stamp != known:
+                self._stamps[path] = stamp
+                self.ask()
 
     async def _run(self) -> None:
         while self._asked:
@@ -55,9 +55,7 @@ class Reloader:
                 log.error("the configuration cannot be used, all stays as it is: %s", error)
 
 
-def _stamp(path: Optional[Path]) -> Stamp:
-    if path is None:
-        return None
+def _stamp(path: Path) -> Stamp:
     try:
         stat = path.stat()
     except OSError:

@@ -17,6 +17,7 @@ from typing import Any, List, Optional
 from polyhost.deployment import Deployment, Reload
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host import Host
+from polyhost.server.access import Access
 from polyhost.server.admin import Admin
 from polyhost.server.app import build, build_error
 from polyhost.server.auth import admin_only, check_exposure
@@ -101,8 +102,15 @@ async def _serve(
     fronts = Fronts(host, forker) if forker is not None else None
     if fronts is not None:
         watch.others = lambda: fronts.snapshots
-    deployment = Deployment(host, settings, reload)
-    reloader = Reloader(deployment, watched)
+    access = Access(settings)
+
+    def renew(found: ServerSettings) -> None:
+        access.renew(found)
+        if fronts is not None:
+            fronts.renew(found)
+
+    deployment = Deployment(host, settings, reload, renew)
+    reloader = Reloader(deployment, _watched(settings, watched))
     stop = asyncio.Event()
     signals: List[int] = []
 
@@ -117,7 +125,7 @@ async def _serve(
         loop.add_signal_handler(signal.SIGHUP, reloader.ask)
         host.on_sweep.append(reloader.sweep)
     try:
-        code = await _run(settings, host, deployment, watch, sock, stop, fronts)
+        code = await _run(settings, access, host, deployment, watch, sock, stop, fronts)
     finally:
         await host.stop(settings.grace)
         deployment.close()
@@ -130,8 +138,15 @@ async def _serve(
     return code
 
 
+def _watched(settings: ServerSettings, file: Optional[Path]) -> List[Path]:
+    """Files whose change has the configuration read again."""
+    files = [] if settings.tls is None else [settings.tls.certificate, settings.tls.key]
+    return files if file is None else [file, *files]
+
+
 async def _run(
     settings: ServerSettings,
+    access: Access,
     host: Host,
     deployment: Deployment,
     watch: Observation,
@@ -162,9 +177,9 @@ async def _run(
             return 1
         app = build_error(replace(settings, failure=failure))
     if fronts is None:
-        await listen(app, settings, sock, stop)
+        await listen(app, settings, access, sock, stop)
     else:
-        await _listen_behind(fronts, app, settings, sock, stop)
+        await _listen_behind(fronts, app, settings, access, sock, stop)
     if loading is not None:
         loading.cancel()
         await asyncio.wait((loading,))
@@ -183,11 +198,16 @@ def _app(settings: ServerSettings, host: Host, deployment: Deployment, watch: Ob
 
 
 async def _listen_behind(
-    fronts: Fronts, app: Any, settings: ServerSettings, sock: socket.socket, stop: asyncio.Event
+    fronts: Fronts,
+    app: Any,
+    settings: ServerSettings,
+    access: Access,
+    sock: socket.socket,
+    stop: asyncio.Event,
 ) -> None:
     """Answer what fronts pass on, until they have answered everything."""
     ended = asyncio.Event()
-    listening = asyncio.create_task(listen(app, settings, sock, ended))
+    listening = asyncio.create_task(listen(app, settings, access, sock, ended))
     await stop.wait()
     await fronts.stop()
     ended.set()

@@ -15,8 +15,15 @@ def context(tls: Tls) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    load(made, tls)
+    made.set_alpn_protocols(["http/1.1"])
+    return made
+
+
+def load(context: ssl.SSLContext, tls: Tls) -> None:
+    """Have new connections encrypted with the two files as they are now; SettingsError as above."""
     try:
-        made.load_cert_chain(tls.certificate, tls.key, password=_no_password)
+        context.load_cert_chain(tls.certificate, tls.key, password=_no_password)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise SettingsError(
@@ -24,8 +31,6 @@ def context(tls: Tls) -> ssl.SSLContext:
             f"and {tls.key} its key without a password; found: {reason}. Mend the files, or take "
             "tls away."
         ) from error
-    made.set_alpn_protocols(["http/1.1"])
-    return made
 
 
 def _no_password() -> str:

@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -148,6 +149,53 @@ def test_the_admin_api_needs_its_role(keyed: Served) -> None:
     assert reply.json() == GOOD
 
 
+def until(done: Callable[[], bool]) -> None:
+    """Wait for what the server notices by itself."""
+    limit = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def replaced(config: Path, keys: str) -> None:
+    """The configuration with other keys, in one step as an editor does it."""
+    new = config.with_suffix(".new")
+    new.write_text(config.read_text().partition("keys:")[0] + f"keys: {keys}\n")
+    new.replace(config)
+
+
+def test_a_revoked_key_opens_nothing_any_more(keyed: Served, tmp_path: Path) -> None:
+    def ask(key: str, client: httpx.Client = keyed.client) -> int:
+        path = "/models/second/predict/"
+        return client.post(path, content=CSV, headers=bearer(key)).status_code
+
+    config = tmp_path / "polyhost.yaml"
+    with httpx.Client(base_url=keyed.client.base_url, trust_env=False) as connected:
+        assert [ask("all-the-models", connected), ask("new-for-all")] == [200, 401]
+        replaced(config, f"[{{name: new, sha256: {sha256('new-for-all')}}}]")
+        until(lambda: ask("new-for-all") == 200 and ask("all-the-models") == 401)
+        for key, status in (("all-the-models", 401), ("admin-of-all", 401), ("new-for-all", 200)):
+            # A front may hear of it a moment after the other has answered.
+            until(lambda key=key, status=status: ask(key, connected) == status)
+    replaced(config, "[]")
+    keyed.process.send_signal(signal.SIGHUP)
+    until(lambda: "no key is left" in keyed.err)
+    until(lambda: ask("new-for-all") == 401)
+    assert [ask("new-for-all") for _ in range(4)] == [401] * 4
+    assert keyed.client.get("/health/").status_code == 200
+
+
+def test_keys_for_a_server_without_any_need_a_start(
+    serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    config = tmp_path / "polyhost.yaml"
+    config.write_text(f"models: {{m: {model(ECHO, metadata=METADATA.format('regression'))}}}\n")
+    served = serve(config)
+    replaced(config, f"[{{name: new, sha256: {sha256('new-for-all')}}}]")
+    until(lambda: "this server was started without any" in served.err)
+    assert served.post("/predict/", CSV).json() == GOOD
+
+
 def test_browsers_may_not_use_an_admin_api_without_a_key(
     serve: Serve, model: Model, tmp_path: Path
 ) -> None:
@@ -241,7 +289,11 @@ def test_keys_reach_no_hook(serve: Serve, model: Model, tmp_path: Path) -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """A certificate for this machine, and its key."""
-    pem, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    return new_certificate(tmp_path)
+
+
+def new_certificate(folder: Path) -> tuple[Path, Path]:
+    pem, key = folder / "certificate.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(key), "-out", str(pem)]
@@ -267,6 +319,35 @@ def test_tls(serve: Serve, model: Model, tmp_path: Path, certificate: tuple[Path
         assert len(served.post("/predict/", large).json()["predictions"]) == 2 << 20
     with pytest.raises(httpx.ConnectError), httpx.Client(trust_env=False) as stranger:
         stranger.get(url)  # does not know who signed it
+
+
+@pytest.mark.parametrize("fronts", [1, 2])
+def test_a_renewed_certificate_is_shown(
+    serve: Serve, model: Model, tmp_path: Path, certificate: tuple[Path, Path], fronts: int
+) -> None:
+    pem, key = certificate
+    first = pem.read_text()
+    config = tmp_path / "polyhost.yaml"
+    folder = model(ECHO, metadata=METADATA.format("regression"))
+    tls = f"tls: {{certificate: {pem}, key: {key}}}\nfronts: {fronts}\n"
+    config.write_text(f"models: {{m: {folder}}}\n{tls}")
+    served = serve(config, wait=False)
+
+    def shown() -> str:
+        try:
+            return ssl.get_server_certificate(("127.0.0.1", served.port))
+        except ConnectionError:
+            return ""
+
+    until(lambda: shown() == first)
+    (tmp_path / "renewed").mkdir()
+    new_pem, new_key = new_certificate(tmp_path / "renewed")
+    second = new_pem.read_text()
+    new_pem.replace(pem)
+    until(lambda: "TLS cannot be set up" in served.err)  # the old key does not go with it
+    assert shown() == first
+    new_key.replace(key)
+    until(lambda: {shown() for _ in range(8)} == {second})
 
 
 def test_a_key_of_another_certificate_is_told_at_the_start(

@@ -41,7 +41,7 @@ def test_new_keys_differ_and_only_their_digest_is_shown() -> None:
 
 def test_without_keys_nothing_is_put_before_the_application() -> None:
     app = object()
-    assert gated(app, ServerSettings()) is app
+    assert gated(app, Keys(()), "") is app
 
 
 @pytest.mark.parametrize(
