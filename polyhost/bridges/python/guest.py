@@ -24,6 +24,7 @@ from polyhost.bridges.python.faults import as_model_error
 from polyhost.bridges.python.interrupt import Interruptible, InterruptibleThreads
 from polyhost.bridges.python.moderation import moderation_of
 from polyhost.bridges.python.query import Query
+from polyhost.bridges.python.threads import OpenMP
 from polyhost.custom_task import secrets
 from polyhost.custom_task.masking import masked
 from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
@@ -84,6 +85,7 @@ class PythonGuest:
         if kind is TargetType.UNSTRUCTURED or "score" in self.hooks:
             return GuestInfo(predicts="score" in self.hooks)
         self._builtin = frameworks.built_in(self._model, self._target)
+        self._openmp = OpenMP()
         return self._builtin.info if self._builtin else GuestInfo(predicts=False)
 
     def fit(self, job: FitJob) -> None:
@@ -191,7 +193,8 @@ class PythonGuest:
                 language=LANGUAGE,
                 hook="score",
             )
-        table: Table = self._call("predict", self._builtin.predict, data)
+        with self._openmp.sized(self.rows(data)):
+            table: Table = self._call("predict", self._builtin.predict, data)
         return table
 
     def apply_transformer(self, data: Any, y: Any, context: HookContext) -> Table:
