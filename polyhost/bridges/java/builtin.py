@@ -18,6 +18,10 @@ from polyhost.target import Target, TargetType
 logger = logging.getLogger(__name__)
 
 
+PIPELINE = "pipeline.mojo"
+"""What a pipeline of Driverless AI is called."""
+
+
 class Predict(Protocol):
     """What a kind of artifact predicts with."""
 
@@ -46,6 +50,40 @@ class ScoringCodePredict:
         return answer.renamed(self.labels) if self.labels else answer
 
 
+class PipelinePredict:
+    """The predict of a Driverless AI pipeline, whose cells are texts and whose outputs hold the
+    labels in their names."""
+
+    matrix = False
+
+    def __init__(self, model: Any, artifact: Path, target: Target) -> None:
+        self._model = model
+        self.columns = tuple(map(str, model.columns()))
+        self.numeric = tuple(map(bool, model.numeric()))
+        outputs = tuple(map(str, model.labels()))
+        self.labels = tuple(_label_in(output, artifact, target) for output in outputs)
+
+    def predict(self, table: Table) -> Table:
+        """One row of predictions for each row."""
+        answer = tables.from_java(self._model.predict(tables.to_java(table)))
+        return answer.renamed(self.labels) if self.labels else answer
+
+
+def _label_in(output: str, artifact: Path, target: Target) -> str:
+    """The label that an output's name (``target.label``) ends with, else the longest in it."""
+    ends = [label for label in target.labels if output.endswith(f".{label}")]
+    found = ends or [label for label in target.labels if label in output]
+    if not found:
+        raise LoadError(
+            f"{artifact.name} has an output {output!r} whose name holds none of the class labels: "
+            f"expected one of {', '.join(target.labels) or 'none'}. Give the labels that the "
+            "pipeline was trained with.",
+            artifact=str(artifact),
+            found=output,
+        )
+    return max(found, key=len)
+
+
 def _two_by_position(own: Tuple[str, ...], target: Target) -> Tuple[str, ...]:
     """The labels asked for name a two-class model whose own differ: its first is the positive."""
     if target.type is TargetType.BINARY and len(own) == 2:
@@ -72,7 +110,7 @@ class BuiltIn:
     @property
     def reads_texts(self) -> bool:
         """A CSV is handed to the model as text, cell by cell as it stands."""
-        return isinstance(self._predict, ScoringCodePredict)
+        return isinstance(self._predict, (ScoringCodePredict, PipelinePredict))
 
     def predict(self, table: Table) -> Table:
         """Predict; SchemaMismatch when columns that the model reads are missing."""
@@ -137,6 +175,8 @@ def load(artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]
         model = java_class("io.polyhost.builtin.ScoringCodeModel").of(loader)
         _check_kind(artifact, "model", bool(len(model.labels())), target)
         return BuiltIn(model, ScoringCodePredict(model, target), options)
+    if extension == ".mojo":
+        return _load_pipeline(artifact, loader, target, options)
     h2o = java_class("io.polyhost.builtin.H2oModel")
     if extension == ".zip":
         model = h2o.ofMojo(java_path(artifact))
@@ -144,13 +184,26 @@ def load(artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]
         model = h2o.ofPojo(java_path(artifact), loader)
     else:
         raise LoadError(
-            f"cannot load {artifact.name}: expected an H2O MOJO (.zip), an H2O POJO (.java) or a "
-            f"scoring-code .jar; found {extension or 'no extension'}. Load it in a load_model "
-            "hook, in Custom.java or custom.jar.",
+            f"cannot load {artifact.name}: expected an H2O MOJO (.zip), an H2O POJO (.java), a "
+            f"scoring-code .jar or {PIPELINE}; found {extension or 'no extension'}. Load it in a "
+            "load_model hook, in Custom.java or custom.jar.",
             artifact=str(artifact),
         )
     _check_kind(artifact, f"H2O {model.category()} model", bool(len(model.labels())), target)
     return BuiltIn(model, H2oPredict(model, _threads(options)), options)
+
+
+def _load_pipeline(
+    artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]
+) -> BuiltIn:
+    if artifact.name != PIPELINE:
+        raise LoadError(
+            f"a Driverless AI pipeline must be called {PIPELINE}; found {artifact.name}. Rename it.",
+            artifact=str(artifact),
+        )
+    model = java_class("io.polyhost.builtin.PipelineModel").of(java_path(artifact), loader)
+    _check_kind(artifact, "Driverless AI pipeline", bool(len(model.labels())), target)
+    return BuiltIn(model, PipelinePredict(model, artifact, target), options)
 
 
 def _threads(options: Mapping[str, Any]) -> Optional[int]:

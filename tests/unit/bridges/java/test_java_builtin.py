@@ -242,7 +242,8 @@ def test_a_model_of_another_kind_than_the_target(made, loaded, scenario, target)
         ("Model.java", b"public class Model {\n  int x = ;\n}", r"Model.java:2: illegal start"),
         ("Model.java", b"public class Model {}", "expected class Model to extend hex.genmodel"),
         ("model.jar", b"no jar", "no scoring-code model can be loaded"),
-        ("model.mojo", b"", "cannot load model.mojo: expected an H2O MOJO"),
+        ("model.mojo", b"", "must be called pipeline.mojo; found model.mojo"),
+        ("pipeline.mojo", b"", "needs its vendor's runtime: .* found no jar"),
     ],
 )
 def test_a_broken_artifact(tmp_path, loaded, name, content, message):
