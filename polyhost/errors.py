@@ -76,14 +76,14 @@ class ArtifactNotFound(CodeDirError):
 
     @classmethod
     def none(
-        cls, code_dir: Path, expected: Iterable[str], found: Iterable[str]
+        cls, code_dir: Path, expected: Iterable[str], found: Iterable[str], says: str = ""
     ) -> ArtifactNotFound:
         names = sorted(found)
         return cls(
             "An error occurred when loading your artifact. Could not find model artifact file in: "
             f"{code_dir} supported by default predictors: expected a name ending in "
             f"{', '.join(expected)}; found {', '.join(names[:100]) or 'no files'}. "
-            "Add the artifact, or define a load_model hook.",
+            f"{says or 'Add the artifact, or define a load_model hook.'}",
             code_dir=str(code_dir),
             found=names,
         )
@@ -92,8 +92,9 @@ class ArtifactNotFound(CodeDirError):
     def several(cls, code_dir: Path, found: Iterable[str]) -> ArtifactNotFound:
         names = sorted(found)
         return cls(
-            f"Multiple serialized model files found in {code_dir}: expected exactly one; found "
-            f"{', '.join(names)}. Keep one, or define a load_model hook that chooses.",
+            f"Multiple serialized model files found in {code_dir}: expected exactly one. Multiple "
+            f"serialized model artifacts found: [{' '.join(names)}]. Keep one, or define a "
+            "load_model hook that chooses.",
             code_dir=str(code_dir),
             found=names,
         )

@@ -102,8 +102,10 @@ def _the_artifact(guest: Guest, spec: ModelSpec) -> Optional[Path]:
         return None
     if spec.target.type is TargetType.TRANSFORM and "transform" in guest.hooks:
         return None
-    expected = bridge_for(spec.language).artifacts
-    raise ArtifactNotFound.none(spec.code_dir, expected, _files(spec.code_dir))
+    bridge = bridge_for(spec.language)
+    raise ArtifactNotFound.none(
+        spec.code_dir, bridge.artifacts, _files(spec.code_dir), bridge.no_artifact
+    )
 
 
 def _hooks_suffice(guest: Guest, spec: ModelSpec) -> bool:

@@ -25,7 +25,8 @@ class Bridge:
     custom file. ``warm_parent``: name of the fork server whose children host it, or None to spawn.
     ``embeds``: it starts a runtime in the process that stays there; two cannot share a process.
     ``image_install``: line of a Dockerfile that installs a model's requirements, given as shell
-    ``{words}`` or quoted ``{strings}``; empty where the language has none.
+    ``{words}`` or quoted ``{strings}``; empty where the language has none. ``no_artifact``: what
+    DRUM says in this language where an artifact is absent; scripts look for it.
     """
 
     language: str
@@ -38,6 +39,7 @@ class Bridge:
     embeds: bool = True
     image_install: str = ""
     yielding: Tuple[str, ...] = ()
+    no_artifact: str = ""
 
     def load(self) -> Any:
         """The bridge's module; RuntimeUnavailable with the install command when it can't be."""
@@ -77,6 +79,9 @@ BRIDGES: Dict[str, Bridge] = {
             warm_parent="r",
             image_install="RUN Rscript -e 'options(warn = 2); install.packages(c({strings}), "
             'repos = "https://cloud.r-project.org")\'',
+            no_artifact="Could not find a serialized model artifact with .rds extension, supported "
+            "by default R predictor. If your artifact is not supported by default predictor, "
+            "implement custom.load_model hook.",
         ),
         Bridge(
             "java",

@@ -297,7 +297,7 @@ def test_an_empty_load_model_defers_only_where_the_bridge_says_so(opened):
 
 def test_the_artifact_must_be_one(opened):
     with pytest.raises(
-        ArtifactNotFound, match=r"Multiple serialized model files found .* a.bin, b.bin"
+        ArtifactNotFound, match=r"Multiple serialized model files found .*: \[a.bin b.bin\]"
     ):
         opened(Scripted(), artifacts=("b.bin", "a.bin"))
     with pytest.raises(ArtifactNotFound, match=r"expected a name ending in .bin; found m.bin"):
