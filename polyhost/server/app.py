@@ -74,7 +74,8 @@ class Front:
         elif not path.endswith("/") and f"{path}/" in self._routes:
             query = scope["query_string"]
             place = scope["raw_path"].split(b"?")[0] + b"/" + (b"?" + query if query else b"")
-            await respond(send, 308, HTML, b"", [(b"location", place)])
+            headers = [(b"location", place), *drum.common_headers(scope)]
+            await respond(send, 308, HTML, b"", headers)
         elif any(path.startswith(below) for below in self._below):
             below = next(below for below in self._below if path.startswith(below))
             await self._below[below](scope, receive, send)
