@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from polyhost.cli import docker
@@ -84,6 +85,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
 
 
 def _hosted(options: argparse.Namespace) -> HostedModel:
+    os.environ["ADDRESS"] = options.address  # model code reads it there
     export_settings(options)
     with term_interrupts():
         fetch_files(options)

@@ -95,6 +95,7 @@ def server_options(tmp_path, monkeypatch):
     words = ["server", "--code-dir", str(tmp_path), "--address", "x", "--target-type", "regression"]
     monkeypatch.setenv("DATAROBOT_ENDPOINT", "")
     monkeypatch.setenv("DATAROBOT_API_TOKEN", "")
+    monkeypatch.setenv("ADDRESS", "")
     return lambda *flags: parse(build_parser(), [*words, *flags], {})
 
 
