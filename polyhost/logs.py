@@ -28,7 +28,7 @@ def configure(level: str = "warning", *, format: str = "text", access: bool = Fa
 
     Replaces what an earlier call set up.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter(_TEXT))
     root = logging.getLogger()
     for old in tuple(root.handlers):
@@ -38,6 +38,24 @@ def configure(level: str = "warning", *, format: str = "text", access: bool = Fa
     root.addHandler(handler)
     root.setLevel(_LEVELS.get(level.upper(), level.upper()))
     logging.getLogger(ACCESS).setLevel(logging.INFO if access else logging.CRITICAL)
+
+
+def configure_worker(level: int) -> None:
+    """Log in a worker, where the model's own code logs too: the host passes on what is printed."""
+    handler = _Stderr()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class _Stderr(logging.Handler):
+    """Prints to what standard error is by then: secrets may be masked in it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
 
 
 class TextFormatter(logging.Formatter):

@@ -36,16 +36,25 @@ Tail = Callable[[PolyhostError], bytes]
 
 
 class Forward:
-    """Body in, reply out; called once a request. ``timings`` is told how long each took."""
+    """Body in, reply out; called once a request. ``timings`` is told how long each took.
+
+    ``stacktraces``: the log shows where a model's code failed, in its own language's words.
+    """
 
     def __init__(
-        self, pool: Served, budget: Budget, watcher: Watcher, timings: Optional[Timings] = None
+        self,
+        pool: Served,
+        budget: Budget,
+        watcher: Watcher,
+        timings: Optional[Timings] = None,
+        stacktraces: bool = False,
     ) -> None:
         self.pool = pool
         self.name = pool.name
         self.budget = budget
         self._watcher = watcher
         self._timings = timings
+        self._stacktraces = stacktraces
         self._max_body = pool.model.limits.max_body
         self.largest = budget.limit if self._max_body is None else self._max_body
         """Bytes of the largest body that it takes."""
@@ -113,6 +122,9 @@ class Forward:
         """What a client is told of an error, once the log knows of it."""
         if isinstance(error, WorkerError):
             log.warning("model %s: %s", self.name, error)
+        elif self._stacktraces and error.facts.get("native_traceback"):
+            trace = str(error.facts["native_traceback"]).rstrip()
+            log.error("model %s: %s\n%s", self.name, error, trace)
         return shape(error)
 
     async def rest(

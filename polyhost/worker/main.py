@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import select
 import socket
@@ -18,6 +19,7 @@ from collections import deque
 from functools import partial
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
+from polyhost import logs
 from polyhost.errors import LoadError, PolyhostError, to_wire
 from polyhost.worker import frames, linux, stacks
 from polyhost.worker.frames import Frame, Kind, Parser
@@ -165,6 +167,7 @@ def _run(data: socket.socket, control: Control) -> int:
             f"the host speaks worker protocol {init.get('protocol')!r}, "
             f"this worker {frames.PROTOCOL_VERSION}"
         )
+    logs.configure_worker(init.get("log_level", logging.WARNING))
     stacks.answer_signal()
     linux.become_subreaper()  # what the guest leaves behind stays below this worker
     marks = init.get("marks")

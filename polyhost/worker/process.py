@@ -128,6 +128,7 @@ class WorkerProcess:
             "protocol": frames.PROTOCOL_VERSION,
             "spec": spec_to_wire(spec),
             "loop": loop_options,
+            "log_level": logging.getLogger().getEffectiveLevel(),
         }
         if self._token:
             meta["marks"] = self._token

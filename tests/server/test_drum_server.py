@@ -173,6 +173,38 @@ def test_flags_that_end_the_start(
     assert (code, says in output) == (1, True)
 
 
+TELLS = """
+import logging
+import os
+import pandas as pd
+
+def load_model(code_dir):
+    return os.environ["ADDRESS"]
+
+def score(data, model, **kwargs):
+    logging.getLogger("mine").info("looked at %s", data["a"].iloc[0])
+    if data["a"].iloc[0] == "fail":
+        raise ValueError("no such luck")
+    return pd.DataFrame({"Predictions": [model]})
+"""
+
+
+def test_what_a_model_logs_and_where_it_failed(serve: Serve, model: Model) -> None:
+    served = serve(
+        *("-cd", model(TELLS), "--target-type", "geopoint"),
+        *("--logging-level", "info", "--show-stacktrace"),
+        command="server",
+    )
+    assert served.post("/predict/", "a\nx\n").json() == {
+        "predictions": [f"127.0.0.1:{served.port}"]
+    }
+    assert served.post("/predict/", "a\nfail\n").status_code == 500
+    served.stop()
+    assert "INFO mine: looked at x\n" in served.err
+    assert "ValueError: no such luck" in served.err
+    assert 'custom.py", line 12, in score' in served.err
+
+
 # A failed start
 
 

@@ -46,7 +46,7 @@ class ChatModel:
     ) -> None:
         self._pool = pool
         self._settings = settings
-        self._forward = Forward(pool, budget, watcher)
+        self._forward = Forward(pool, budget, watcher, stacktraces=settings.show_stacktrace)
         self._options = {} if settings.drum else {"messages_required": True}
         self._shape = partial(error_reply, drum=settings.drum)
 

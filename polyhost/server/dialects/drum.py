@@ -113,7 +113,7 @@ class DrumModel:
         self._settings = settings
         self._timings = Timings()
         timings = self._timings if settings.show_perf else None
-        self._forward = Forward(pool, budget, watcher, timings)
+        self._forward = Forward(pool, budget, watcher, timings, settings.show_stacktrace)
         self._metas: Dict[str, bytes] = {}
         self._options: Dict[str, Any] = {}
         if pool.model.limits.max_rows is not None:
