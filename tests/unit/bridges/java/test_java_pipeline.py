@@ -7,19 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from polyhost.errors import LoadError, SchemaMismatch
+from polyhost.payload import Payload
+from polyhost.predictor import ColumnInfo, GuestInfo, ModelSpec
+from polyhost.target import Target, TargetType
+
 from . import pipeline_jar
 
 pytestmark = pytest.mark.runtime("java")
 LICENSED = {"DRIVERLESS_AI_LICENSE_KEY": "good"}
-YES_NO = (
-    "--target-type",
-    "binary",
-    "--positive-class-label",
-    "yes",
-    "--negative-class-label",
-    "no",
-)
-REGRESSION = ("--target-type", "regression")
+REGRESSION = Target(TargetType.REGRESSION)
+BINARY = Target(TargetType.BINARY, ("yes", "no"))
 
 
 @pytest.fixture(scope="module")
@@ -29,95 +27,110 @@ def runtime(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def model(tmp_path, runtime):
-    """Makes a code dir whose pipeline has these outputs, the runtime beside it."""
+    """Makes a code dir whose pipeline has these outputs, runtime and licence beside it."""
 
-    def make(outputs="price", name="pipeline.mojo"):
+    def make(outputs="price", name="pipeline.mojo", licence="good"):
         folder = tmp_path / "model"
         folder.mkdir()
         (folder / name).write_text(outputs, encoding="utf-8")
+        if licence:
+            (folder / "license.sig").write_text(licence, encoding="utf-8")
         shutil.copy(runtime, folder)
         return folder
 
     return make
 
 
-def score(polyhost, folder, *flags, rows="n,t\n1.5,ab\n,c\n7,\n", env=LICENSED):
-    data, output = polyhost.folder / "in.csv", polyhost.folder / "out.csv"
-    data.write_text(rows, encoding="utf-8")
-    words = ("score", "--code-dir", folder, "--input", data, "--output", output)
-    done = polyhost(*words, *flags, env=env)
-    return done, output.read_text(encoding="utf-8") if done.code == 0 else ""
+@pytest.fixture
+def loaded(java_process):
+    def load(folder, target=REGRESSION):
+        names = sorted(path.name for path in folder.iterdir())
+        artifacts = tuple(Path(name) for name in names if name.endswith((".jar", ".mojo")))
+        guest = java_process.open(ModelSpec(folder, "java", target, None, artifacts))
+        guest.load_artifact(next(path for path in artifacts if path.suffix == ".mojo"))
+        return guest
+
+    return load
 
 
-def test_one_output(polyhost, model):
-    done, out = score(polyhost, model(), *REGRESSION)
-    assert out == 'Predictions\n3.5\n""\n7.0\n', done.err
+def predict(guest, body):
+    return guest.predict(guest.read(Payload(body)), guest.context())
 
 
-def test_several_outputs_have_the_labels_in_their_names(polyhost, model):
-    done, out = score(polyhost, model("sold.no sold.yes"), *YES_NO, rows="n,t\n1,a\n")
-    assert out == "no,yes\n0.5,0.5\n", done.err
+def test_one_output(loaded, model):
+    guest = loaded(model())
+    table = predict(guest, b"t,more,n\nab,x,1.5\nc,,\n,,7\n")
+    assert table.names == ("Predictions",)
+    assert str(table.columns[0].tolist()) == "[3.5, nan, 7.0]"
+    assert guest.describe() == GuestInfo(
+        framework="driverless ai",
+        columns=(ColumnInfo("n", "number"), ColumnInfo("t", "text")),
+        schema_source="model",
+        row_wise=True,
+    )
 
 
-def test_of_several_labels_in_a_name_the_last_and_longest_counts(polyhost, model):
-    kind = ("--target-type", "multiclass", "--class-labels", "a", "ab", "kind")
-    done, out = score(polyhost, model("kind.ab kind.a kind_of"), *kind, rows="n,t\n1,a\n")
-    assert out == "ab,a,kind\n0.5,0.25,0.25\n", done.err
+@pytest.mark.parametrize(
+    ("outputs", "labels", "names", "row"),
+    [
+        ("sold.no sold.yes", ("yes", "no"), ("no", "yes"), [0.5, 0.5]),
+        # the last part of a name counts, then the longest label in it
+        ("kind.ab kind.a kind_of", ("a", "ab", "kind"), ("ab", "a", "kind"), [0.5, 0.25, 0.25]),
+    ],
+)
+def test_several_outputs_have_the_labels_in_their_names(loaded, model, outputs, labels, names, row):
+    kind = TargetType.BINARY if len(labels) == 2 else TargetType.MULTICLASS
+    table = predict(loaded(model(outputs), Target(kind, labels)), b"n,t\n1,a\n")
+    assert (table.names, [column[0] for column in table.columns]) == (names, row)
 
 
-def test_an_output_without_a_label(polyhost, model):
-    done, _ = score(polyhost, model("sold.no sold.maybe"), *YES_NO)
-    assert done.code == 1
-    assert "'sold.maybe' whose name holds none of the class labels: expected one of" in done.err
+def test_an_output_without_a_label(loaded, model):
+    with pytest.raises(LoadError, match=r"'sold\.maybe' whose name holds none of the class labels"):
+        loaded(model("sold.no sold.maybe"), BINARY)
 
 
-def test_a_licence_beside_the_pipeline(polyhost, model):
-    folder = model()
-    (folder / "license.sig").write_text("good", encoding="utf-8")
-    done, out = score(polyhost, folder, *REGRESSION, env={})
-    assert out.startswith("Predictions\n3.5\n"), done.err
+def test_a_classifier_for_a_regression(loaded, model):
+    with pytest.raises(LoadError, match="expected a model for target type 'regression'"):
+        loaded(model("a b"))
 
 
-def test_no_licence(polyhost, model):
-    done, _ = score(polyhost, model(), *REGRESSION, env={})
-    assert done.code == 1
-    assert "pipeline.mojo cannot be loaded: LicenseException: no licence. Give a lic" in done.err
-    assert "many words more" not in done.err
+def test_rows_that_do_not_fit(loaded, model):
+    guest = loaded(model())
+    with pytest.raises(SchemaMismatch, match="row 2, input 1 of the pipeline cannot take 'abc'"):
+        predict(guest, b"n,t\n1,x\nabc,x\n")
+    with pytest.raises(SchemaMismatch, match="missing 't'"):
+        predict(guest, b"n\n1\n")
 
 
-def test_without_the_runtime(polyhost, model):
+def test_a_licence_that_is_no_good(loaded, model):
+    with pytest.raises(LoadError) as raised:
+        loaded(model(licence="bad"))
+    assert raised.value.message == (
+        "pipeline.mojo cannot be loaded: LicenseException: no licence. Give a licence: in "
+        "license.sig beside the pipeline, or by DRIVERLESS_AI_LICENSE_FILE or "
+        "DRIVERLESS_AI_LICENSE_KEY."
+    )
+
+
+def test_without_the_runtime(loaded, model):
     folder = model()
     (folder / "mojo2-runtime.jar").unlink()
-    done, _ = score(polyhost, folder, *REGRESSION)
-    assert done.code == 1
-    assert "found no jar. Put mojo2-runtime.jar" in done.err
+    with pytest.raises(LoadError, match=r"found no jar\. Put mojo2-runtime\.jar"):
+        loaded(folder)
 
 
-def test_the_runtime_on_the_class_path(polyhost, model, runtime):
-    folder = model()
+def test_another_name(loaded, model):
+    with pytest.raises(LoadError, match=r"must be called pipeline\.mojo; found prices\.mojo"):
+        loaded(model(name="prices.mojo"))
+
+
+def test_over_http_with_the_runtime_elsewhere(serve, model, runtime):
+    folder = model(licence="")
     (folder / "mojo2-runtime.jar").unlink()
     env = {**LICENSED, "DRUM_JAVA_CUSTOM_CLASS_PATH": str(runtime)}
-    done, out = score(polyhost, folder, *REGRESSION, env=env)
-    assert out.startswith("Predictions\n3.5\n"), done.err
-
-
-def test_another_name(polyhost, model):
-    done, _ = score(polyhost, model(name="prices.mojo"), *REGRESSION)
-    assert done.code == 1
-    assert "must be called pipeline.mojo; found prices.mojo" in done.err
-
-
-def test_a_classifier_for_a_regression(polyhost, model):
-    done, _ = score(polyhost, model("a b"), *REGRESSION)
-    assert done.code == 1
-    assert "expected a model for target type 'regression'" in done.err
-
-
-def test_over_http(serve, model):
-    server = serve("-cd", model(), *REGRESSION, command="server", env=LICENSED)
-    assert server.post("/predict/", "t,n,more\nab,1.5,x\n").json() == {"predictions": [3.5]}
+    kind = ("--target-type", "regression")
+    server = serve("-cd", folder, *kind, command="server", env=env)
+    assert server.post("/predict/", "n,t\n1.5,ab\n").json() == {"predictions": [3.5]}
     body = {"dataframe_records": [{"n": 2, "t": None}]}
     assert server.client.post("/predict/", json=body).json() == {"predictions": [2.0]}
-    reply = server.post("/predict/", "n,t\nabc,x\n")
-    assert (reply.status_code, "cannot take 'abc'" in reply.json()["message"]) == (422, True)
-    assert server.client.get("/info/").json()["predictor"] == "driverless ai"
+    assert server.post("/predict/", "n,t\nabc,x\n").status_code == 422
