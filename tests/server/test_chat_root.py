@@ -170,6 +170,7 @@ def test_keys_open_their_models_only(tmp_path: Path) -> None:
     served = Served.start(tmp_path, "--config", config)
     try:
         with connected(served, key="k") as client:
+            assert [model.id for model in client.models.list()] == ["ann"]
             assert client.models.retrieve("ann").id == "ann"
             assert said(client, "ann") == "ann heard 5"
             with pytest.raises(openai.PermissionDeniedError):

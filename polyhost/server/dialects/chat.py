@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from polyhost.codecs import Request
 from polyhost.codecs.chat import error_event, error_object, unknown_model
@@ -14,7 +14,7 @@ from polyhost.errors import (
     UnsupportedContentType,
     WrongEndpoint,
 )
-from polyhost.server.auth import guarded
+from polyhost.server.auth import KEY, guarded
 from polyhost.server.dialects.drum import (
     JSON,
     common_headers,
@@ -28,7 +28,7 @@ from polyhost.server.exchange import Header, Receive, Scope, Send, Watcher, head
 from polyhost.server.forward import Forward
 from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
-from polyhost.settings import ServerSettings
+from polyhost.settings import ApiKey, ServerSettings
 from polyhost.target import TargetType
 from polyhost.worker.frames import dumps
 from polyhost.worker.spool import Budget
@@ -163,23 +163,30 @@ def _own(pool: Served) -> Dict[str, Any]:
     return {"id": pool.name, "object": "model", "created": 0, "owned_by": "polyhost"}
 
 
-def model_lists(pools: Sequence[Served], settings: ServerSettings, prefix: str) -> List[Endpoint]:
-    """The lists at the root of a server of many models: its own names."""
+def opened(pools: Iterable[Served], scope: Scope) -> List[Served]:
+    """The models that a request's key opens."""
+    key: Optional[ApiKey] = scope.get(KEY)
+    return [each for each in pools if key is None or not key.models or each.name in key.models]
 
-    def data() -> List[Dict[str, Any]]:
-        return [_own(pool) for pool in pools if has_chat(pool)]
+
+def model_lists(pools: Sequence[Served], prefix: str) -> List[Endpoint]:
+    """The lists at the root of a server of many models: its own names, those that a key opens."""
+
+    async def tell(scope: Scope, send: Send, entry: Callable[[Served], object]) -> None:
+        known = opened(pools, scope)
+        data = [_own(pool) for pool in known if has_chat(pool)]
+        await _respond_list(scope, send, data, [entry(pool) for pool in known])
 
     async def list_v1(scope: Scope, receive: Receive, send: Send) -> None:
-        await _respond_list(scope, send, data(), [pool.name for pool in pools])
+        await tell(scope, send, lambda pool: pool.name)
 
     async def list_all(scope: Scope, receive: Receive, send: Send) -> None:
-        await _respond_list(scope, send, data(), [_entry(pool) for pool in pools])
+        await tell(scope, send, _entry)
 
-    found = [
+    return [
         Endpoint("GET", f"{prefix}/v1/models", list_v1, "The models there are"),
         Endpoint("GET", f"{prefix}/models", list_all, "The models there are"),
     ]
-    return guarded(found, settings)
 
 
 def _entry(pool: Served) -> Dict[str, str]:

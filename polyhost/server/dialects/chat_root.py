@@ -14,12 +14,13 @@ from polyhost.codecs.chat import unknown_model
 from polyhost.errors import InvalidInput, PolyhostError
 from polyhost.formats import json
 from polyhost.server import limits
-from polyhost.server.auth import KEY, guarded
+from polyhost.server.auth import guarded
 from polyhost.server.dialects.chat import (
     CHAT_OPERATION,
     ChatModel,
     error_reply,
     model_lists,
+    opened,
     refuse,
     tell_of,
 )
@@ -58,7 +59,7 @@ def endpoints(
         CHAT_OPERATION,
         aliases=(f"{prefix}/chat/completions",),
     )
-    return [chat, *model_lists(list(pools.values()), settings, prefix)]
+    return [chat, *model_lists(list(pools.values()), prefix)]
 
 
 def below(
@@ -122,9 +123,7 @@ async def _of_many(
 
 
 def _open(pools: Mapping[str, Served], scope: Scope) -> List[str]:
-    """The models that a request's key opens."""
-    key = scope.get(KEY)
-    return [name for name in pools if key is None or not key.models or name in key.models]
+    return [pool.name for pool in opened(pools.values(), scope)]
 
 
 class Router:
