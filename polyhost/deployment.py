@@ -12,14 +12,18 @@ import json
 import logging
 import os
 import tempfile
+import threading
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from weakref import WeakValueDictionary
 
 from polyhost import desired
-from polyhost.config import load
-from polyhost.desired import DesiredModel, DesiredState
+from polyhost.config import Loaded, load
+from polyhost.desired import DesiredModel, DesiredState, flat, nested
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
+from polyhost.fingerprint import Fingerprint, fingerprint
 from polyhost.host import Host
 from polyhost.model import Model
 from polyhost.settings import HostedModel, ServerSettings
@@ -27,11 +31,8 @@ from polyhost.store import Store
 
 log = logging.getLogger(__name__)
 
-Reload = Callable[[], ServerSettings]
+Reload = Callable[[], Loaded]
 """Reads the configuration again; SettingsError with every mistake in it."""
-
-Fingerprint = Tuple[Tuple[str, int, int], ...]
-MOST_FILES = 2000
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ class Changes:
 
 
 class Deployment:
-    """Carries out changes to a host's models, one at a time.
+    """Carries out changes to a host's models, for each model one at a time.
 
-    ``renew`` takes over what is not of models, before they are touched; SettingsError refuses.
+    ``loaded``: what ``settings`` came from; it holds the versions that are served. ``renew`` takes
+    over what is not of models, before they are touched; SettingsError refuses.
     """
 
     def __init__(
@@ -55,14 +57,20 @@ class Deployment:
         host: Host,
         settings: ServerSettings,
         reload: Optional[Reload] = None,
+        loaded: Optional[Loaded] = None,
         renew: Callable[[ServerSettings], None] = lambda settings: None,
     ) -> None:
         self._host = host
         self._settings = settings
         self._reload = reload
         self._renew = renew
-        self._lock = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._reading = asyncio.Lock()
+        self._applying = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        self._opening = threading.Lock()
         self._store: Optional[Store] = None
+        self._loaded = [] if loaded is None else [loaded]
         self._prints = {model.name: fingerprint(model) for model in settings.models}
         self._configured = {model.name: model for model in settings.models}
         self._state = DesiredState()
@@ -94,40 +102,61 @@ class Deployment:
         """
         self._check_owner(name)
         folder = self._allowed(source)
-        async with self._lock:
-            wanted = await asyncio.to_thread(
-                self._publish, name, str(folder), settings, replicas, version
-            )
-            hosted = await asyncio.to_thread(self._hosted, wanted)
-            new = name not in self._host.models
-            if not await self._host.deploy(hosted):
-                failure = self._host.models[name].failure
-                if new:
-                    await self._host.remove(name, 0.0)
-                raise failure or CodeDirError(f"model {name!r} could not be loaded")
-            await self._remember(self._state.having(wanted))
-        return self._host.models[name]
+        async with self._lock_of(name):
+            try:
+                wanted = await asyncio.to_thread(
+                    self._publish, name, str(folder), settings, replicas, version
+                )
+                hosted = await asyncio.to_thread(self._hosted, wanted)
+                new = name not in self._host.models
+                if not await self._host.deploy(hosted):
+                    failure = self._host.models[name].failure
+                    if new:
+                        await self._host.remove(name, 0.0)
+                    raise failure or CodeDirError(f"model {name!r} could not be loaded")
+                await self._remember(lambda state: state.having(wanted))
+            finally:
+                self._release_others(name)
+            return self._host.models[name]
 
     async def remove(self, name: str) -> None:
         """Unload a model for good; KeyError for an unknown name."""
         self._check_owner(name)
-        async with self._lock:
+        async with self._lock_of(name):
             if name not in self._host.models:
                 raise KeyError(name)
-            await self._remember(self._state.lacking(name))
+            await self._remember(lambda state: state.lacking(name))
             await self._host.remove(name, self._settings.grace)
+            self._release_others(name)
 
     async def scale(self, name: str, replicas: int) -> Model:
         """Change the number of replicas; KeyError for an unknown name."""
         if not 1 <= replicas <= 1000:
             raise SettingsError(f"wrong number of replicas {replicas}: expected 1 to 1000.")
-        async with self._lock:
+        async with self._lock_of(name):
             model = self._host.models[name]
             await model.scale(replicas)
             wanted = self._state.models.get(name)
             if wanted is not None:
-                await self._remember(self._state.having(replace(wanted, replicas=replicas)))
+                scaled = replace(wanted, replicas=replicas)
+                await self._remember(lambda state: state.having(scaled))
         return model
+
+    def _lock_of(self, name: str) -> asyncio.Lock:
+        """What changes to one model wait for; a model that takes long to load keeps no other."""
+        lock = self._locks.get(name)
+        if lock is None:
+            lock = self._locks[name] = asyncio.Lock()
+        return lock
+
+    def _release_others(self, name: str) -> None:
+        """Let the versions of a model go that are not the one that should be there."""
+        wanted, store = self._state.models.get(name), self._store
+        if store is None:
+            return
+        for version in store.held:
+            if version.name == name and (wanted is None or version.digest != wanted.digest):
+                store.release(version)
 
     def _check_owner(self, name: str) -> None:
         if name in self._configured:
@@ -163,12 +192,13 @@ class Deployment:
         )
 
     def _open_store(self) -> Store:
-        if self._store is None:
-            from polyhost.config.models import default_store
+        with self._opening:  # asked from several threads
+            if self._store is None:
+                from polyhost.config.models import default_store
 
-            kept = self._settings.store
-            self._store = Store(kept.path or default_store(), kept.quota)
-        return self._store
+                kept = self._settings.store
+                self._store = Store(kept.path or default_store(), kept.quota)
+            return self._store
 
     def _hosted(self, wanted: DesiredModel) -> HostedModel:
         """What the host is to hold for an entry of the desired state."""
@@ -187,25 +217,42 @@ class Deployment:
             (hosted,) = load(Path(file.name), {}, {}).settings.models
         return hosted
 
-    async def _remember(self, state: DesiredState) -> None:
-        self._state = state
-        if self._settings.desired is not None:
-            await asyncio.to_thread(desired.write, self._settings.desired, state)
+    async def _remember(self, change: Callable[[DesiredState], DesiredState]) -> None:
+        async with self._writing:
+            self._state = change(self._state)
+            if self._settings.desired is not None:
+                await asyncio.to_thread(desired.write, self._settings.desired, self._state)
 
     # The configuration
 
     async def reload(self) -> Changes:
         """Read the configuration again and make it true; SettingsError leaves all as it was."""
-        if self._reload is None:
-            return Changes()
-        async with self._lock:
-            settings = await asyncio.to_thread(self._reload)
-            self._renew(settings)
-            wanted = {model.name: model for model in settings.models}
+        return Changes() if self._reload is None else await self.apply(await self.read())
+
+    async def read(self) -> Loaded:
+        """The first half of :meth:`reload`: read it, and take over what is not of models."""
+        assert self._reload is not None
+        async with self._reading:
+            loaded = await asyncio.to_thread(self._reload)
+            try:
+                self._renew(loaded.settings)
+            except BaseException:
+                loaded.let_go()
+                raise
+            return loaded
+
+    async def apply(self, loaded: Loaded) -> Changes:
+        """The second half: load, scale and remove models."""
+        async with self._applying:
+            wanted = {model.name: model for model in loaded.settings.models}
             prints = await asyncio.to_thread(
                 lambda: {name: fingerprint(model) for name, model in wanted.items()}
             )
-            changes = await self._apply(wanted, prints)
+            self._loaded.append(loaded)
+            try:
+                changes = await self._apply(wanted, prints)
+            finally:
+                self._let_go()
         log.warning(
             "configuration read again: loaded %s, scaled %s, removed %s, failed %s",
             *(list(part) for part in (changes.loaded, changes.scaled, changes.removed)),
@@ -216,74 +263,50 @@ class Deployment:
     async def _apply(
         self, wanted: Dict[str, HostedModel], prints: Dict[str, Fingerprint]
     ) -> Changes:
-        loaded: List[str] = []
-        scaled: List[str] = []
-        failed: Dict[str, str] = {}
+        done: Dict[str, List[str]] = defaultdict(list)
         for name, hosted in wanted.items():
-            old = self._configured.get(name)
-            if old is not None and prints[name] == self._prints.get(name):
-                if old == hosted:
-                    continue
-                if replace(old, workers=hosted.workers) == hosted:
-                    await self._host.models[name].scale(hosted.workers)
-                    scaled.append(name)
-                    self._configured[name] = hosted
-                    continue
-            if await self._host.deploy(hosted):
-                loaded.append(name)
+            async with self._lock_of(name):
+                done[await self._become(hosted, prints[name])].append(name)
+        for name in [name for name in self._configured if name not in wanted]:
+            async with self._lock_of(name):
+                del self._configured[name]
+                await self._host.remove(name, self._settings.grace)
+            done["removed"].append(name)
+        failed = {name: self._failure(name) for name in done["failed"]}
+        loaded, scaled, removed = (tuple(done[word]) for word in ("loaded", "scaled", "removed"))
+        return Changes(loaded, scaled, removed, failed)
+
+    async def _become(self, hosted: HostedModel, seen: Fingerprint) -> str:
+        """Make one model what the configuration says; what that took."""
+        name, old = hosted.name, self._configured.get(hosted.name)
+        if old is not None and seen == self._prints.get(name):
+            if old == hosted:
+                return "unchanged"
+            if replace(old, workers=hosted.workers) == hosted:
+                await self._host.models[name].scale(hosted.workers)
                 self._configured[name] = hosted
-                self._prints[name] = prints[name]
-            else:
-                failure = self._host.models[name].failure
-                failed[name] = failure.message if failure is not None else "it did not load"
-        removed = [name for name in self._configured if name not in wanted]
-        for name in removed:
-            del self._configured[name]
-            await self._host.remove(name, self._settings.grace)
-        return Changes(tuple(loaded), tuple(scaled), tuple(removed), failed)
+                return "scaled"
+        if not await self._host.deploy(hosted):
+            return "failed"
+        self._configured[name] = hosted
+        self._prints[name] = seen
+        return "loaded"
+
+    def _failure(self, name: str) -> str:
+        failure = self._host.models[name].failure
+        return failure.message if failure is not None else "it did not load"
+
+    def _let_go(self) -> None:
+        """Of what earlier readings hold, keep only what is still served and not held anew."""
+        *earlier, newest = self._loaded
+        served = {os.path.realpath(model.spec.code_dir) for model in self._configured.values()}
+        if newest.store is not None:
+            served -= {os.path.realpath(version.path) for version in newest.store.held}
+        self._loaded = [*(old for old in earlier if not old.let_go(served)), newest]
 
     def close(self) -> None:
         """Let the versions in the store go; they stay for the next start."""
+        for loaded in self._loaded:
+            loaded.let_go()
         if self._store is not None:
             self._store.close()
-
-
-def fingerprint(hosted: HostedModel) -> Fingerprint:
-    """Names, sizes and times of a code dir's files: whether it changed since it was loaded."""
-    found: List[Tuple[str, int, int]] = []
-    for folder, _, names in os.walk(hosted.spec.code_dir):
-        if "__pycache__" in folder:
-            continue
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                stat = os.stat(path)
-            except OSError:
-                continue
-            found.append((path, stat.st_size, stat.st_mtime_ns))
-            if len(found) >= MOST_FILES:
-                return tuple(sorted(found))
-    return tuple(sorted(found))
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
-    """``{"limits": {"deadline": 5}}`` → ``{"limits.deadline": 5}``."""
-    found: Dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            found.update(flat(value, f"{prefix}{key}."))
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
-
-
-def nested(settings: Mapping[str, Any]) -> Dict[str, Any]:
-    """The reverse of :func:`flat`."""
-    found: Dict[str, Any] = {}
-    for dotted, value in settings.items():
-        *path, last = dotted.split(".")
-        here = found
-        for key in path:
-            here = here.setdefault(key, {})
-        here[last] = value
-    return found

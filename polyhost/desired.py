@@ -189,3 +189,26 @@ def _wrong(path: Path, why: str) -> StateError:
         "move it away and deploy the models again.",
         path=str(path),
     )
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
+    """``{"limits": {"deadline": 5}}`` → ``{"limits.deadline": 5}``."""
+    found: Dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found.update(flat(value, f"{prefix}{key}."))
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def nested(settings: Mapping[str, Any]) -> Dict[str, Any]:
+    """The reverse of :func:`flat`."""
+    found: Dict[str, Any] = {}
+    for dotted, value in settings.items():
+        *path, last = dotted.split(".")
+        here = found
+        for key in path:
+            here = here.setdefault(key, {})
+        here[last] = value
+    return found

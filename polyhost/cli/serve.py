@@ -81,18 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    loaded = configuration(options)  # holds the versions that are served
+    loaded = configuration(options)
     settings = loaded.settings
     logs.configure(settings.logging_level, format=settings.log_format, access=settings.access_log)
     from polyhost.server.run import serve
 
-    held = [loaded]  # each holds the store's versions that it names
-
-    def reload() -> ServerSettings:
-        held.append(configuration(options))
-        return held[-1].settings
-
-    return serve(settings, reload, loaded.path)
+    return serve(settings, lambda: configuration(options), loaded)
 
 
 def server_settings(options: argparse.Namespace) -> ServerSettings:

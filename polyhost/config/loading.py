@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,15 @@ class Loaded:
             found.update({f"models.{model}.{name}": value for name, value in values.items()})
         return found
 
+    def let_go(self, used: Collection[str] = ()) -> bool:
+        """Release versions that are none of these (real) paths; True when none is left held."""
+        if self.store is None:
+            return True
+        for version in self.store.held:
+            if os.path.realpath(version.path) not in used:
+                self.store.release(version)
+        return not self.store.held
+
 
 def load(
     path: Path | None,
@@ -78,6 +88,27 @@ def load(
     keys = _keys(document, environ, problems)
     _check_flags_for_one(document, flags, problems)
     versions = Versions(StoreSettings(server["store.path"].value, server["store.quota"].value))
+    try:
+        settled, hosted = _build(document, server, environ, flags, versions, problems)
+        problems.raise_if_any()
+    except BaseException:
+        if versions.store is not None:
+            versions.store.close()
+        raise
+    settings = _settings(server, hosted, keys)
+    shown = {name: values for name, values in server.items() if not name.startswith("defaults.")}
+    return Loaded(settings, shown, settled, tuple(document.keys), path, versions.store)
+
+
+def _build(
+    document: Document,
+    server: Values,
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any],
+    versions: Versions,
+    problems: Problems,
+) -> tuple[dict[str, Values], tuple[HostedModel, ...]]:
+    """Every model's settings, and the models; what is wrong with them goes to the problems."""
     alone = len(document.models) == 1
     settled = {
         name: of_model(own, server, environ, flags, alone=alone)
@@ -93,10 +124,7 @@ def load(
             hosted.append(build_model(name, values, versions))
         except PolyhostError as error:
             problems.add_error(where, error)
-    problems.raise_if_any()
-    settings = _settings(server, tuple(hosted), keys)
-    shown = {name: values for name, values in server.items() if not name.startswith("defaults.")}
-    return Loaded(settings, shown, settled, tuple(document.keys), path, versions.store)
+    return settled, tuple(hosted)
 
 
 def _add_models(document: Document, models: Sequence[tuple[str, str]]) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
+from polyhost.config import Loaded
 from polyhost.deployment import Deployment
 from polyhost.errors import PolyhostError
 
@@ -20,20 +21,26 @@ Stamp = Optional[Tuple[int, int, int]]
 
 
 class Reloader:
-    """Asks a deployment to reload, one at a time; a mistake leaves everything as it is."""
+    """Asks a deployment to reload; a mistake leaves everything as it is.
+
+    Reading does not wait for models that are still loading: a key that was taken out is of no use
+    at once. Models follow what was read last.
+    """
 
     def __init__(self, deployment: Deployment, watched: Sequence[Path]) -> None:
         self._deployment = deployment
         self._stamps = {path: _stamp(path) for path in watched}
         self._looked = time.monotonic()
-        self._task: Optional[asyncio.Task[None]] = None
+        self._reading: Optional[asyncio.Task[None]] = None
+        self._applying: Optional[asyncio.Task[None]] = None
         self._asked = False
+        self._newest: Optional[Loaded] = None
 
     def ask(self) -> None:
-        """Reload now, or once more after the reload that runs."""
+        """Read now, or once more after the reading that runs."""
         self._asked = True
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read())
 
     def sweep(self, now: float) -> None:
         """Look at the files, every LOOK seconds."""
@@ -46,13 +53,27 @@ class Reloader:
                 self._stamps[path] = stamp
                 self.ask()
 
-    async def _run(self) -> None:
+    async def _read(self) -> None:
         while self._asked:
             self._asked = False
             try:
-                await self._deployment.reload()
+                loaded = await self._deployment.read()
             except (PolyhostError, OSError) as error:
                 log.error("the configuration cannot be used, all stays as it is: %s", error)
+                continue
+            if self._newest is not None:
+                self._newest.let_go()
+            self._newest = loaded
+            if self._applying is None or self._applying.done():
+                self._applying = asyncio.get_running_loop().create_task(self._apply())
+
+    async def _apply(self) -> None:
+        while self._newest is not None:
+            loaded, self._newest = self._newest, None
+            try:
+                await self._deployment.apply(loaded)
+            except (PolyhostError, OSError) as error:
+                log.error("not all of the configuration could be made true: %s", error)
 
 
 def _stamp(path: Path) -> Stamp:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, List, Optional
 
+from polyhost.config import Loaded
 from polyhost.deployment import Deployment, Reload
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host import Host
@@ -37,25 +38,26 @@ log = logging.getLogger(__name__)
 
 
 def serve(
-    settings: ServerSettings, reload: Optional[Reload] = None, watched: Optional[Path] = None
+    settings: ServerSettings, reload: Optional[Reload] = None, loaded: Optional[Loaded] = None
 ) -> int:
     """Serve until a signal; the process's exit code (130 for ``polyhost server``, else 0).
 
-    ``reload`` reads the configuration again: on SIGHUP, and when the file ``watched`` changes.
+    ``reload`` reads the configuration again: on SIGHUP, and when the file that ``loaded`` came
+    from changes.
     """
     check_exposure(settings)
     check_user(settings)
     sock = _bind(settings)
     if settings.fronts < 2:
-        return int(runner()(_serve(settings, sock, reload, watched)))
-    return _serve_with_fronts(settings, sock, reload, watched)
+        return int(runner()(_serve(settings, sock, reload, loaded)))
+    return _serve_with_fronts(settings, sock, reload, loaded)
 
 
 def _serve_with_fronts(
     settings: ServerSettings,
     sock: socket.socket,
     reload: Optional[Reload],
-    watched: Optional[Path],
+    loaded: Optional[Loaded],
 ) -> int:
     """Serve through fronts; this process keeps the models, and answers what they pass on."""
     sock.listen(BACKLOG)
@@ -65,7 +67,7 @@ def _serve_with_fronts(
         sock.close()
         local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         local.bind(place)
-        return int(runner()(_serve(settings, local, reload, watched, forker)))
+        return int(runner()(_serve(settings, local, reload, loaded, forker)))
 
 
 def _bind(settings: ServerSettings) -> socket.socket:
@@ -87,7 +89,7 @@ async def _serve(
     settings: ServerSettings,
     sock: socket.socket,
     reload: Optional[Reload],
-    watched: Optional[Path],
+    loaded: Optional[Loaded],
     forker: Optional[Forker] = None,
 ) -> int:
     as_json = settings.log_format == "json"
@@ -109,8 +111,8 @@ async def _serve(
         if fronts is not None:
             fronts.renew(found)
 
-    deployment = Deployment(host, settings, reload, renew)
-    reloader = Reloader(deployment, _watched(settings, watched))
+    deployment = Deployment(host, settings, reload, loaded, renew)
+    reloader = Reloader(deployment, _watched(settings, loaded))
     stop = asyncio.Event()
     signals: List[int] = []
 
@@ -138,8 +140,9 @@ async def _serve(
     return code
 
 
-def _watched(settings: ServerSettings, file: Optional[Path]) -> List[Path]:
+def _watched(settings: ServerSettings, loaded: Optional[Loaded]) -> List[Path]:
     """Files whose change has the configuration read again."""
+    file = None if loaded is None else loaded.path
     files = [] if settings.tls is None else [settings.tls.certificate, settings.tls.key]
     return files if file is None else [file, *files]
 

@@ -124,6 +124,11 @@ class Store:
         with locked(self._lock):
             return self._hold(version)
 
+    @property
+    def held(self) -> tuple[Version, ...]:
+        """What :meth:`add` or :meth:`hold` gave and was not released."""
+        return tuple(self._held)
+
     def release(self, version: Version) -> None:
         """Let a version go that :meth:`add` or :meth:`hold` gave; it stays until collected."""
         held = self._held.pop(version, None)

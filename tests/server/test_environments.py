@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ def load_model(code_dir):
 def score_unstructured(model, data, **kwargs):
     outside = [p for p in sys.path if "site-packages" in p and not p.startswith(sys.prefix)]
     return f"{tiny.__version__} {sys.prefix == os.environ['VIRTUAL_ENV']} {outside}"
+"""
+
+SLOW_PROJECT = """
+[project]
+name = "slow"
+version = "1"
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
 """
 
 
@@ -202,11 +213,7 @@ def test_a_server_that_is_told_to_stop_does_not_wait_for_a_build(
     lines = ["import time", "def build_wheel(*args, **kwargs):"]
     lines += [f"    open({str(mark)!r}, 'w').close()", "    time.sleep(60)"]
     (model / "slow" / "backend.py").write_text("\n".join(lines))
-    project = (
-        '[project]\nname = "slow"\nversion = "1"\n'
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    )
-    (model / "slow" / "pyproject.toml").write_text(project)
+    (model / "slow" / "pyproject.toml").write_text(SLOW_PROJECT)
     require(model, "./slow\n")
     offline = {**cache, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
     served = serve(model, "--python", "uv", env=offline, wait=False)
@@ -214,6 +221,63 @@ def test_a_server_that_is_told_to_stop_does_not_wait_for_a_build(
     started = time.monotonic()
     served.stop()
     assert time.monotonic() - started < 10
+
+
+def test_other_changes_go_on_while_an_environment_is_built(
+    serve: Serve, model: Path, cache: dict[str, str], tmp_path: Path
+) -> None:
+    """The build waits until it is told to go on, and then fails: nobody else waits for it."""
+    mark, go = tmp_path / "mark", tmp_path / "go"
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    lines = ["import os, time", "def build_wheel(*args, **kwargs):"]
+    lines += [
+        f"    open({str(mark)!r}, 'w').close()",
+        f"    while not os.path.exists({str(go)!r}):",
+    ]
+    lines += ["        time.sleep(0.05)", "    raise RuntimeError('told to fail')"]
+    (slow / "backend.py").write_text("\n".join(lines))
+    (slow / "pyproject.toml").write_text(SLOW_PROJECT)
+    require(model, f"slow @ {slow.as_uri()}\n")
+    plain = tmp_path / "plain"
+    shutil.copytree(model, plain)
+    (plain / "custom.py").write_text(TELLS.replace(", tiny", "").replace("{tiny.__version__}", ""))
+    settings = {
+        "models": {"first": str(plain)},
+        "admin": {"enabled": True, "roots": [str(tmp_path)]},
+        "store": {"path": str(tmp_path / "store"), "desired": str(tmp_path / "desired.json")},
+    }
+    path = tmp_path / "polyhost.yaml"
+    path.write_text(json.dumps(settings))
+    offline = {**cache, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
+    served = serve("--config", path, env=offline)
+    client = served.client
+
+    def put(name: str, folder: Path, **more: Any) -> Any:
+        return client.put(f"/admin/models/{name}", json={"source": str(folder), **more})
+
+    with ThreadPoolExecutor(1) as pool:
+        building = pool.submit(put, "m", model, settings={"env": "uv"})
+        until(mark.exists)
+        assert put("other", plain).status_code == 200
+        assert client.post("/admin/models/other/scale", json={"replicas": 2}).status_code == 200
+        settings["models"]["second"] = str(plain)
+        path.write_text(json.dumps(settings))
+        assert "second" in {*client.post("/admin/reload").json()["loaded"], *answering(served)}
+        until(lambda: "second" in answering(served))
+        assert client.delete("/admin/models/other").status_code == 200
+        assert not building.done()
+        go.touch()
+        failed = building.result()
+    assert failed.status_code >= 400
+    assert "told to fail" in failed.json()["error"]
+    assert set(answering(served)) == {"first", "second"}
+
+
+def answering(served: Served) -> list[str]:
+    """Names of the models that are ready."""
+    models = served.client.get("/admin/models").json()["models"]
+    return [model["name"] for model in models if model["state"] == "ready"]
 
 
 MAKE = """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -95,6 +97,54 @@ def admin(serve: Serve, model: Model, tmp_path: Path) -> Callable[[], AdminApi]:
         return AdminApi(serve("--config", path))
 
     return start
+
+
+def archive(path: Path, custom: str) -> Path:
+    """A model's archive, put there in one step."""
+    new = path.with_suffix(".new")
+    with tarfile.open(new, "w") as tar:
+        for name, text in (("custom.py", custom), ("model-metadata.yaml", REGRESSION)):
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    new.replace(path)
+    return path
+
+
+@pytest.mark.parametrize("way", ["admin", "reload"])
+def test_replaced_versions_are_let_go(serve: Serve, tmp_path: Path, way: str) -> None:
+    """Their descriptors are closed, and the store may collect them: it has room for a few."""
+    source = archive(tmp_path / "m.tar", times(1))
+    size = len(times(1)) + len(REGRESSION)
+    path = config(
+        tmp_path,
+        {"m": str(source)} if way == "reload" else {},
+        admin={"enabled": True, "roots": [str(tmp_path)]},
+        store={"path": str(tmp_path / "store"), "quota": 4 * size},
+    )
+    api = AdminApi(serve("--config", path, wait=way == "reload"))
+    api.served.wait_answering("/ping")
+    open_at_first = 0
+    for factor in range(2, 10):
+        archive(source, times(factor))
+        if way == "reload":
+            reply = api("POST", "reload")
+            assert reply.json()["loaded"] == ["m"]
+        else:
+            reply = api("PUT", "models/m", {"source": str(source)})
+        assert reply.status_code == 200, reply.text
+        assert predictions(api.served, "m") == [factor * 1.0, factor * 2.0]
+        open_at_first = open_at_first or api.served.descriptors()
+    archive(source, "this is no Python")
+    if way == "reload":
+        assert "m" in api("POST", "reload").json()["failed"]
+        api("POST", "reload")
+    else:
+        assert api("PUT", "models/m", {"source": str(source)}).status_code == 400
+    assert predictions(api.served, "m") == [9.0, 18.0]
+    kept = {entry.name for entry in (tmp_path / "store" / "versions" / "m").iterdir()}
+    assert len(kept) <= 4
+    assert api.served.descriptors() <= open_at_first + (2 if way == "reload" else 0)
 
 
 def test_the_admin_api_is_off_unless_enabled(serve: Serve, model: Model) -> None:
