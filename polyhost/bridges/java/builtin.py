@@ -32,9 +32,14 @@ class Predict(Protocol):
 
     def predict(self, table: Table) -> Table: ...
 
+    def labelled(self, answer: Table) -> Table: ...
+
 
 class ScoringCodePredict:
-    """The predict of a scoring-code jar, whose rows are maps filled in Java."""
+    """The predict of a scoring-code jar, whose rows are maps filled in Java.
+
+    Its classes come in the order of the labels asked for, as in DRUM; those of others keep theirs.
+    """
 
     matrix = False
 
@@ -43,11 +48,23 @@ class ScoringCodePredict:
         self.columns = tuple(map(str, model.columns()))
         self.numeric = tuple(map(bool, model.numeric()))
         self.labels = _two_by_position(tuple(map(str, model.labels())), target)
+        self._places = _places(self.labels, target.labels)
 
     def predict(self, table: Table) -> Table:
         """One row of predictions for each row."""
-        answer = tables.from_java(self._model.predict(tables.to_java(table)))
-        return answer.renamed(self.labels) if self.labels else answer
+        return self.labelled(tables.from_java(self._model.predict(tables.to_java(table))))
+
+    def labelled(self, answer: Table) -> Table:
+        """What Java answered, in order and with the labels."""
+        return answer.renamed(self.labels).select(self._places) if self.labels else answer
+
+
+def _places(own: Tuple[str, ...], asked: Tuple[str, ...]) -> List[int]:
+    """Where the classes asked for stand among a model's own; these in order when they differ."""
+    matched = match_labels(own, asked) or []
+    if sorted(matched) != sorted(asked):
+        return list(range(len(own)))
+    return [matched.index(label) for label in asked]
 
 
 class PipelinePredict:
@@ -65,7 +82,10 @@ class PipelinePredict:
 
     def predict(self, table: Table) -> Table:
         """One row of predictions for each row."""
-        answer = tables.from_java(self._model.predict(tables.to_java(table)))
+        return self.labelled(tables.from_java(self._model.predict(tables.to_java(table))))
+
+    def labelled(self, answer: Table) -> Table:
+        """What Java answered, with the labels."""
         return answer.renamed(self.labels) if self.labels else answer
 
 
@@ -124,8 +144,7 @@ class BuiltIn:
         self._check(names)
         if not set(names).issuperset(self._predict.columns):
             return self._predict.predict(tables.from_java(table))
-        answer = tables.from_java(self.java.predict(table))
-        return answer.renamed(self._predict.labels) if self._predict.labels else answer
+        return self._predict.labelled(tables.from_java(self.java.predict(table)))
 
     def _check(self, names: Tuple[str, ...]) -> None:
         absent = [name for name in self._predict.columns if name not in names]

@@ -71,6 +71,10 @@ class H2oPredict:
             answers[start:stop] = lane.answers[: stop - start]
         return Table.from_matrix(self._names, answers)
 
+    def labelled(self, answer: Table) -> Table:
+        """What Java answered, with the labels."""
+        return answer.renamed(self.labels) if self.labels else answer
+
     def positions(self, names: Tuple[str, ...]) -> List[int]:
         """Where each of the model's columns is among these; :data:`ABSENT` when it is not."""
         known, positions = self._positions

@@ -291,27 +291,28 @@ def test_two_jars_of_the_same_classes_do_not_meet(tmp_path, loaded):
 
 
 @pytest.mark.parametrize(
-    ("own", "asked", "names"),
+    ("own", "asked", "labels", "names", "values"),
     [
-        (("no", "yes"), ("yes", "no"), ("no", "yes")),
-        (("0", "1.0"), ("1", "0"), ("0", "1.0")),
-        (("good", "bad"), ("yes", "no"), ("yes", "no")),
+        (("no", "yes"), ("yes", "no"), ("no", "yes"), ("yes", "no"), [0.25, 0.75]),
+        (("0", "1.0"), ("1", "0"), ("0", "1.0"), ("1.0", "0"), [0.25, 0.75]),
+        (("good", "bad"), ("yes", "no"), ("yes", "no"), ("yes", "no"), [0.75, 0.25]),
     ],
 )
-def test_two_classes_by_name_or_by_position(tmp_path, loaded, own, asked, names):
+def test_two_classes_by_name_or_by_position(tmp_path, loaded, own, asked, labels, names, values):
+    """They come in the order in which they were asked for, as DRUM writes them."""
     scoring_jar.classifier(tmp_path / "jars" / "model.jar", *own)
     guest = loaded(_jars_only(tmp_path), Target(TargetType.BINARY, asked))
     table = predict(guest, b"n,t\n1,x\n")
-    assert (table.names, [column[0] for column in table.columns]) == (names, [0.75, 0.25])
-    assert guest.describe().labels == names
+    assert (table.names, [column[0] for column in table.columns]) == (names, values)
+    assert guest.describe().labels == labels
 
 
-def test_more_classes_keep_their_names(tmp_path, loaded):
+def test_more_classes_by_name(tmp_path, loaded):
     scoring_jar.classifier(tmp_path / "jars" / "model.jar", "x", "y", "z")
     guest = loaded(_jars_only(tmp_path), Target(TargetType.MULTICLASS, ("z", "y", "x")))
     table = predict(guest, b"n,t\n1,x\n2,y\n")
-    assert table.names == ("x", "y", "z")
-    assert _matrix(table).tolist() == [[0.5, 0.25, 0.25]] * 2
+    assert table.names == ("z", "y", "x")
+    assert _matrix(table).tolist() == [[0.25, 0.25, 0.5]] * 2
 
 
 def test_several_scoring_models_are_too_many(tmp_path, loaded):
