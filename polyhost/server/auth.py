@@ -71,6 +71,13 @@ class Keys:
                         found = key
         return found
 
+    def open(self, model: str, headers: Iterable[Header]) -> bool:
+        """Whether a request may use the model; all may where no key is asked for."""
+        if not self.asked_for:
+            return True
+        key = self.find(headers)
+        return key is not None and (not key.models or model in key.models)
+
 
 def _shown(name: bytes, value: bytes) -> bytes:
     """The key in a header: all of it, after ``Bearer``, or as the password of ``Basic``."""
@@ -141,7 +148,7 @@ def guarded(endpoints: List[Endpoint], settings: ServerSettings, model: str = ""
     """The endpoints, for keys that open this model; without a model, for those that open all."""
     if not settings.keys:
         return endpoints
-    return [replace(e, handler=_guard(e.handler, model), fast=None) for e in endpoints]
+    return [replace(e, handler=_guard(e.handler, model)) for e in endpoints]
 
 
 def _guard(handler: Handler, model: str) -> Handler:

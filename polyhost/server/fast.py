@@ -25,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from polyhost.errors import PolyhostError, RequestCancelled
 from polyhost.observe import Exchange, current
+from polyhost.server.auth import Keys
 from polyhost.server.exchange import Header, Receive, Scope, Send, head_of
 from polyhost.server.forward import JSON, Forward, Shape
 from polyhost.server.limits import LimitedProtocol, Wire
@@ -290,18 +291,25 @@ class FastExchange(Exchange):
 
 
 class FastProtocol(LimitedProtocol):
-    """A connection whose requests may take the short way."""
+    """A connection whose requests may take the short way, if they show a key that opens it."""
 
-    def __init__(self, wire: Wire, fast: Dict[bytes, FastRoute], *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, wire: Wire, fast: Dict[bytes, FastRoute], keys: Keys, *args: Any, **kwargs: Any
+    ) -> None:
         super().__init__(wire, *args, **kwargs)
         self._fast = fast
+        self._keys = keys
         self.exchange: Optional[FastExchange] = None
         """The one that is under way on the short way."""
 
     def head_complete(self) -> None:
         """Take the request the short way, if it may."""
         route = self._fast.get(self.url)
-        if route is not None and self._may_be_fast():
+        if (
+            route is not None
+            and self._may_be_fast()
+            and self._keys.open(route.forward.name, self.headers)
+        ):
             exchange = route.board(self)
             if exchange is not None:
                 self.exchange = exchange

@@ -50,7 +50,7 @@ async def listen(
     wire = Wire(limits, settings.fronts)
     config = uvicorn.Config(
         gated(app, access.keys, settings.url_prefix),
-        http=cast(Any, partial(FastProtocol, wire, getattr(app, "fast", {}))),
+        http=cast(Any, partial(FastProtocol, wire, getattr(app, "fast", {}), access.keys)),
         proxy_headers=False,
         log_config=None,
         log_level="warning",

@@ -106,7 +106,10 @@ def test_keys_open_what_they_are_for(keyed: Served) -> None:
     def ask(model: str, headers: dict[str, str]) -> int:
         path = f"/models/{model}/predict/"
         sent = {"Content-Type": "text/csv", **headers}
-        return keyed.client.post(path, content=CSV, headers=sent).status_code
+        short = keyed.client.post(path, content=CSV, headers=sent).status_code
+        long = keyed.client.post(f"{path}?long", content=CSV, headers=sent).status_code
+        assert short == long
+        return short
 
     assert [ask("first", {}), ask("first", bearer("wrong")), ask("none", {})] == [401] * 3
     assert [ask(m, bearer("all-the-models")) for m in ("first", "second")] == [200, 200]
