@@ -113,9 +113,10 @@ def build(host: Host, settings: ServerSettings, observation: Optional[Observatio
             front.mount(f"{settings.url_prefix}{path}", drum.no_backend)
 
     def refresh() -> None:
-        front.use(_endpoints(host, settings, watch, watcher))
-        for path, handler in chat_root.below(host.models, settings, host.budget, watcher):
-            front.mount(path, handler)
+        by_id = list(chat_root.by_id(host.models, settings, host.budget, watcher))
+        front.use([*_endpoints(host, settings, watch, watcher), *by_id])
+        for endpoint in by_id:
+            front.mount(endpoint.path[: -len(chat_root.ID)], endpoint.handler)
 
     host.on_change.append(refresh)
     refresh()

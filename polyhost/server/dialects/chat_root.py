@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import partial
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 from polyhost.codecs.chat import unknown_model
 from polyhost.errors import InvalidInput, PolyhostError
@@ -44,6 +44,7 @@ from polyhost.worker.spool import Budget, Spool
 PATH = "/v1/chat/completions"
 ONE = "/v1/models/"
 """Below it a model is asked for by its id, which may hold slashes."""
+ID = "{id}"
 
 
 def endpoints(
@@ -62,10 +63,11 @@ def endpoints(
     return [chat, *model_lists(list(pools.values()), prefix)]
 
 
-def below(
+def by_id(
     pools: Mapping[str, Served], settings: ServerSettings, budget: Budget, watcher: Watcher
-) -> Iterator[Tuple[str, Handler]]:
-    """What answers for models by id, and the path below which it does. ``pools`` may change."""
+) -> Iterator[Endpoint]:
+    """What answers for models by id, wherever there is a list; each path ends in ``ID``, in whose
+    place anything may stand. ``pools`` may change."""
     prefix = settings.url_prefix
     for name, pool in pools.items():
         model = ChatModel(pool, settings, budget, watcher)
@@ -74,12 +76,12 @@ def below(
             places.append(f"{prefix}/models/{name}")
         for place in places:
             tell = partial(_of_one, pools, model, name, settings)
-            yield place + ONE, _getter(place + ONE, tell)
+            yield _endpoint(place + ONE, tell)
     if len(pools) != 1:
-        yield prefix + ONE, _getter(prefix + ONE, partial(_of_many, pools, settings))
+        yield _endpoint(prefix + ONE, partial(_of_many, pools, settings))
 
 
-def _getter(path: str, tell: Any) -> Handler:
+def _endpoint(path: str, tell: Any) -> Endpoint:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
             await tell(scope["path"][len(path) :], scope, receive, send)
@@ -87,7 +89,7 @@ def _getter(path: str, tell: Any) -> Handler:
             headers = [(b"allow", b"GET, HEAD"), *common_headers(scope)]
             await limits.refuse(receive, send, 405, limits.message("only GET is answered"), headers)
 
-    return handle
+    return Endpoint("GET", path + ID, handle, "One of the models there are", _ONE_OPERATION)
 
 
 async def _of_one(
@@ -124,6 +126,19 @@ async def _of_many(
 
 def _open(pools: Mapping[str, Served], scope: Scope) -> List[str]:
     return [pool.name for pool in opened(pools.values(), scope)]
+
+
+_ONE_OPERATION: Dict[str, Any] = {
+    "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "responses": {
+        "200": {
+            "description": "the model",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        "404": {"description": "there is no such model"},
+        "503": {"description": "the model is not ready"},
+    },
+}
 
 
 class Router:
