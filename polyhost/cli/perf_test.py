@@ -21,6 +21,7 @@ from polyhost.cli.flags import SWITCH, Flag, add_flags, at_least, flags_of, regi
 from polyhost.cli.guarded import term_interrupts
 from polyhost.cli.options import as_words, check_labels, refuse_unserved, spoken
 from polyhost.cli.report import progress
+from polyhost.cli.server import PERF_TEST_MARK
 from polyhost.cli.tables import render
 from polyhost.cli.verify import WrongOptions, target_type, verify
 from polyhost.errors import PolyhostError, WorkerStartTimeout
@@ -203,7 +204,7 @@ def _serving(options: argparse.Namespace) -> Iterator[Server]:
         port = listener.getsockname()[1]
     words = as_words(spoken(options, SERVER_FLAGS), SERVER_FLAGS)
     address = ["--address", f"localhost:{port}", "--show-perf"]
-    environment = {**os.environ, "__DRUM_PERF_TEST_SERVER__": "1"}
+    environment = {**os.environ, PERF_TEST_MARK: "1"}
     environment.pop("WITH_ERROR_SERVER", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "polyhost.cli", "server", *words, *address],

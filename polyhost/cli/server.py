@@ -21,6 +21,8 @@ from polyhost.errors import PolyhostError, SettingsError
 from polyhost.settings import HostedModel, Limits, ServerSettings, Source
 
 DEFAULT_PORT = 5000
+PERF_TEST_MARK = "__DRUM_PERF_TEST_SERVER__"
+"""Variable by which the server that a perf-test left behind is found, and it alone."""
 REQUEST_TIMEOUT = 600.0
 """Seconds that a request may run unless DRUM_CLIENT_REQUEST_TIMEOUT says otherwise; 0 is no limit."""
 
@@ -39,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     refuse_unserved(options, flags_of("server"))
     if options.docker:
         return docker.run(options, flags_of("server"))
+    os.environ.pop(PERF_TEST_MARK, None)  # its workers are not the server
     settings = server_settings(options)
     from polyhost.server.run import serve
 

@@ -9,7 +9,10 @@ from polyhost.cli.main import build_parser, parse
 from polyhost.cli.tables import render
 
 CUSTOM = """
+import os
 import pandas as pd
+
+assert "__DRUM_PERF_TEST_SERVER__" not in os.environ  # the server's mark is not its workers'
 
 def load_model(code_dir):
     return 2.0
