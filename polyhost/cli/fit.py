@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from contextlib import ExitStack
 from functools import partial
@@ -197,17 +198,24 @@ def _data(options: argparse.Namespace) -> tuple[Table, Table | None, Table | Non
         rows, weights = split(rows, options.row_weights, "row weights")
     elif options.row_weights_csv:
         weights = _column(options.row_weights_csv, "row weights")
-    for what, column in (("target", target), ("row weights", weights)):
-        if column is not None and column.rows != rows.rows:
-            raise SettingsError(
-                f"{column.rows} {what} value(s) for {rows.rows} row(s) of input: expected as many."
-            )
+    _check_count("target", target, rows)
+    try:
+        _check_count("row weights", weights, rows)
+    except SettingsError as error:  # a task may make nothing of them: DRUM does not count
+        print(f"polyhost: warning: {error.message}", file=sys.stderr)
     count = _number_of_rows(options.num_rows, rows.rows)
     return (
         rows.slice(0, count) if count < rows.rows else rows,
         None if target is None else target.slice(0, count),
         None if weights is None else weights.slice(0, count),
     )
+
+
+def _check_count(what: str, column: Table | None, rows: Table) -> None:
+    if column is not None and column.rows != rows.rows:
+        raise SettingsError(
+            f"{column.rows} {what} value(s) for {rows.rows} row(s) of input: expected as many."
+        )
 
 
 def _number_of_rows(text: str, rows: int) -> int:

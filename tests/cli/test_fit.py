@@ -109,6 +109,18 @@ def test_files_beside_the_input(polyhost, folders, tmp_path):
     assert told == [["a", "b"], "y", None, 40, {"depth": 3}, 40]
 
 
+def test_weights_of_another_count_are_the_tasks_to_judge(polyhost, folders, tmp_path):
+    code, out = folders(FIT_HOOK)
+    (tmp_path / "w.csv").write_text("w\n1\n1\n")
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--output", out),
+        *("--target", "y", "--row-weights-csv", tmp_path / "w.csv", "--target-type", "regression"),
+    )
+    assert done.code == 1  # scikit-learn's own refusal
+    assert "warning: 2 row weights value(s) for 60 row(s) of input" in done.err
+    assert json.loads((out / "told.json").read_text())[3] == 2
+
+
 def test_a_custom_task_with_a_secret(polyhost, folders, tmp_path):
     code, out = folders(TASK)
     (code / "model-metadata.yaml").write_text(
