@@ -56,7 +56,7 @@ SCHEMA = Kind(
             "map",
             keys={
                 "title": TEXT,
-                "type": REQUIRED,
+                "type": Kind(required=True, one_of=("object",)),
                 "properties": Kind("any", required=True),
                 "required": LIST_OF_TEXT,
             },

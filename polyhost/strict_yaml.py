@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from polyhost.errors import SettingsError
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a value must be: ``text``, ``int``, ``bool``, ``any``, ``list`` or ``map``."""
+    """What a value must be: ``text``, ``int``, ``bool``, ``any``, ``list`` or ``map``.
+
+    ``one_of``: the texts that it may be, where not any will do.
+    """
 
     is_a: str = "text"
     required: bool = False
     keys: Mapping[str, Kind] = field(default_factory=dict)
     items: Optional[Kind] = None
+    one_of: Tuple[str, ...] = ()
 
 
 TEXT = Kind()
@@ -119,6 +123,8 @@ class _Reader:
             if text.lower() not in words:
                 raise self._wrong(line, f"{name} must be true or false; found {text!r}")
             return words[text.lower()]
+        if kind.one_of and text not in kind.one_of:
+            raise self._wrong(line, f"{name} must be {' or '.join(kind.one_of)}; found {text!r}")
         return text
 
     def _wrong(self, line: int, text: str) -> SettingsError:

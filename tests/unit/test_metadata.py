@@ -77,6 +77,7 @@ def test_every_scalar_is_text_unless_typed(tmp_path):
             "predictionThreshold must be a whole number; found '0.5'",
         ),
         (HEAD + "majorVersion: perhaps\n", 3, "majorVersion must be true or false"),
+        (HEAD + "inputSchema:\n  type: array\n", 4, "type must be object; found 'array'"),
         (HEAD + "targetType: 'binary\n", 4, "found unexpected end of stream"),
     ],
 )
