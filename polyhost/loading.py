@@ -86,8 +86,8 @@ def _load_model(guest: Guest, spec: ModelSpec) -> None:
         guest.load_artifact(_the_artifact(guest, spec))
         return
     raise LoadError(
-        f"the load_model hook in {_custom(spec)} returned nothing: expected the loaded model. "
-        "Return the model from load_model.",
+        "'load_model' hook failed to load model, None is returned (NULL, nothing, null) in "
+        f"{_custom(spec)}: expected the loaded model. Return it from load_model.",
         language=guest.language,
         hook="load_model",
     )
