@@ -259,6 +259,7 @@ class FastExchange(Exchange):
         if self._ended:
             return
         self._ended = True
+        self.pending = None  # it holds us: what is over needs no garbage collector
         if protocol.exchange is self:
             protocol.exchange = None
         if meter is not None:
