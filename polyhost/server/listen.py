@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 from dataclasses import replace
 from functools import partial
@@ -64,6 +65,7 @@ async def listen(
     config.load()
     if not local:
         config.ssl = access.context
+    gc.freeze()  # what lives as long as the server need not be looked through again and again
     watching = asyncio.create_task(wire.watch())
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
