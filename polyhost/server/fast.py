@@ -369,4 +369,6 @@ class FastProtocol(LimitedProtocol):
         cycle.disconnected = exchange.disconnected
         if self._now()[0] is exchange:
             self.cycle = cycle
-        self._start_asgi_task(cycle, app)
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
