@@ -222,7 +222,8 @@ class WorkerStartTimeout(WorkerError):
 
 
 class WorkerCrashed(WorkerError):
-    """The worker process ended. Facts: ``exit_code`` (negative: a signal)."""
+    """The worker process ended. Facts: ``exit_code`` (negative: a signal); ``outside``, true when
+    it may have been ended by somebody else than its guest."""
 
 
 class WorkerTimeout(WorkerError):

@@ -206,6 +206,11 @@ class FrontHost:
                 self._ask({"drained": message["drain"]})
             else:
                 self._draining[message["drain"]] = pool
+        elif "killer" in message:
+            pool = self._pools.get(message["pool"])
+            if pool is not None:
+                digest = bytes.fromhex(message["killer"])
+                pool.dispatcher.killers.learn(digest, message["guilty"])
         elif "retire" in message:
             self._on_retire(message["retire"])
 
@@ -233,9 +238,7 @@ class FrontHost:
         hosted = model_from_wire(message["model"])
         pool = self._pools.get(message["pool"])
         if pool is None:
-            pool = self._pools[message["pool"]] = FrontPool(
-                hosted.name, hosted, self._observe(hosted)
-            )
+            pool = self._make_pool(message["pool"], hosted)
         replica = Replica()
         dispatcher = pool.dispatcher
         link = FrontLink(
@@ -251,6 +254,15 @@ class FrontHost:
         dispatcher.suit(*message["room"])
         dispatcher.replicas.append(replica)
         dispatcher.dispatch()
+
+    def _make_pool(self, number: int, hosted: HostedModel) -> FrontPool:
+        pool = self._pools[number] = FrontPool(hosted.name, hosted, self._observe(hosted))
+
+        def tell(digest: bytes, guilty: bool) -> None:
+            self._ask({"killer": digest.hex(), "guilty": guilty, "pool": number})
+
+        pool.dispatcher.killers.tell = tell
+        return pool
 
     def _on_down(self, message: Mapping[str, Any]) -> None:
         worker = message["down"]

@@ -174,6 +174,11 @@ class Fronts:
         if "families" in message:
             self._snapshots[pid] = families_from_wire(message["families"])
             return
+        if "killer" in message:  # what one has found, the others need not find again
+            for other, channel in self._fronts.items():
+                if other != pid:
+                    channel.send(dict(message))
+            return
         word = next(iter(message))
         pool, worker = self._workers.get(int(message[word]), (None, None))
         if pool is None or worker is None:

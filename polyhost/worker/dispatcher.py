@@ -29,6 +29,9 @@ SERIAL_WINDOW = 2
 INTERRUPT_GRACE = 1.0
 """Seconds that a worker has to answer once it was interrupted."""
 
+TRIAL = 2
+"""Tries of a request that is let in once more, alone, though it was there at two deaths."""
+
 NAMES_KEPT = 1024
 
 
@@ -56,7 +59,7 @@ class Dispatcher:
         self.queue: Deque[Pending] = deque()
         self._observer = observer
         self._names: Dict[int, str] = {}
-        self._killers = Killers()
+        self.killers = Killers()
         self._ids = itertools.count(first_id)
         self._loop = asyncio.get_running_loop()
 
@@ -81,18 +84,25 @@ class Dispatcher:
                 f"the queue of model {self.name!r} is full: {self.max_queue} requests wait",
                 retry_after=1,
             )
-        if self._killers and self._killers.knows(meta, body):
+        on_trial = bool(self.killers) and self._judge(meta, body)
+        if waiter is None:
+            waiter = cast(Waiter, self._loop.create_future())
+        pending = Pending(next(self._ids), meta, body, retry, waiter)
+        if on_trial:
+            pending.tries, pending.solo = TRIAL, True
+        if self.queue or not self._send(pending):
+            self.queue.append(pending)
+        return pending
+
+    def _judge(self, meta: bytes, body: Body) -> bool:
+        """WorkerCrashed for a known killer; True for one that has to show that it is none."""
+        if self.killers.refuses(meta, body):
             raise WorkerCrashed(
                 f"this request ended the process of model {self.name!r} twice: it is refused for "
                 "now. Mend the input, or the model.",
                 exit_code=0,
             )
-        if waiter is None:
-            waiter = cast(Waiter, self._loop.create_future())
-        pending = Pending(next(self._ids), meta, body, retry, waiter)
-        if self.queue or not self._send(pending):
-            self.queue.append(pending)
-        return pending
+        return self.killers.acquits(meta, body)
 
     def cancel(self, pending: Pending) -> bool:
         """The client has gone away: forget its request. False when it is not known here."""
@@ -226,7 +236,8 @@ class Dispatcher:
                 fail(pending, self._late())
             elif pending.stream is not None or not pending.retry or pending.tries:
                 if pending.tries:
-                    self._killers.add(pending)
+                    guilty = pending.tries == TRIAL or not crash.facts.get("outside")
+                    self.killers.add(pending, guilty)
                 fail(pending, crash)
             else:
                 pending.tries += 1

@@ -1,13 +1,17 @@
-"""Requests that killed their worker twice: remembered for a while, and refused."""
+"""Requests that killed their worker twice: remembered for a while, and refused.
+
+One whose worker was ended from outside the second time (an operator's kill, the kernel's for want
+of memory) may be innocent: it is only suspected, and its next try, alone, decides.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import time
 from collections import OrderedDict
+from typing import Callable, Optional, Tuple
 
 from polyhost.worker.request import Pending
-from polyhost.worker.spool import Spool
 
 KEPT = 256
 FOR_SECONDS = 600.0
@@ -16,35 +20,55 @@ LONGEST = 1 << 20
 
 
 class Killers:
-    """Digests of deadly requests, bounded in number and time."""
+    """Digests of deadly requests, bounded in number and time.
+
+    ``tell`` is called with each digest that is added here, and whether it is surely guilty.
+    """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, float] = OrderedDict()
+        self.tell: Callable[[bytes, bool], None] = lambda digest, guilty: None
+        self._known: OrderedDict[bytes, Tuple[float, bool]] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def add(self, pending: Pending) -> None:
-        """Remember a request that has killed twice."""
-        if isinstance(pending.body, Spool) or len(pending.body) > LONGEST:
-            return
-        self._known[_digest(pending.meta, pending.body)] = time.monotonic()
+    def add(self, pending: Pending, guilty: bool) -> None:
+        """Remember a request that was there at two deaths, or died on its trial."""
+        digest = _digest(pending.meta, pending.body)
+        if digest is not None:
+            self.learn(digest, guilty)
+            self.tell(digest, guilty)
+
+    def learn(self, digest: bytes, guilty: bool) -> None:
+        """Remember what another dispatcher of the same workers has found."""
+        self._known[digest] = (time.monotonic(), guilty)
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
 
-    def knows(self, meta: bytes, body: object) -> bool:
-        """Whether this request is one of them."""
-        if not isinstance(body, bytes) or len(body) > LONGEST:
-            return False
-        key = _digest(meta, body)
-        since = self._known.get(key)
-        if since is None:
-            return False
+    def refuses(self, meta: bytes, body: object) -> bool:
+        """Whether this request is one of the guilty."""
+        return self._guilty(_digest(meta, body)) is True
+
+    def acquits(self, meta: bytes, body: object) -> bool:
+        """Whether it is only suspected: that is forgotten, and its next try decides."""
+        digest = _digest(meta, body)
+        suspected = self._guilty(digest) is False
+        if suspected and digest is not None:
+            del self._known[digest]
+        return suspected
+
+    def _guilty(self, digest: Optional[bytes]) -> Optional[bool]:
+        """None for one that is not known (any more)."""
+        if digest is None or digest not in self._known:
+            return None
+        since, guilty = self._known[digest]
         if time.monotonic() - since > FOR_SECONDS:
-            del self._known[key]
-            return False
-        return True
+            del self._known[digest]
+            return None
+        return guilty
 
 
-def _digest(meta: bytes, body: bytes) -> bytes:
+def _digest(meta: bytes, body: object) -> Optional[bytes]:
+    if not isinstance(body, bytes) or len(body) > LONGEST:
+        return None
     return hashlib.blake2b(meta + b"\0" + body, digest_size=16).digest()

@@ -32,6 +32,9 @@ STACKS_TIME, STACKS_REST = 1.0, 0.05
 """Seconds that a hung worker has to tell its stacks; and those it lives on once it says it has,
 since the signal may still be at work."""
 
+OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
+"""What an operator or the kernel ends a process with that has done nothing."""
+
 OutputSink = Callable[[str, bytes, int], None]
 """Called with ``"stdout"`` or ``"stderr"``, what the guest wrote there, and the id of the request
 that it belongs to (0: none, or not known). No bytes at all: the line, if it is one, ends here."""
@@ -107,6 +110,7 @@ class WorkerProcess:
         self._marks = MarkReader(self._token) if marks else None
         self._hung = False
         self._broken = ""
+        self._killed = False
         self._parser = Parser()
         self._control_parser = Parser()
         self._sender = Sender(sockets.data, loop, f"worker {pid}")
@@ -303,6 +307,7 @@ class WorkerProcess:
         """End the worker and its whole process group now."""
         if self.exit_code is not None:
             return
+        self._killed = True
         for send in (os.killpg, os.kill):
             try:
                 send(self.pid, signal.SIGKILL)
@@ -346,7 +351,8 @@ class WorkerProcess:
                 exit_code=code,
             )
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        return WorkerCrashed(f"the model's process ended: {how}", exit_code=code)
+        facts = {"outside": True} if -code in OUTSIDE and not self._killed else {}
+        return WorkerCrashed(f"the model's process ended: {how}", exit_code=code, **facts)
 
     def _drain(self) -> None:
         """Read what the dead worker left in its sockets, then close them."""

@@ -1,13 +1,14 @@
 """A worker written from docs/worker-protocol.md alone: standard library, no polyhost.
 
-It echoes bodies in upper case; a body may also be an order: ``die``, ``sleep SECONDS``,
-``stream COUNT SIZE``, ``garbage``, ``error``, ``spin``. It takes no descriptors.
+It echoes bodies in upper case; a body may also be an order: ``die``, ``kill``, ``sleep
+SECONDS``, ``stream COUNT SIZE``, ``garbage``, ``error``, ``spin``. It takes no descriptors.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import struct
 import sys
@@ -75,6 +76,8 @@ class Worker:
         order = words[0] if words else ""
         if order == "die":
             os.abort()
+        if order == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
         if order == "garbage":
             self.data.sendall(b"\xff" * 100)
             time.sleep(60)

@@ -198,6 +198,43 @@ def test_a_request_that_kills_twice_is_refused_and_its_neighbours_are_answered()
     with_pool(scenario)
 
 
+async def killed_twice(fixture: Fixture, body: bytes) -> None:
+    """Ask, and kill the worker from outside while it runs, the next one too."""
+    asked = asyncio.ensure_future(fixture.ask(body))
+    killed: set[int] = set()
+    while len(killed) < 2:
+        await asyncio.sleep(0.01)
+        for member in fixture.pool._members:
+            if member.inflight and member.worker is not None and member.worker.pid not in killed:
+                killed.add(member.worker.pid)
+                os.kill(member.worker.pid, signal.SIGKILL)
+    with pytest.raises(WorkerCrashed, match="killed by SIGKILL"):
+        await asked
+
+
+def test_two_kills_from_outside_do_not_have_an_innocent_refused() -> None:
+    async def scenario(fixture: Fixture) -> None:
+        await killed_twice(fixture, b"sleep 0.3")
+        assert await fixture.ask(b"sleep 0.3") == b"SLEEP 0.3"
+        assert fixture.pool.restarts == 2
+        assert not fixture.pool._dispatcher.killers
+
+    with_pool(scenario)
+
+
+def test_one_that_dies_on_its_trial_is_refused() -> None:
+    async def scenario(fixture: Fixture) -> None:
+        for restarts in (2, 3):  # the third time is the trial
+            with pytest.raises(WorkerCrashed, match="killed by SIGKILL"):
+                await fixture.ask(b"kill")
+            assert fixture.pool.restarts == restarts
+        with pytest.raises(WorkerCrashed, match="twice: it is refused"):
+            await fixture.ask(b"kill")
+        assert fixture.pool.restarts == 3
+
+    with_pool(scenario)
+
+
 def test_a_request_that_may_not_be_repeated_fails_with_its_worker() -> None:
     async def scenario(fixture: Fixture) -> None:
         first = asyncio.ensure_future(fixture.ask(b"die", retry=False))
