@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, FrozenSet, Iterable, Tuple
+from typing import Any, FrozenSet, Iterable, Tuple
 
 from polyhost.column_kinds import has_missing, kinds_of, whole
 from polyhost.errors import SchemaViolation
@@ -66,20 +66,19 @@ def _kinds(requirement: Requirement, table: Table) -> Tuple[str, bool]:
         return shown, found != wanted
     if requirement.condition == "NOT_IN":
         return shown, not found & wanted
-    right = _covered(found, wanted, integers)
+    stand_for = {kind: _may_be(kind, integers) for kind in found}
+    right = all(may & wanted for may in stand_for.values())
     if requirement.condition == "EQUALS":
-        right = right and _covered(wanted, found, integers)
+        right = right and wanted <= frozenset().union(*stand_for.values())
     return shown, right
 
 
-def _covered(kinds: FrozenSet[str], by: FrozenSet[str], integers: bool) -> bool:
-    """Whether each kind has its like: categories may be texts, or whole numbers."""
-    likes: Dict[str, FrozenSet[str]] = {
-        TEXT: frozenset((CATEGORY,)),
-        CATEGORY: frozenset((TEXT, NUMBER) if integers else (TEXT,)),
-        NUMBER: frozenset((CATEGORY,) if integers else ()),
-    }
-    return all(kind in by or likes.get(kind, frozenset()) & by for kind in kinds)
+def _may_be(kind: str, integers: bool) -> FrozenSet[str]:
+    """What a kind that was found counts as: texts and categories are one, and whole numbers may be
+    categories too."""
+    if kind in (TEXT, CATEGORY):
+        return frozenset((TEXT, CATEGORY))
+    return frozenset((NUMBER, CATEGORY) if kind == NUMBER and integers else (kind,))
 
 
 def _sparse(requirement: Requirement, table: Table) -> Tuple[str, bool]:

@@ -148,6 +148,8 @@ BOTH = table(a=[1.5, 2.5], b=["x", "y"])
         ("EQUALS", "CAT", PROSE, True),
         ("EQUALS", "CAT", WHOLE, True),  # so are whole numbers and categories
         ("EQUALS", "NUM", WORDS, False),
+        ("EQUALS", "NUM", table(a=[1, 2], b=["x", "y"]), False),  # texts never are numbers
+        ("EQUALS", "NUM CAT", WHOLE, True),
         ("EQUALS", "CAT", NUMBERS, False),
         ("IN", "NUM CAT IMG", BOTH, True),
         ("IN", "CAT", BOTH, False),
