@@ -10,14 +10,17 @@ from faults.town import Left, Town
 from polyhost.bridges import BRIDGES
 
 LANGUAGES = [pytest.param(name, marks=pytest.mark.runtime(name)) for name in BRIDGES]
+TWO = "python on two fronts"
+TWO_FRONTS = pytest.param(TWO, marks=pytest.mark.runtime("python"), id="two-fronts")
 
 
-@pytest.fixture(scope="module", params=LANGUAGES)
+@pytest.fixture(scope="module", params=[*LANGUAGES, TWO_FRONTS])
 def town(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Town]:
-    """A server with this language's models, shared by a module's tests."""
-    town = Town.start(request.param, tmp_path_factory.mktemp(f"town-{request.param}"))
+    """A server with one language's models, shared by a module's tests; in one, two fronts."""
+    language, fronts = ("python", 2) if request.param == TWO else (request.param, 1)
+    town = Town.start(language, tmp_path_factory.mktemp(f"town-{language}"), fronts)
     yield town
     town.served.stop()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
+import pytest
 from faults.town import MODELS, rows
 from support.served import Served
 
@@ -14,24 +15,29 @@ ROOM, ROWS = 40 << 20, 60
 
 
 @contextmanager
-def full_disk(host: psutil.Process) -> Iterator[None]:
+def full_disk(served: Served) -> Iterator[None]:
     """No file of the host may grow beyond ROOM: the kernel refuses as a full disk does."""
-    before = host.rlimit(psutil.RLIMIT_FSIZE)
-    host.rlimit(psutil.RLIMIT_FSIZE, (ROOM, before[1]))
+    serving = served.serving()
+    before = [process.rlimit(psutil.RLIMIT_FSIZE) for process in serving]
+    for process, (_, hard) in zip(serving, before, strict=True):
+        process.rlimit(psutil.RLIMIT_FSIZE, (ROOM, hard))
     try:
         yield
     finally:
-        host.rlimit(psutil.RLIMIT_FSIZE, before)
+        for process, limits in zip(serving, before, strict=True):
+            process.rlimit(psutil.RLIMIT_FSIZE, limits)
 
 
-def test_a_body_that_cannot_be_kept_is_refused(serve: Callable[..., Served]) -> None:
-    served = serve(MODELS / "obeys" / "python", "--target-type", "regression")
-    host = psutil.Process(served.process.pid)
+@pytest.mark.parametrize("fronts", [1, 2])
+def test_a_body_that_cannot_be_kept_is_refused(serve: Callable[..., Served], fronts: int) -> None:
+    model = MODELS / "obeys" / "python"
+    served = serve(model, "--target-type", "regression", "--fronts", fronts)
+    assert len(served.serving()) == (1 if fronts == 1 else 2 + fronts)
     good = rows("none")
     large = "a,order,more\n" + f"1,none,{'x' * (1 << 20)}\n" * ROWS
     assert served.post("/predict/", good).json() == {"predictions": [2.0]}
     descriptors, temporary = served.descriptors(), len(list((served.folder / "tmp").iterdir()))
-    with full_disk(host):
+    with full_disk(served):
         for _ in range(3):
             refused = served.post("/predict/", large)
             assert refused.status_code == 507

@@ -57,7 +57,7 @@ class Town:
     asked: int = 0
 
     @classmethod
-    def start(cls, language: str, folder: Path) -> Town:
+    def start(cls, language: str, folder: Path, fronts: int = 1) -> Town:
         """Start it; returns when the models that can load have loaded."""
         obeys = {"path": str(MODELS / "obeys" / language), "target": "regression"}
         never = {"path": str(MODELS / "never_loads" / language), "target": "regression"}
@@ -72,7 +72,11 @@ class Town:
             },
             "never": {**never, "limits": {"load_timeout": NEVER}},
         }
-        settings = {"models": models, "admin": {"enabled": True, "roots": [str(MODELS)]}}
+        settings = {
+            "fronts": fronts,
+            "models": models,
+            "admin": {"enabled": True, "roots": [str(MODELS)]},
+        }
         config = folder / "polyhost.yaml"
         config.write_text(json.dumps(settings), encoding="utf-8")
         served = Served.start(folder, "--config", config, wait=False)

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -116,6 +117,24 @@ def test_deadly_and_hanging_requests_harm_only_themselves(serve: Serve, model: M
         thread.join()
     assert statuses == {"exit": 500, "hang": 504}
     assert set(codes) == {200}
+
+
+def test_a_full_queue_is_told_and_what_was_accepted_is_answered(
+    serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    config = tmp_path / "polyhost.yaml"
+    config.write_text(
+        f"fronts: 2\nmodels:\n  m:\n    path: {model(TEXT)}\n    target: regression\n"
+        "    limits: {max_queue: 2}\n"
+    )
+    served = serve(config)
+    with ThreadPoolExecutor(16) as pool:
+        asked = pool.map(lambda _: served.post("/predict/", order("sleep")), range(16))
+        replies = list(asked)
+    assert {reply.status_code for reply in replies} == {200, 429}
+    assert {r.headers.get("retry-after") for r in replies if r.status_code == 429} == {"1"}
+    assert {r.text.strip() for r in replies if r.status_code == 200} == {'{"predictions":[1.0]}'}
+    assert set(flood(served, 0.5)) == {200}
 
 
 def test_a_front_that_dies_is_replaced(serve: Serve, model: Model) -> None:

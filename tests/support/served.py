@@ -97,14 +97,28 @@ class Served:
         """One request with a raw body."""
         return self.client.post(path, content=body, headers={"Content-Type": content_type})
 
+    def serving(self) -> list[psutil.Process]:
+        """The host, and with several fronts those too, and the process that forks them."""
+        host = psutil.Process(self.process.pid)
+        found = [host]
+        for child in host.children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it may end meanwhile
+                if any(c.status == psutil.CONN_LISTEN for c in child.net_connections("tcp")):
+                    found.append(child)
+        return found
+
     def descriptors(self) -> int:
         """How many it holds open, once no client is connected: it sees one leave a moment late."""
-        host = psutil.Process(self.process.pid)
         until = time.monotonic() + CLIENTS_LEAVE_WITHIN
-        while any(found.status != psutil.CONN_LISTEN for found in host.net_connections("tcp")):
-            assert time.monotonic() < until, host.net_connections("tcp")
+        serving = self.serving()
+        while any(
+            found.status != psutil.CONN_LISTEN
+            for process in serving
+            for found in process.net_connections("tcp")
+        ):
+            assert time.monotonic() < until, "clients are still connected"
             time.sleep(0.02)
-        return host.num_fds()
+        return sum(process.num_fds() for process in serving)
 
     def stop(self) -> None:
         """Ask it to end as a service manager does; check its exit code and for leftovers."""
