@@ -38,12 +38,21 @@ def _parse(body: Buffer) -> Any:
             f"sparse input needs scipy: {error}. Install it with: pip install scipy"
         ) from error
     try:
-        return sparse.coo_matrix(io.mmread(streams.reader(body)))
+        return sparse.coo_matrix(_read(io.mmread, streams.reader(body)))
     except (ValueError, TypeError, StopIteration, OverflowError) as error:
         raise InvalidInput(
             f"the body is not Matrix Market text: {error}. Expected a line "
             "'%%MatrixMarket matrix coordinate real general', the sizes, then one cell a line."
         ) from error
+
+
+def _read(mmread: Any, stream: Any) -> Any:
+    try:
+        return mmread(stream, spmatrix=True)  # scipy 1.18 warns of another default to come
+    except TypeError as error:
+        if "spmatrix" not in str(error):
+            raise
+        return mmread(stream)  # before scipy 1.15
 
 
 def read_names(body: Buffer) -> List[str]:
