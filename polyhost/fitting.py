@@ -120,4 +120,5 @@ def split(rows: Table, name: str, what: str) -> Tuple[Table, Table]:
         )
     at = rows.names.index(name)
     others = [i for i in range(len(rows.names)) if i != at]
-    return rows.select(others), rows.select([at])
+    column = rows.select([at])
+    return rows.select(others), Table(column.names, column.columns)  # dense, whatever the rows

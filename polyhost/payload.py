@@ -212,6 +212,25 @@ class SparseTable(Table):
         np.add.at(dense, (column, row), values)
         return tuple(dense)
 
+    def select(self, positions: Sequence[int]) -> Table:
+        """As of any table; it stays sparse, unless a column is asked for twice."""
+        if len(set(positions)) != len(positions):
+            return super().select(positions)
+        row, column, values = self.coordinates
+        place = np.full(len(self.names), -1)
+        place[list(positions)] = np.arange(len(positions))
+        kept = place[column] >= 0
+        coordinates = (row[kept], place[column[kept]], values[kept])
+        return SparseTable([self.names[i] for i in positions], self.rows, coordinates)
+
+    def slice(self, start: int, stop: int) -> Table:
+        """As of any table; it stays sparse, and is a copy."""
+        row, column, values = self.coordinates
+        start, stop, _ = slice(start, stop).indices(self.rows)
+        kept = (row >= start) & (row < stop)
+        coordinates = (row[kept] - start, column[kept], values[kept])
+        return SparseTable(self.names, max(0, stop - start), coordinates)
+
 
 def _from_series(series: Any) -> Column:
     values = series.to_numpy()
