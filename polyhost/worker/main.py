@@ -206,7 +206,7 @@ def _loops(wanted: int) -> Callable[[int], Callable[..., Any]]:
 
     if wanted == 1:
         return lambda threads: DataLoop
-    from polyhost.worker.concurrent import ConcurrentLoop
+    from polyhost.worker.parallel import ConcurrentLoop
 
     def choose(threads: int) -> Callable[..., Any]:
         calls = calls_at_once(wanted, threads)
