@@ -434,7 +434,7 @@ def _room_for(model: HostedModel, info: ModelInfo) -> Tuple[int, int]:
     calls = calls_at_once(wanted, info.threads)
     if calls < wanted:
         log.warning(
-            "model %s: max_concurrency is %d, but a %s model of its kind takes %d call at once",
+            "model %s: max_concurrency is %d, but this %s model takes no more than %d at once",
             model.name,
             wanted,
             info.language,

@@ -150,6 +150,19 @@ def test_one_at_a_time_unless_told_otherwise(serve, folder, ask):
     assert {words_of(reply)[2].split()[1] for reply in replies} == {"1"}
 
 
+@pytest.mark.runtime("r")
+def test_a_language_that_takes_one_call_is_served_one_by_one(serve, tmp_path):
+    folder = tmp_path / "r"
+    folder.mkdir()
+    score = "function(data, model, ...) data.frame(Predictions = data$a * 2)"
+    (folder / "custom.R").write_text(f"load_model <- function(d) 1\nscore <- {score}\n")
+    served = serve(folder, "--target-type=regression", "--max-concurrency=4")
+    assert "this r model takes no more than 1 at once" in served.err
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda a: served.post("/predict/", f"a\n{a}\n"), range(16)))
+    assert [reply.json() for reply in replies] == [{"predictions": [2.0 * a]} for a in range(16)]
+
+
 def test_only_the_late_one_is_interrupted(served, folder, ask):
     threading.Timer(3.0, (folder / "go").touch).start()
     endless, *others = ask(served, {"order": "endless"}, *[{"order": "waits", "until": "go"}] * 3)
