@@ -149,7 +149,7 @@ def _try(options: argparse.Namespace, output: Path, keep: Path) -> int:
     spec, job = _prepare(options, output)
     print("Starting Prediction", flush=True)
     try:
-        try_out(spec, output, job.rows, keep)
+        try_out(spec, output, job, keep)
     except PolyhostError as error:
         print(f"Prediction failed: {error.message}", flush=True)
         raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polyhost.fitting import FitJob
     from polyhost.payload import Table
     from polyhost.predictor import ModelSpec
 
@@ -16,12 +17,14 @@ RTOL, ATOL = 2e-2, 1e-6
 """How far predictions of some rows may be from those of the same rows among all."""
 
 
-def try_out(spec: ModelSpec, output: Path, rows: Table, keep: Path) -> None:
+def try_out(spec: ModelSpec, output: Path, job: FitJob, keep: Path) -> None:
     """Load what training left in ``output`` and predict the rows it was trained on, all and some.
 
     When the two differ that is a warning, and the rows are left in a file in the folder ``keep``.
+    A transform is given the target too.
     """
     from polyhost.code_dir import inspect
+    from polyhost.formats import csv
     from polyhost.payload import Payload
     from polyhost.pipeline import open_predictor
     from polyhost.target import TargetType
@@ -35,9 +38,11 @@ def try_out(spec: ModelSpec, output: Path, rows: Table, keep: Path) -> None:
             artifacts=trained.artifacts,
         )
     )
+    rows = job.rows
     try:
         if spec.target.type is TargetType.TRANSFORM:
-            predictor.transform(Payload(b"", table=rows))
+            parts = {} if job.target is None else {"y": csv.write_table(job.target)}
+            predictor.transform(Payload(b"", table=rows, parts=parts))
             return
         some = rows.slice(0, min(rows.rows, max(10, min(1000, rows.rows // 10))))
         different = _different(predictor, rows, some)

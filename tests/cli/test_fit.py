@@ -285,6 +285,16 @@ def test_a_transform_that_gives_no_numbers_must_say_so(polyhost, folders, tmp_pa
     assert "Your model can be fit to your data,  and predictions can be made on the fit" in done.out
 
 
+def test_a_transform_is_tried_with_its_target(polyhost, folders, tmp_path):
+    hook = "data, model, y):\n    return data.assign(target=y['y'])"
+    code, _ = folders(WORDS.replace('data, transformer):\n    return data.assign(word="x")', hook))
+    done = polyhost(
+        *("fit", "--code-dir", code, "--input", tmp_path / "rows.csv", "--target", "y"),
+        *("--target-type", "transform"),
+    )
+    assert done.code == 0, done.err
+
+
 def test_a_transform_leaves_the_target_alone(polyhost, folders, tmp_path):
     code, _ = folders(WORDS.replace('data.assign(word="x")', "data, None"))
     done = polyhost(
