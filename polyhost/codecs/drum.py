@@ -148,7 +148,7 @@ def _transform(predictor: Predictor, request: Request, body: Buffer) -> Answer:
     target = predictor.info.target
     if target.type is TargetType.UNSTRUCTURED:
         raise WrongEndpoint(
-            f"This model has target type '{target.type}', use the {_ROUTES[target.type]} endpoint.",
+            f"This model has target type 'TargetType.{target.type.name}', use the {_ROUTES[target.type]} endpoint.",
             target_type=target.type.value,
         )
     if target.type is not TargetType.TRANSFORM:
@@ -160,7 +160,7 @@ def _transform(predictor: Predictor, request: Request, body: Buffer) -> Answer:
 
 def _structured_model(target: Target) -> WrongEndpoint:
     return WrongEndpoint(
-        f"This model has target type '{target.type}', use the /predict/ endpoint.",
+        f"This model has target type 'TargetType.{target.type.name}', use the /predict/ endpoint.",
         target_type=target.type.value,
     )
 
