@@ -124,7 +124,7 @@ class DataLoop:
         if self._fronts:
             for job in batch:
                 job.line.send(frames.encode(Kind.BEGIN, job.id))
-        control.running = batch[0].id
+        control.batch, control.running = batch, batch[0].id
         try:
             answers = self._answers(batch)
             if os.getpid() != self._pid:

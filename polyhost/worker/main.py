@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections import deque
 from functools import partial
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from polyhost import logs
 from polyhost.errors import LoadError, PolyhostError, to_wire
@@ -39,6 +39,8 @@ class Control:
         self.tally = Tally()
         self.running: int = 0
         """Id of the request that runs now; 0 when none does."""
+        self.batch: Sequence[Any] = ()
+        """The jobs that share its call, itself among them."""
         self.interrupted: int = 0
         self.interrupt: Callable[[int], None] = self._interrupt_running
         """Stops the work for a request; who runs several at once puts a function here."""
@@ -113,10 +115,10 @@ class Control:
             if self.predictor is None:
                 os._exit(0)
 
-    def _interrupt_running(self, _id: int) -> None:
-        predictor = self.predictor
-        if predictor is not None and self.running:
-            self.interrupted = self.running
+    def _interrupt_running(self, id: int) -> None:
+        predictor, running = self.predictor, self.running
+        if predictor is not None and running and any(job.id == id for job in self.batch):
+            self.interrupted = running
             predictor.interrupt()
 
     def send(self, kind: int, id: int = 0, meta: Optional[Dict[str, Any]] = None) -> None:
