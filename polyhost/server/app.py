@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Set
 from polyhost import __version__
 from polyhost.host import Host
 from polyhost.server.auth import guarded
-from polyhost.server.dialects import chat_root, drum, endpoints_of
+from polyhost.server.dialects import answers, chat_root, drum, endpoints_of
 from polyhost.server.endpoint import Endpoint, Handler, fast_routes
 from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
 from polyhost.server.fast import FastRoute
@@ -74,7 +74,7 @@ class Front:
         elif not path.endswith("/") and f"{path}/" in self._routes:
             query = scope["query_string"]
             place = scope["raw_path"].split(b"?")[0] + b"/" + (b"?" + query if query else b"")
-            headers = [(b"location", place), *drum.common_headers(scope)]
+            headers = [(b"location", place), *answers.common_headers(scope)]
             await respond(send, 308, HTML, b"", headers)
         elif any(path.startswith(below) for below in self._below):
             below = next(below for below in self._below if path.startswith(below))
@@ -82,14 +82,14 @@ class Front:
         elif path in self._document_paths and method in ("GET", "HEAD"):
             await self._documents()(scope, receive, send)
         else:
-            await respond(send, 404, HTML, _page("404 Not Found"), drum.common_headers(scope))
+            await respond(send, 404, HTML, _page("404 Not Found"), answers.common_headers(scope))
 
     async def _other_method(
         self, scope: Scope, receive: Receive, send: Send, methods: Dict[str, Handler]
     ) -> None:
         known: Set[str] = {*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
         allow = (b"allow", ", ".join(sorted(known)).encode())
-        headers = [allow, *drum.common_headers(scope)]
+        headers = [allow, *answers.common_headers(scope)]
         if scope["method"] == "HEAD" and "GET" in methods:
             await methods["GET"](scope, receive, send)
         elif scope["method"] == "OPTIONS":
@@ -152,19 +152,19 @@ def _host_probes(host: Host, prefix: str) -> List[Endpoint]:
     """Liveness and readiness of a server of many models."""
 
     async def ping(scope: Scope, receive: Receive, send: Send) -> None:
-        body = drum.dump({"message": "OK"})
-        await respond(send, 200, drum.JSON, body, drum.common_headers(scope))
+        body = answers.dump({"message": "OK"})
+        await respond(send, 200, answers.JSON, body, answers.common_headers(scope))
 
     async def health(scope: Scope, receive: Receive, send: Send) -> None:
         states = {name: pool.state.value for name, pool in host.models.items()}
         good = all(state in (State.READY.value, State.DEGRADED.value) for state in states.values())
-        body = drum.dump(
+        body = answers.dump(
             {"message": "OK" if good else "not every model is ready", "models": states}
         )
-        headers = drum.common_headers(scope)
+        headers = answers.common_headers(scope)
         if not good:
             headers.append((b"retry-after", b"1"))
-        await respond(send, 200 if good else 503, drum.JSON, body, headers)
+        await respond(send, 200 if good else 503, answers.JSON, body, headers)
 
     return [
         Endpoint(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 from polyhost.errors import CodeDirError, LoadError, RuntimeUnavailable
-from polyhost.server.dialects.drum import common_headers
+from polyhost.server.dialects.answers import common_headers
 from polyhost.server.exchange import Header, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from polyhost.errors import (
     WrongEndpoint,
 )
 from polyhost.server.auth import KEY, guarded
-from polyhost.server.dialects.drum import (
+from polyhost.server.dialects.answers import (
     JSON,
     common_headers,
     dump,

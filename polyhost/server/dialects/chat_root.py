@@ -15,6 +15,7 @@ from polyhost.errors import InvalidInput, PolyhostError
 from polyhost.formats import json
 from polyhost.server import limits
 from polyhost.server.auth import guarded
+from polyhost.server.dialects.answers import common_headers
 from polyhost.server.dialects.chat import (
     CHAT_OPERATION,
     ChatModel,
@@ -24,7 +25,6 @@ from polyhost.server.dialects.chat import (
     refuse,
     tell_of,
 )
-from polyhost.server.dialects.drum import common_headers
 from polyhost.server.endpoint import Endpoint, Handler
 from polyhost.server.exchange import (
     FILE_CHUNK,

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Optional
 from urllib.parse import parse_qsl
 
-from polyhost import __version__
 from polyhost.codecs import Request
-from polyhost.drum_compat import DRUM_VERSION
 from polyhost.errors import (
-    GuestStatus,
-    InvalidInput,
     PolyhostError,
     WrongEndpoint,
 )
 from polyhost.server.auth import guarded
+from polyhost.server.dialects import drum_operations
+from polyhost.server.dialects.answers import (
+    JSON,
+    ErrorShape,
+    common_headers,
+    drum_error,
+    dump,
+    error_body,
+    headers_of,
+    headers_of_id,
+)
+from polyhost.server.dialects.drum_probes import Probes
 from polyhost.server.endpoint import Endpoint, Handler
-from polyhost.server.errors import status_of
 from polyhost.server.exchange import (
     ClientGone,
-    Header,
     Receive,
     Scope,
     Send,
@@ -34,14 +39,12 @@ from polyhost.server.forward import Forward
 from polyhost.server.limits import refuse
 from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
-from polyhost.server.stats import Timings, report
+from polyhost.server.stats import Timings
 from polyhost.settings import ServerSettings
 from polyhost.target import TargetType
 from polyhost.worker.frames import dumps
-from polyhost.worker.pool import State
 from polyhost.worker.spool import Budget
 
-JSON = b"application/json"
 NO_SAMPLES = (
     "ERROR: Samples should be provided as:   - a csv or mtx under `X` form-data param key."
     "  - binary data"
@@ -52,55 +55,9 @@ ROUTES_OF = {
     "transform": ("/transform/",),
     "unstructured": ("/predictUnstructured/", "/predictionsUnstructured/"),
 }
-RETRY_AFTER = {429: 1, 503: 5}
-"""Seconds that a client is asked to wait where the error itself says nothing."""
-_VERSION_HEADER = (b"x-drum-version", DRUM_VERSION.encode())
-
-
-def dump(value: Mapping[str, Any]) -> bytes:
-    """A dictionary as DRUM writes it: keys sorted, compact, a newline at the end."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
 _NO_SAMPLES_BODY = dump({"message": NO_SAMPLES})
-
-
-def common_headers(scope: Scope) -> List[Header]:
-    """The headers of every response: the request's id, and the version."""
-    id = request_id(scope)
-    return _headers_of_id(id)
-
-
-def _headers_of_id(id: bytes) -> List[Header]:
-    return [(b"x-request-id", id), (b"x_request_id", id), _VERSION_HEADER]
-
-
-def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
-    """Status, body and extra headers of an error, in MLflow's words where the body is JSON."""
-    status = status_of(error)
-    headers: List[Header] = []
-    if isinstance(error, GuestStatus):
-        return status, dump({"message": error.message}), [(b"x-drum-user-http-error", b"true")]
-    if status in RETRY_AFTER:
-        seconds = error.facts.get("retry_after", RETRY_AFTER[status])
-        headers.append((b"retry-after", str(seconds).encode()))
-    body: Dict[str, Any] = {"message": f"ERROR: {error.message}"}
-    if isinstance(error, InvalidInput) and content_type.startswith("application/json"):
-        # An MLflow body: its clients read error_code and message, and expect a 400.
-        status = 400 if status == 422 else status
-        return status, dump({"error_code": "BAD_REQUEST", "message": error.message}), headers
-    if error.facts.get("is_schema_validation_error"):
-        body["is_schema_validation_error"] = True
-    return status, dump(body), headers
-
-
-def drum_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
-    """The same on a route that no client of MLflow asks, whatever the type of the body."""
-    return error_body(error, "")
-
-
-ErrorShape = Callable[[PolyhostError, str], Tuple[int, bytes, List[Header]]]
-"""Status, body and extra headers of an error, for the content type of its request."""
 
 
 class DrumModel:
@@ -111,9 +68,10 @@ class DrumModel:
     ) -> None:
         self._pool = pool
         self._settings = settings
-        self._timings = Timings()
-        timings = self._timings if settings.show_perf else None
-        self._forward = Forward(pool, budget, watcher, timings, settings.show_stacktrace)
+        timings = Timings()
+        shown = timings if settings.show_perf else None
+        self._probes = Probes(pool, timings)
+        self._forward = Forward(pool, budget, watcher, shown, settings.show_stacktrace)
         self._metas: Dict[str, bytes] = {}
         self._options: Dict[str, Any] = {}
         if pool.model.limits.max_rows is not None:
@@ -130,12 +88,7 @@ class DrumModel:
     def _endpoints(self, prefix: str) -> List[Endpoint]:
         target = self._pool.model.spec.target.type
         return [
-            *self._probes(prefix),
-            Endpoint("GET", f"{prefix}/info/", self._info, "What the model is"),
-            Endpoint("GET", f"{prefix}/stats/", self._stats, "Processes, memory and times"),
-            Endpoint(
-                "GET", f"{prefix}/capabilities/", self._capabilities, "What the model accepts"
-            ),
+            *self._probes.endpoints(prefix),
             self._predict_endpoint(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
             self._predict_endpoint(error_body, f"{prefix}/invocations"),
             Endpoint(
@@ -145,7 +98,7 @@ class DrumModel:
                 if target is TargetType.TRANSFORM
                 else self._wrong("transform"),
                 "Transform rows",
-                _TRANSFORM_OPERATION,
+                drum_operations.TRANSFORM,
                 protocol="drum",
                 span="drum.transform",
             ),
@@ -156,71 +109,12 @@ class DrumModel:
                 if target in (TargetType.UNSTRUCTURED, TargetType.TEXT_GENERATION)
                 else self._wrong("unstructured"),
                 "Answer a body of any kind",
-                _UNSTRUCTURED_OPERATION,
+                drum_operations.UNSTRUCTURED,
                 aliases=(f"{prefix}/predictionsUnstructured/",),
                 protocol="drum",
                 span="drum.predictUnstructured",
             ),
         ]
-
-    def _probes(self, prefix: str) -> List[Endpoint]:
-        ping, health = f"{prefix}/ping", f"{prefix}/health/"
-        return [
-            Endpoint("GET", f"{prefix}/", self._ping, "Liveness", aliases=(ping, f"{ping}/")),
-            Endpoint("GET", health, self._health, "Readiness", aliases=(health[:-1],)),
-        ]
-
-    # Probes and descriptions
-
-    async def _ping(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await respond(send, 200, JSON, dump({"message": "OK"}), common_headers(scope))
-
-    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pool = self._pool
-        if pool.state in (State.READY, State.DEGRADED) and pool.any_ready:
-            await self._ping(scope, receive, send)
-            return
-        reason = pool.reason.message if pool.reason is not None else f"model is {pool.state.value}"
-        headers = [*common_headers(scope), (b"retry-after", b"1")]
-        await respond(send, 503, JSON, dump({"message": f"ERROR: {reason}"}), headers)
-
-    async def _info(self, scope: Scope, receive: Receive, send: Send) -> None:
-        spec, info = self._pool.model.spec, self._pool.info
-        body: Dict[str, Any] = {
-            "codeDir": str(spec.code_dir),
-            "targetType": spec.target.type.value,
-            "language": spec.language,
-            "drumVersion": DRUM_VERSION,
-            "drumServer": "flask",  # DRUM says so whatever its server is
-            "polyhostVersion": __version__,
-            "payloadFormats": self._formats(),
-            "modelMetadata": spec.options.get("metadata"),
-            "predictor": None if info is None else info.guest.framework,
-        }
-        if spec.target.type is TargetType.BINARY:
-            body["positiveClassLabel"] = spec.target.positive
-            body["negativeClassLabel"] = spec.target.negative
-        elif spec.target.class_labels is not None:
-            body["classLabels"] = list(spec.target.class_labels)
-        await respond(send, 200, JSON, dump(body), common_headers(scope))
-
-    async def _stats(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pids = [worker.pid for worker in self._pool.workers]
-        await respond(send, 200, JSON, dump(report(pids, self._timings)), common_headers(scope))
-
-    async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
-        info = self._pool.info
-        # Arrow is taken, but not told here: clients of today's DRUM compare the whole answer.
-        listed = [name for name in self._formats() if name != "arrow"]
-        body = {
-            "supported_methods": {"chat": info is not None and "chat" in info.hooks},
-            "supported_payload_formats": dict.fromkeys(listed),
-        }
-        await respond(send, 200, JSON, dump(body), common_headers(scope))
-
-    def _formats(self) -> List[str]:
-        info = self._pool.info
-        return list(dict.fromkeys(("csv", *(info.formats if info is not None else ()))))
 
     # Predictions
 
@@ -252,11 +146,11 @@ class DrumModel:
             path,
             predict if structured else self._wrong("predict"),
             "Predict rows",
-            _PREDICT_OPERATION,
+            drum_operations.PREDICT,
             aliases=aliases,
             protocol="drum",
             span="drum.invocations",
-            fast=FastRoute(self._forward, self._fast_meta, shape, _headers_of_id)
+            fast=FastRoute(self._forward, self._fast_meta, shape, headers_of_id)
             if structured
             else None,
         )
@@ -334,16 +228,6 @@ class DrumModel:
         return handle
 
 
-def headers_of(scope: Scope) -> Dict[str, str]:
-    """All request headers, names in canonical capitals; of repeated ones the values are joined."""
-    found: Dict[str, str] = {}
-    for key, value in scope["headers"]:
-        name = key.decode("latin-1").title()
-        text = value.decode("latin-1")
-        found[name] = f"{found[name]},{text}" if name in found else text
-    return found
-
-
 def error_endpoints(prefix: str, failure: Optional[PolyhostError]) -> List[Endpoint]:
     """The error server: a failed start is told with 513 on the routes that clients poll."""
     text = failure.message if failure is not None else "the model failed to load"
@@ -369,79 +253,3 @@ async def no_backend(scope: Scope, receive: Receive, send: Send) -> None:
     known = scope["method"] in ("GET", "HEAD", "POST", "PUT")
     body = dump({"message": f"ERROR: {text}"})
     await respond(send, 400 if known else 405, JSON, body, common_headers(scope))
-
-
-_ERRORS = {
-    "422": {"description": "the body cannot be used: `message` says why"},
-    "500": {"description": "the model's own code failed: `message` says where"},
-    "503": {"description": "the model is not ready"},
-    "504": {"description": "the model's deadline passed"},
-}
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_SPLIT = {
-    "type": "object",
-    "required": ["data"],
-    "properties": {
-        "columns": {"type": "array", "items": {"type": "string"}},
-        "data": {"type": "array", "items": {"type": "array", "items": {}}},
-    },
-}
-_PREDICT_OPERATION: Dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "text/csv": {"schema": {"type": "string"}},
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "dataframe_split": _SPLIT,
-                        "dataframe_records": {"type": "array", "items": {"type": "object"}},
-                    },
-                }
-            },
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["X"],
-                    "properties": {"X": {"type": "string", "format": "binary"}},
-                }
-            },
-        },
-    },
-    "responses": {
-        "200": {
-            "description": "one prediction a row",
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["predictions"],
-                        "properties": {"predictions": {"type": "array", "items": {}}},
-                    }
-                }
-            },
-        },
-        "400": {"description": "the JSON body cannot be used: `message` says why"},
-        **_ERRORS,
-    },
-}
-_TRANSFORM_OPERATION: Dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "text/csv": {"schema": {"type": "string"}},
-            "multipart/form-data": _PREDICT_OPERATION["requestBody"]["content"][
-                "multipart/form-data"
-            ],
-        },
-    },
-    "responses": {
-        "200": {"description": "the rows, transformed", "content": {"multipart/form-data": {}}},
-        **_ERRORS,
-    },
-}
-_UNSTRUCTURED_OPERATION: Dict[str, Any] = {
-    "requestBody": {"content": {"*/*": _BINARY}},
-    "responses": {"200": {"description": "what the hook returned"}, **_ERRORS},
-}

@@ -1,0 +1,69 @@
+"""What answers have in common, whatever the route: headers, JSON, and how an error is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Dict, List, Mapping, Tuple
+
+from polyhost.drum_compat import DRUM_VERSION
+from polyhost.errors import GuestStatus, InvalidInput, PolyhostError
+from polyhost.server.errors import status_of
+from polyhost.server.exchange import Header, Scope
+from polyhost.server.request_id import request_id
+
+JSON = b"application/json"
+RETRY_AFTER = {429: 1, 503: 5}
+"""Seconds that a client is asked to wait where the error itself says nothing."""
+_VERSION_HEADER = (b"x-drum-version", DRUM_VERSION.encode())
+ErrorShape = Callable[[PolyhostError, str], Tuple[int, bytes, List[Header]]]
+"""Status, body and extra headers of an error, for the content type of its request."""
+
+
+def dump(value: Mapping[str, Any]) -> bytes:
+    """A dictionary as DRUM writes it: keys sorted, compact, a newline at the end."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def common_headers(scope: Scope) -> List[Header]:
+    """The headers of every response: the request's id, and the version."""
+    id = request_id(scope)
+    return headers_of_id(id)
+
+
+def headers_of_id(id: bytes) -> List[Header]:
+    """The same, for a request whose id is known."""
+    return [(b"x-request-id", id), (b"x_request_id", id), _VERSION_HEADER]
+
+
+def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
+    """Status, body and extra headers of an error, in MLflow's words where the body is JSON."""
+    status = status_of(error)
+    headers: List[Header] = []
+    if isinstance(error, GuestStatus):
+        return status, dump({"message": error.message}), [(b"x-drum-user-http-error", b"true")]
+    if status in RETRY_AFTER:
+        seconds = error.facts.get("retry_after", RETRY_AFTER[status])
+        headers.append((b"retry-after", str(seconds).encode()))
+    body: Dict[str, Any] = {"message": f"ERROR: {error.message}"}
+    if isinstance(error, InvalidInput) and content_type.startswith("application/json"):
+        # An MLflow body: its clients read error_code and message, and expect a 400.
+        status = 400 if status == 422 else status
+        return status, dump({"error_code": "BAD_REQUEST", "message": error.message}), headers
+    if error.facts.get("is_schema_validation_error"):
+        body["is_schema_validation_error"] = True
+    return status, dump(body), headers
+
+
+def drum_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
+    """The same on a route that no client of MLflow asks, whatever the type of the body."""
+    return error_body(error, "")
+
+
+def headers_of(scope: Scope) -> Dict[str, str]:
+    """All request headers, names in canonical capitals; of repeated ones the values are joined."""
+    found: Dict[str, str] = {}
+    for key, value in scope["headers"]:
+        name = key.decode("latin-1").title()
+        text = value.decode("latin-1")
+        found[name] = f"{found[name]},{text}" if name in found else text
+    return found

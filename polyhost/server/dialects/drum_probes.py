@@ -1,0 +1,86 @@
+"""DRUM's routes that tell of a model: whether it can answer, what it is, what it takes."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+from polyhost import __version__
+from polyhost.drum_compat import DRUM_VERSION
+from polyhost.server.dialects.answers import JSON, common_headers, dump
+from polyhost.server.endpoint import Endpoint
+from polyhost.server.exchange import Receive, Scope, Send, respond
+from polyhost.server.served import Served
+from polyhost.server.stats import Timings, report
+from polyhost.target import TargetType
+from polyhost.worker.pool import State
+
+
+class Probes:
+    """The routes over one model's pool. ``timings``: what ``/stats/`` tells of predictions."""
+
+    def __init__(self, pool: Served, timings: Timings) -> None:
+        self._pool = pool
+        self._timings = timings
+
+    def endpoints(self, prefix: str) -> List[Endpoint]:
+        """The routes, under a prefix without a slash at its end."""
+        ping, health = f"{prefix}/ping", f"{prefix}/health/"
+        return [
+            Endpoint("GET", f"{prefix}/", self._ping, "Liveness", aliases=(ping, f"{ping}/")),
+            Endpoint("GET", health, self._health, "Readiness", aliases=(health[:-1],)),
+            Endpoint("GET", f"{prefix}/info/", self._info, "What the model is"),
+            Endpoint("GET", f"{prefix}/stats/", self._stats, "Processes, memory and times"),
+            Endpoint(
+                "GET", f"{prefix}/capabilities/", self._capabilities, "What the model accepts"
+            ),
+        ]
+
+    async def _ping(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await respond(send, 200, JSON, dump({"message": "OK"}), common_headers(scope))
+
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pool = self._pool
+        if pool.state in (State.READY, State.DEGRADED) and pool.any_ready:
+            await self._ping(scope, receive, send)
+            return
+        reason = pool.reason.message if pool.reason is not None else f"model is {pool.state.value}"
+        headers = [*common_headers(scope), (b"retry-after", b"1")]
+        await respond(send, 503, JSON, dump({"message": f"ERROR: {reason}"}), headers)
+
+    async def _info(self, scope: Scope, receive: Receive, send: Send) -> None:
+        spec, info = self._pool.model.spec, self._pool.info
+        body: Dict[str, Any] = {
+            "codeDir": str(spec.code_dir),
+            "targetType": spec.target.type.value,
+            "language": spec.language,
+            "drumVersion": DRUM_VERSION,
+            "drumServer": "flask",  # DRUM says so whatever its server is
+            "polyhostVersion": __version__,
+            "payloadFormats": self._formats(),
+            "modelMetadata": spec.options.get("metadata"),
+            "predictor": None if info is None else info.guest.framework,
+        }
+        if spec.target.type is TargetType.BINARY:
+            body["positiveClassLabel"] = spec.target.positive
+            body["negativeClassLabel"] = spec.target.negative
+        elif spec.target.class_labels is not None:
+            body["classLabels"] = list(spec.target.class_labels)
+        await respond(send, 200, JSON, dump(body), common_headers(scope))
+
+    async def _stats(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pids = [worker.pid for worker in self._pool.workers]
+        await respond(send, 200, JSON, dump(report(pids, self._timings)), common_headers(scope))
+
+    async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
+        info = self._pool.info
+        # Arrow is taken, but not told here: clients of today's DRUM compare the whole answer.
+        listed = [name for name in self._formats() if name != "arrow"]
+        body = {
+            "supported_methods": {"chat": info is not None and "chat" in info.hooks},
+            "supported_payload_formats": dict.fromkeys(listed),
+        }
+        await respond(send, 200, JSON, dump(body), common_headers(scope))
+
+    def _formats(self) -> List[str]:
+        info = self._pool.info
+        return list(dict.fromkeys(("csv", *(info.formats if info is not None else ()))))
