@@ -34,6 +34,7 @@ class Control:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._parser = Parser()
+        self._early: List[Frame] = []
         self._lock = threading.Lock()
         self.predictor: Any = None
         self.tally = Tally()
@@ -48,12 +49,13 @@ class Control:
         self._arrivals: Deque[socket.socket] = deque()
 
     def initial(self) -> Dict[str, Any]:
-        """Wait for INIT, the first frame."""
-        while True:
-            for frame in self._parser.feed(*self._read()):
-                if frame.kind != Kind.INIT:
-                    raise frames.ProtocolError(f"expected INIT first, found kind {frame.kind}")
-                return frame.json()
+        """Wait for INIT, the first frame; what came along with it is handled after the start."""
+        while not self._early:
+            self._early = self._parser.feed(*self._read())
+        first = self._early.pop(0)
+        if first.kind != Kind.INIT:
+            raise frames.ProtocolError(f"expected INIT first, found kind {first.kind}")
+        return first.json()
 
     def _read(self) -> Tuple[bytes, List[int]]:
         data, fds = frames.receive(self.sock, 65536)
@@ -74,6 +76,8 @@ class Control:
 
     def _run(self) -> None:
         try:
+            for frame in self._early:
+                self._handle(frame)
             while True:
                 self._wait()
                 for frame in self._parser.feed(*self._read()):

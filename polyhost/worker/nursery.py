@@ -13,6 +13,7 @@ import tempfile
 from typing import Any, Dict, List, Mapping, Optional, Set
 
 from polyhost.bridges import bridge_for
+from polyhost.errors import WorkerCrashed
 from polyhost.predictor import ModelSpec
 from polyhost.worker.confinement import Confiner
 from polyhost.worker.environment import worker_environment
@@ -136,6 +137,7 @@ class Nursery:
         self._warm = warm
         self._mark = dict(mark or {})
         self._parents: Dict[str, WarmParent] = {}
+        self._closed = False
 
     def prepare(self, language: str) -> None:
         """Start the warm parent of a language early, so that it is ready when a model comes."""
@@ -183,9 +185,12 @@ class Nursery:
             pid = await parent.fork(spec, env, sockets, birth)
             if pid is not None:
                 return pid
+        if self._closed:  # the warm parent ended since all of it ends
+            raise WorkerCrashed("the host is ending: it starts no worker any more.")
         return spawn(python, env, sockets, birth=birth)
 
     def close(self) -> None:
+        self._closed = True
         for parent in self._parents.values():
             parent.close()
         self._parents.clear()

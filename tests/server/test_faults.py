@@ -237,6 +237,18 @@ def test_a_signal_drains_what_was_accepted(
     assert served.process.wait(20) == (0 if command == "serve" else 130)
 
 
+def test_a_signal_ends_a_server_that_still_starts(serve: Serve, model: Model) -> None:
+    """Its first process is the warm parent, which takes a while to import what it warms."""
+    folder = model("import time\ndef load_model(code_dir):\n    time.sleep(60)\n")
+    served = serve("--code-dir", folder, *REGRESSION, command="server", wait=False)
+    host = psutil.Process(served.process.pid)
+    until = time.monotonic() + 20
+    while not host.children() and time.monotonic() < until:
+        time.sleep(0.02)
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(20) == 130
+
+
 def test_workers_end_with_a_host_that_is_killed(serve: Serve, model: Model) -> None:
     served = serve(model(OBEYS), *REGRESSION)
     family = psutil.Process(served.process.pid).children(recursive=True)
