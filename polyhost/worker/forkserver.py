@@ -38,7 +38,8 @@ _warmed: Set[str] = set()
 def main(fd: int, preload: Sequence[str], language: str, host: int) -> None:
     """Serve fork commands until the host closes the socket; never returns."""
     linux.die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # sent to the host's whole group, it is the host's
     sock = socket.socket(fileno=fd)
     try:
         _warm_up(preload, language)
@@ -155,6 +156,7 @@ def enter(env: Dict[str, str], stdout: int, stderr: int, birth: Dict[str, Any]) 
     confinement.begin(birth)
     linux.die_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(env)
     null = os.open(os.devnull, os.O_RDONLY)
