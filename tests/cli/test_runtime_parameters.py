@@ -57,7 +57,7 @@ def test_the_file_may_be_named_by_the_environment(polyhost, code_dir, tmp_path):
         env={"RUNTIME_PARAMS_FILE": str(tmp_path / "values.yaml")},
     )
     assert done.code == 1
-    assert "FACTOR: expected a number, or text that is one; found 'many'" in done.err
+    assert "FACTOR: value can't be converted to float; found 'many'" in done.err
 
 
 def test_server_takes_it_and_a_hook_sets_the_status(serve, code_dir, tmp_path):
