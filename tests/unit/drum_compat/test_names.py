@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -149,7 +150,10 @@ def test_a_java_predictor_needs_a_model():
 
 def test_a_task_that_only_predicts(code_dir, monkeypatch):
     """Its artifact was trained by another class of that name; a part of it was saved apart."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(code_dir)])
+    # Other tests may have left a module of that name, or a folder that has one.
+    monkeypatch.delitem(sys.modules, "custom", raising=False)
+    monkeypatch.setattr(sys, "path", [str(code_dir), *sys.path])
+    importlib.invalidate_caches()
     expose()
     (code_dir / "custom.py").write_text(TRAINED_ELSEWHERE)
     import custom  # what the artifact is pickled as
