@@ -155,7 +155,9 @@ class LimitedProtocol(HttpToolsProtocol):
         path, _, query = self.url.partition(b"?")
         size = sum(len(name) + len(value) + 4 for name, value in self.headers)
         if len(query) > wire.max_query or len(path) > wire.max_query:
-            self._divert(414, f"{_long_query(wire)}; found {len(self.url)}")
+            text = f"{_long_query(wire)}; found {len(self.url)}"
+            self.url = b"/"  # what is longer than 64 KiB could not even be taken apart
+            self._divert(414, text)
         elif size > wire.max_header:
             self._divert(431, f"{_long_head(wire)}; found {size}")
         else:
