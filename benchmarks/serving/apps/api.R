@@ -14,6 +14,6 @@ predict_rows <- function(req) {
 api <- plumber::pr()
 api <- plumber::pr_post(
   api, "/predict/", predict_rows, serializer = plumber::serializer_unboxed_json(digits = 17),
-  parsers = "none"
+  parsers = "octet"
 )
 plumber::pr_run(api, host = "127.0.0.1", port = as.integer(arguments[[2]]), docs = FALSE, quiet = TRUE)
