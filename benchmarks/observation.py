@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from polyhost.data.target import Target, TargetType
 from polyhost.observe import NOBODY, current
 from polyhost.predictor import ModelSpec
 from polyhost.server.dialects.drum import common_headers
@@ -21,7 +22,6 @@ from polyhost.server.exchange import respond
 from polyhost.server.observation import Observation
 from polyhost.server.request_id import request_id
 from polyhost.settings import HostedModel
-from polyhost.target import Target, TargetType
 
 MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
 HEADERS = [(b"host", b"localhost"), (b"content-type", b"application/json")]

@@ -17,12 +17,12 @@ from typing import Any, Coroutine, List, Optional, Tuple, TypeVar, Union
 
 from polyhost.codecs import Request
 from polyhost.codecs.native import ARROW, decode_scores, decode_table, encode_table
+from polyhost.data.payload import Payload, Scores, Table
 from polyhost.errors import PolyhostError, WorkerNotReady
 from polyhost.formats import arrow
 from polyhost.host import Host
 from polyhost.loaded import LoadedModel
 from polyhost.model import Model
-from polyhost.payload import Payload, Scores, Table
 from polyhost.predictor import ModelSpec
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.worker.frames import SPOOL_THRESHOLD, dumps

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 
-from polyhost.payload import Column, Dictionary, Scores, SparseTable, Table
+from polyhost.data.payload import Column, Dictionary, Scores, SparseTable, Table
 
 A = TypeVar("A")
 B = TypeVar("B")

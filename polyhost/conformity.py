@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any, FrozenSet, Iterable, Tuple
 
-from polyhost.column_kinds import has_missing, kinds_of, whole
+from polyhost.data.column_kinds import has_missing, kinds_of, whole
+from polyhost.data.payload import SparseTable, Table
 from polyhost.errors import SchemaViolation
-from polyhost.payload import SparseTable, Table
 from polyhost.type_schema import (
     CATEGORY,
     INPUT,

@@ -13,10 +13,10 @@ from typing import Any, Mapping, Optional, Tuple
 import numpy as np
 
 from polyhost import loading
+from polyhost.data.payload import Column, Dictionary, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import MissingHook, SettingsError
-from polyhost.payload import Column, Dictionary, Table
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 README = """\
 # A trained model

@@ -11,6 +11,7 @@ from typing import Iterator, Optional
 
 from polyhost import digests
 from polyhost.bridges import bridge_for
+from polyhost.data.target import TargetType
 from polyhost.errors import (
     ArtifactNotFound,
     LoadError,
@@ -20,7 +21,6 @@ from polyhost.errors import (
 )
 from polyhost.marshal import match_labels
 from polyhost.predictor import Guest, GuestInfo, ModelSpec
-from polyhost.target import TargetType
 
 
 def open_guest(spec: ModelSpec) -> Guest:

@@ -11,9 +11,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from polyhost.data.payload import Column, Dictionary, Scores, Table
+from polyhost.data.target import PREDICTIONS, Target, TargetType
 from polyhost.errors import InvalidOutput
-from polyhost.payload import Column, Dictionary, Scores, Table
-from polyhost.target import PREDICTIONS, Target, TargetType
 
 logger = logging.getLogger(__name__)
 

@@ -11,13 +11,14 @@ from typing import Any, List, Mapping, Optional, Tuple, Union, cast
 
 from polyhost import batching, conformity, loading
 from polyhost.chat_reporting import ChatMonitor, prompt_column
+from polyhost.data.payload import Payload, Scores, Table, Tensors
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SchemaMismatch, WrongEndpoint
 from polyhost.formats import arrow
 from polyhost.formats.csv import write_table
 from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
 from polyhost.marshal import check_rows, marshal, split_extra
-from polyhost.payload import Payload, Scores, Table, Tensors
 from polyhost.predictor import (
     ChatGuest,
     ChatReply,
@@ -32,7 +33,6 @@ from polyhost.predictor import (
     ThreadedGuest,
 )
 from polyhost.reporting import Monitor, Monitoring, reporter_for
-from polyhost.target import Target, TargetType
 from polyhost.type_schema import TypeSchema
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))

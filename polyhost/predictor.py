@@ -23,8 +23,8 @@ from typing import (
     runtime_checkable,
 )
 
-from polyhost.payload import Payload, Scores, Table, Tensors
-from polyhost.target import Target
+from polyhost.data.payload import Payload, Scores, Table, Tensors
+from polyhost.data.target import Target
 
 Handle = Any
 """A value that lives in the guest's own language; opaque to everyone but its bridge."""

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Sequence
 
-from polyhost.payload import Payload, Scores, Table
+from polyhost.data.payload import Payload, Scores, Table
 
 logger = logging.getLogger(__name__)
 

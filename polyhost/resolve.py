@@ -10,11 +10,11 @@ from typing import Any, Mapping, Optional, Tuple, TypeVar
 
 from polyhost import metadata as metadata_file
 from polyhost.code_dir import CodeDir, inspect
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
 from polyhost.metadata import Metadata
 from polyhost.predictor import ModelSpec
 from polyhost.settings import Setting, Source, TargetSettings, agree
-from polyhost.target import Target, TargetType
 
 T = TypeVar("T")
 

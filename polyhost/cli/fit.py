@@ -27,8 +27,8 @@ from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError, SettingsError
 
 if TYPE_CHECKING:
+    from polyhost.data.payload import Table
     from polyhost.fitting import FitJob
-    from polyhost.payload import Table
     from polyhost.predictor import ModelSpec
 
 _SHARED = (
@@ -169,8 +169,8 @@ def _note_memory(output: Path, key: str) -> None:
 
 
 def _prepare(options: argparse.Namespace, output: Path) -> tuple[ModelSpec, FitJob]:
+    from polyhost.data.target import TargetType
     from polyhost.fitting import FitJob
-    from polyhost.target import TargetType
 
     export_settings(options)
     rows, target, weights = _data(options)
@@ -227,8 +227,8 @@ def _number_of_rows(text: str, rows: int) -> int:
 
 
 def _read(path: Path, names: Path | None) -> Table:
+    from polyhost.data.payload import Table
     from polyhost.formats import csv, sparse
-    from polyhost.payload import Table
 
     if path.suffix == ".mtx":
         columns = None if names is None else sparse.read_names(names.read_bytes())
@@ -247,9 +247,9 @@ def _column(path: Path, what: str) -> Table:
 
 def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
     """The code dir's spec; labels that nobody gave are those of the target."""
+    from polyhost.data.target import TargetType
     from polyhost.fitting import labels_in
     from polyhost.metadata import read
-    from polyhost.target import TargetType
 
     metadata = read(options.code_dir)
     kind = options.target_type or (metadata.target_type if metadata else None)

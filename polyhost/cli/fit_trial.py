@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polyhost.data.payload import Table
     from polyhost.fitting import FitJob
-    from polyhost.payload import Table
     from polyhost.predictor import ModelSpec
 
 RTOL, ATOL = 2e-2, 1e-6
@@ -24,10 +24,10 @@ def try_out(spec: ModelSpec, output: Path, job: FitJob, keep: Path) -> None:
     A transform is given the target too.
     """
     from polyhost.code_dir import inspect
+    from polyhost.data.payload import Payload
+    from polyhost.data.target import TargetType
     from polyhost.formats import csv
-    from polyhost.payload import Payload
     from polyhost.pipeline import open_predictor
-    from polyhost.target import TargetType
 
     trained = inspect(output, spec.language)
     predictor = open_predictor(
@@ -74,8 +74,8 @@ def _different(predictor: Any, rows: Table, some: Table) -> list[str]:
 
 
 def _write(rows: Table, folder: Path) -> str:
+    from polyhost.data.payload import SparseTable
     from polyhost.formats import csv, sparse
-    from polyhost.payload import SparseTable
 
     if isinstance(rows, SparseTable):
         body, suffix = sparse.write(rows), ".mtx"

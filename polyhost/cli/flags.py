@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from polyhost.data.target import TargetType
 from polyhost.errors import SettingsError
 from polyhost.logs import FORMATS
-from polyhost.target import TargetType
 
 LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
 BOTH = frozenset({"score", "server"})

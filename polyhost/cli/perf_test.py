@@ -24,8 +24,8 @@ from polyhost.cli.report import progress
 from polyhost.cli.server import PERF_TEST_MARK
 from polyhost.cli.tables import render
 from polyhost.cli.verify import WrongOptions, target_type, verify
+from polyhost.data.target import TargetType
 from polyhost.errors import PolyhostError, WorkerStartTimeout
-from polyhost.target import TargetType
 
 _SHARED = (
     *("code_dir", "target_type", "positive_class_label", "negative_class_label", "class_labels"),

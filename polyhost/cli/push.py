@@ -16,9 +16,9 @@ from typing import Any
 
 from polyhost.cli.flags import SWITCH, Flag, add_flags, flags_of, register
 from polyhost.cli.report import VIOLATED
+from polyhost.data.target import TargetType
 from polyhost.errors import PolyhostError, RuntimeUnavailable, SchemaViolation, SettingsError
 from polyhost.metadata import FILE_NAME, Metadata, read
-from polyhost.target import TargetType
 
 CONFIG = "~/.config/datarobot/drconfig.yaml"
 _SHARED = (

@@ -22,7 +22,7 @@ from polyhost.cli.verify import verify
 from polyhost.errors import SettingsError
 
 if TYPE_CHECKING:
-    from polyhost.payload import Payload, Table
+    from polyhost.data.payload import Payload, Table
     from polyhost.pipeline import Pipeline
     from polyhost.predictor import ModelSpec, Reply
 
@@ -88,8 +88,8 @@ def score(options: argparse.Namespace) -> int:
 def read_payload(options: argparse.Namespace, spec: ModelSpec) -> Payload:
     """The input as the model gets it."""
     from polyhost.codecs import split_content_type
-    from polyhost.payload import Payload
-    from polyhost.target import TargetType
+    from polyhost.data.payload import Payload
+    from polyhost.data.target import TargetType
 
     body = options.input.read_bytes()
     if spec.target.type is TargetType.UNSTRUCTURED:
@@ -109,7 +109,7 @@ def _query(text: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def _answer(predictor: Pipeline, spec: ModelSpec, payload: Payload) -> Table | Reply:
-    from polyhost.target import TargetType
+    from polyhost.data.target import TargetType
 
     if spec.target.type is TargetType.UNSTRUCTURED:
         return predictor.answer(payload)
@@ -119,8 +119,8 @@ def _answer(predictor: Pipeline, spec: ModelSpec, payload: Payload) -> Table | R
 
 
 def _write(answer: Table | Reply, output: Path | None) -> None:
+    from polyhost.data.payload import Table
     from polyhost.formats.csv import write_table
-    from polyhost.payload import Table
 
     if isinstance(answer, Table):
         if output is None:

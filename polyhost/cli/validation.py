@@ -30,8 +30,8 @@ from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError
 
 if TYPE_CHECKING:
+    from polyhost.data.payload import Payload
     from polyhost.loaded import LoadedModel
-    from polyhost.payload import Payload
     from polyhost.predictor import ModelSpec
 
 _SHARED = (
@@ -159,7 +159,7 @@ class Asked:
 
     def frame(self, payload: Payload) -> Any:
         """Predictions as a DataFrame; None of a model whose answers are no table."""
-        from polyhost.target import TargetType
+        from polyhost.data.target import TargetType
 
         kind = self.spec.target.type
         if kind is TargetType.UNSTRUCTURED:
@@ -178,7 +178,7 @@ class Asked:
 
     def csv(self, rows: Rows) -> Any:
         """Predictions of rows of text."""
-        from polyhost.payload import Payload
+        from polyhost.data.payload import Payload
 
         return self.frame(Payload(rows.encoded(), "text/csv"))
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from polyhost.data.target import TargetType
 from polyhost.errors import SettingsError
-from polyhost.target import TargetType
 
 REPORTING = ("deployment_id", "model_id", "monitor_settings")
 EMBEDDED = ("deployment_id", "model_id", "webserver", "api_token")

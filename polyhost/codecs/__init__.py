@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union
 
-from polyhost.payload import Buffer, Payload
+from polyhost.data.payload import Buffer, Payload
 
 
 @dataclass(frozen=True)

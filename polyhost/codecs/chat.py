@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Seque
 
 from polyhost import batching
 from polyhost.codecs import Answer, Request, split_content_type
+from polyhost.data.payload import Buffer
 from polyhost.errors import (
     InvalidInput,
     PolyhostError,
@@ -20,7 +21,6 @@ from polyhost.errors import (
     WrongEndpoint,
 )
 from polyhost.formats import json as formats_json
-from polyhost.payload import Buffer
 from polyhost.predictor import Predictor
 from polyhost.runtime_parameters import RuntimeParameters
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
 from polyhost.codecs.predictions import cells, listed
+from polyhost.data.payload import Scores
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidInput, InvalidOutput, SettingsError
 from polyhost.formats import json
-from polyhost.payload import Scores
-from polyhost.target import Target, TargetType
 
 
 @lru_cache(maxsize=8)

@@ -6,8 +6,8 @@ import importlib
 from typing import Any, List, Sequence, Union
 
 from polyhost.codecs import Answer, Request
+from polyhost.data.payload import Buffer
 from polyhost.errors import SettingsError
-from polyhost.payload import Buffer
 from polyhost.predictor import Predictor
 
 DIALECTS = {

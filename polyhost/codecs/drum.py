@@ -13,14 +13,14 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Union
 from polyhost import batching
 from polyhost.codecs import Answer, Request, deployment, predictions, split_content_type
 from polyhost.codecs.inputs import JSON, read_payload
+from polyhost.data.payload import Buffer, Payload, Scores, SparseTable, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SettingsError, WrongEndpoint
 from polyhost.formats import multipart, rows, sparse
 from polyhost.formats.csv import write_table
 from polyhost.formats.text import unstructured_output
 from polyhost.marshal import check_rows
-from polyhost.payload import Buffer, Payload, Scores, SparseTable, Table
 from polyhost.predictor import Predictor
-from polyhost.target import Target, TargetType
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Dict, Mapping
 
 from polyhost.codecs import Request, split_content_type
+from polyhost.data.payload import Buffer, Payload
 from polyhost.errors import InvalidInput, UnsupportedContentType
 from polyhost.formats import arrow, multipart, rows, sparse
-from polyhost.payload import Buffer, Payload
 from polyhost.predictor import Predictor
 
 CSV = "text/csv"

@@ -12,9 +12,9 @@ from typing import Any
 
 from polyhost.config import kinds
 from polyhost.config.kinds import Kind, choice, whole
+from polyhost.data.target import TargetType
 from polyhost.logs import FORMATS
 from polyhost.settings import Batching, HostLimits, Limits, ServerSettings
-from polyhost.target import TargetType
 
 LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
 DEADLINE = 600.0

@@ -11,11 +11,11 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Union
 import numpy as np
 
 from polyhost.code_dir import inspect
+from polyhost.data.payload import Payload, Scores
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
 from polyhost.formats.text import unstructured_output
-from polyhost.payload import Payload, Scores
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 CODE_DIR = "__custom_model_path__"
 TARGET_NAME = "TARGET_NAME"

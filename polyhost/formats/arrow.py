@@ -7,9 +7,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from polyhost.data.payload import Buffer, Column, Dictionary, Table
 from polyhost.errors import InvalidInput, UnsupportedContentType
 from polyhost.formats.rows import objects
-from polyhost.payload import Buffer, Column, Dictionary, Table
 
 MIMETYPES = ("application/x-apache-arrow-stream", "application/vnd.apache.arrow.stream")
 _JSON_CELLS = b"polyhost.json"

@@ -9,9 +9,9 @@ from typing import Any, Dict, Iterable, List, Optional
 
 import numpy as np
 
+from polyhost.data.payload import Buffer, Column, Dictionary, Table
 from polyhost.errors import InvalidInput
 from polyhost.formats import streams
-from polyhost.payload import Buffer, Column, Dictionary, Table
 
 _SMALL = 5000  # cells; below it the standard library writes faster than pandas
 _NA = frozenset(

@@ -13,8 +13,8 @@ from typing import Any, List, Optional, Sequence
 
 import numpy as np
 
+from polyhost.data.payload import Buffer
 from polyhost.errors import InvalidInput
-from polyhost.payload import Buffer
 
 try:
     import orjson

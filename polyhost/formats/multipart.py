@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, List, Match, Optional, Pattern, Tuple
 from urllib.parse import unquote
 
+from polyhost.data.payload import Buffer
 from polyhost.errors import InvalidInput
-from polyhost.payload import Buffer
 
 _PARAMETER = re.compile(r';\s*([\w!#$&+.^`|~-]+\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]*)')
 

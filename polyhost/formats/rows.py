@@ -6,9 +6,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from polyhost.data.payload import Buffer, Column, Table
 from polyhost.errors import InvalidInput, TooManyRows
 from polyhost.formats import json
-from polyhost.payload import Buffer, Column, Table
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 

@@ -6,9 +6,9 @@ from typing import Any, List, Optional, Sequence
 
 import numpy as np
 
+from polyhost.data.payload import Buffer, SparseTable
 from polyhost.errors import InvalidInput, RuntimeUnavailable
 from polyhost.formats import streams
-from polyhost.payload import Buffer, SparseTable
 
 MIMETYPE = "text/mtx"
 

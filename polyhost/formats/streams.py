@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO
 
-from polyhost.payload import Buffer
+from polyhost.data.payload import Buffer
 
 
 def reader(body: Buffer) -> BinaryIO:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterator, Optional, Tuple, Union
 
+from polyhost.data.payload import Payload
 from polyhost.errors import InvalidInput, InvalidOutput
-from polyhost.payload import Payload
 from polyhost.predictor import Chunk, Reply
 
 TEXT = "text/plain"

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
+from polyhost.data.target import Target, TargetType
 from polyhost.predictor import ColumnInfo, GuestInfo, ModelInfo, ModelSpec
-from polyhost.target import Target, TargetType
 
 
 def spec_to_wire(spec: ModelSpec) -> Dict[str, Any]:

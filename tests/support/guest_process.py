@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.bridges import bridge_for
+from polyhost.data.payload import Payload, Table
 from polyhost.errors import PolyhostError, from_wire, to_wire
-from polyhost.payload import Payload, Table
 from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Reply, Traits
 
 _PLAIN = (type(None), bool, int, float, str, bytes, frozenset, Table, Reply, GuestInfo, Traits)

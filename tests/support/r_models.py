@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 from polyhost.bridges import bridge_for
-from polyhost.payload import Payload
+from polyhost.data.payload import Payload
+from polyhost.data.target import Target, TargetType
 from polyhost.predictor import Guest, HookContext, ModelSpec
-from polyhost.target import Target, TargetType
 
 MODELS = Path(__file__).parent.parent / "models"
 

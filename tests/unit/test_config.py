@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from polyhost.config import Loaded, load, reference, schema, units
 from polyhost.config.show import MASK, as_json, as_lines, field_of
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
 from polyhost.settings import (
     Admin,
@@ -28,7 +29,6 @@ from polyhost.settings import (
     StoreSettings,
     Tls,
 )
-from polyhost.target import Target, TargetType
 
 METADATA = """\
 name: m

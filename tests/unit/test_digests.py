@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from polyhost import digests
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import DigestMismatch, SettingsError
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 
 @pytest.fixture

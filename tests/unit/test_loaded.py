@@ -9,10 +9,10 @@ import pytest
 
 import polyhost as package
 from polyhost import background, loaded
+from polyhost.data.payload import Table
+from polyhost.data.target import TargetType
 from polyhost.errors import CodeDirError, LoadError, ModelError, SettingsError, WorkerCrashed
-from polyhost.payload import Table
 from polyhost.predictor import Reply
-from polyhost.target import TargetType
 
 STRUCTURED = """
 import os

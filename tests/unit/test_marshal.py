@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyhost.data.payload import Scores, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput
 from polyhost.marshal import check_rows, marshal, match_labels, split_extra
-from polyhost.payload import Scores, Table
-from polyhost.target import Target, TargetType
 
 BINARY = Target(TargetType.BINARY, ("yes", "no"))
 COLOURS = Target(TargetType.MULTICLASS, ("red", "green", "blue"))

@@ -9,6 +9,8 @@ import pytest
 
 from polyhost import bridges, loading
 from polyhost.bridges import Bridge
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import (
     ArtifactNotFound,
     InvalidOutput,
@@ -18,10 +20,8 @@ from polyhost.errors import (
     SettingsError,
     WrongEndpoint,
 )
-from polyhost.payload import Payload, Table
 from polyhost.pipeline import open_predictor
 from polyhost.predictor import GuestInfo, ModelSpec, Reply, Traits
-from polyhost.target import Target, TargetType
 
 STRUCTURED = ("init", "load_model", "read_input_data", "transform", "score", "post_process")
 VALUE = Target(TargetType.REGRESSION)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from polyhost.payload import Payload, Scores, Table
+from polyhost.data.payload import Payload, Scores, Table
 from polyhost.reporting import (
     DataRobotReporter,
     LocalReporter,

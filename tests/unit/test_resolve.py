@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
 from polyhost.metadata import FILE_NAME
 from polyhost.predictor import ModelSpec
 from polyhost.resolve import resolve_target, spec_of
 from polyhost.settings import Setting, Source, TargetSettings
-from polyhost.target import Target, TargetType
 
 DIFFER = (
     "labels provided with command arguments or environment variable don't match values from model "

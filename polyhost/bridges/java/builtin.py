@@ -9,11 +9,11 @@ from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 from polyhost.bridges.java import tables
 from polyhost.bridges.java.h2o import H2oPredict
 from polyhost.bridges.java.jvm import java_class, java_path
+from polyhost.data.payload import Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
 from polyhost.marshal import match_labels
-from polyhost.payload import Table
 from polyhost.predictor import ColumnInfo, GuestInfo
-from polyhost.target import Target, TargetType
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from polyhost.bridges.java import artifacts, builtin, jvm, reading, stacks, tabl
 from polyhost.bridges.java.failures import translate
 from polyhost.bridges.java.jvm import java_bytes, java_class, java_path, java_texts
 from polyhost.bridges.java.requests import reply_of, request_of
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target
 from polyhost.errors import InvalidInput, InvalidOutput, UnsupportedContentType
 from polyhost.formats import arrow
-from polyhost.payload import Payload, Table
 from polyhost.predictor import GuestInfo, Handle, HookContext, ModelSpec, Reply, Traits
-from polyhost.target import Target
 
 _CSV = ("", "text/csv", "text/plain")
 _METHODS = {

@@ -15,8 +15,8 @@ import numpy as np
 from polyhost.bridges.java import tables
 from polyhost.bridges.java.jvm import java_class, shared_buffer
 from polyhost.bridges.java.levels import column_levels, numbers
-from polyhost.payload import Column, Table
-from polyhost.target import PREDICTIONS
+from polyhost.data.payload import Column, Table
+from polyhost.data.target import PREDICTIONS
 
 _BUFFER_DOUBLES = 1 << 18
 _FEWEST_ROWS, _MOST_ROWS = 64, 8192

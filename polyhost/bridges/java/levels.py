@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
-from polyhost.payload import Column, Dictionary
+from polyhost.data.payload import Column, Dictionary
 
 NAN = float("nan")
 _BLANKS = "".join(map(chr, range(33)))  # what Java's trim() takes off

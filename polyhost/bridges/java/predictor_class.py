@@ -16,6 +16,8 @@ from polyhost.bridges.java import artifacts, jvm, stacks
 from polyhost.bridges.java.failures import translate
 from polyhost.bridges.java.jvm import java_bytes, java_class, java_texts
 from polyhost.bridges.java.requests import reply_of, request_of
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import TargetType
 from polyhost.errors import (
     ArtifactNotFound,
     InvalidInput,
@@ -24,9 +26,7 @@ from polyhost.errors import (
 )
 from polyhost.formats import arrow
 from polyhost.formats.csv import read_table, write_table
-from polyhost.payload import Payload, Table
 from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Reply, Traits
-from polyhost.target import TargetType
 
 VARIABLE = "DRUM_JAVA_CUSTOM_PREDICTOR_CLASS"
 _CSV = ("", "text/csv", "text/plain")

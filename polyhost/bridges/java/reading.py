@@ -15,8 +15,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 import numpy as np
 
 from polyhost.bridges.java.levels import parse
+from polyhost.data.payload import Buffer, Column, Dictionary, Table
 from polyhost.errors import InvalidInput
-from polyhost.payload import Buffer, Column, Dictionary, Table
 
 _HEADER_BYTES = 1 << 16
 _SMALL = 1 << 12

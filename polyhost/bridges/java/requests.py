@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Optional, Tuple, Union
 
 from polyhost.bridges.java.jvm import java_bytes, java_class, java_texts
-from polyhost.payload import Payload
+from polyhost.data.payload import Payload
 from polyhost.predictor import Reply
 
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from polyhost.bridges.java.jvm import java_bytes, java_class
-from polyhost.payload import Column, Dictionary, Table
+from polyhost.data.payload import Column, Dictionary, Table
 
 _NUMBER, _INTEGER, _BOOLEAN, _TEXT, _TIME = range(5)
 _UNKNOWN = -1

@@ -16,8 +16,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from polyhost.bridges.julia.runtime import pack
+from polyhost.data.payload import Column, Dictionary, Table
 from polyhost.errors import SchemaMismatch
-from polyhost.payload import Column, Dictionary, Table
 
 # Kinds as in runtimes/julia/src/columns.jl.
 _NUMBERS = ("f8", "f4", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")

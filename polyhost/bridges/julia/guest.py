@@ -14,7 +14,8 @@ from polyhost import errors
 from polyhost.bridges.julia import jlso
 from polyhost.bridges.julia import runtime as rt
 from polyhost.bridges.julia.columns import Block, block_of, table_from
-from polyhost.payload import Payload, Table
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import TargetType
 from polyhost.predictor import (
     HOOKS,
     ColumnInfo,
@@ -24,7 +25,6 @@ from polyhost.predictor import (
     Reply,
     Traits,
 )
-from polyhost.target import TargetType
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from typing import Any, Callable, Dict, FrozenSet, List, Optional
 from polyhost import drum_compat
 from polyhost.bridges.python import tasks
 from polyhost.bridges.python.faults import facts
+from polyhost.data.target import TargetType
 from polyhost.errors import LoadError
 from polyhost.predictor import CHAT_HOOKS, HOOKS
-from polyhost.target import TargetType
 
 MODULE = "custom"
 Hook = Callable[..., Any]

@@ -7,9 +7,9 @@ from typing import Any, List, Optional
 
 import numpy as np
 
+from polyhost.data.payload import Dictionary, Payload, SparseTable, Table
 from polyhost.errors import InvalidOutput, RuntimeUnavailable, UnsupportedContentType
 from polyhost.formats import arrow, csv, sparse
-from polyhost.payload import Dictionary, Payload, SparseTable, Table
 
 _CSV_TYPES = ("", "text/csv", "text/plain")
 SPARSE_NAMES = "X.colnames"

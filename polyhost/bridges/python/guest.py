@@ -27,12 +27,12 @@ from polyhost.bridges.python.query import Query
 from polyhost.bridges.python.threads import OpenMP
 from polyhost.custom_task import secrets
 from polyhost.custom_task.masking import masked
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import TargetType
 from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
 from polyhost.fitting import FitJob
-from polyhost.payload import Payload, Table
 from polyhost.predictor import ChatReply, GuestInfo, HookContext, ModelSpec, Reply, Traits
 from polyhost.reporting import Monitoring, reporter_for
-from polyhost.target import TargetType
 
 LANGUAGE = "python"
 _END = object()

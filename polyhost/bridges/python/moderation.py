@@ -20,9 +20,9 @@ from typing import Any, Callable, Coroutine, Dict, Iterator, Mapping, Optional, 
 
 from polyhost.bridges.python.faults import as_model_error
 from polyhost.chat_reporting import PROMPT_COLUMN, prompt_of, text_of
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, LoadError, SchemaMismatch
 from polyhost.predictor import ChatReply
-from polyhost.target import Target, TargetType
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List
 
-from polyhost.payload import Payload
+from polyhost.data.payload import Payload
 
 
 class Query(Dict[str, str]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Optional, Tuple
 
+from polyhost.data.target import TargetType
 from polyhost.errors import LoadError
-from polyhost.target import TargetType
 
 NAME = "CustomTask"
 _INTERFACE = "CustomTaskInterface"

@@ -15,8 +15,8 @@ import numpy as np
 from polyhost.bridges.r.engine import Engine, Held
 from polyhost.bridges.r.frames import build
 from polyhost.bridges.r.parts import Part, whole, with_na
+from polyhost.data.payload import Buffer
 from polyhost.errors import InvalidInput
-from polyhost.payload import Buffer
 
 FAST_FROM = 1 << 14
 """Bodies of so many bytes are parsed by pyarrow."""

@@ -10,7 +10,7 @@ from polyhost.bridges.r import api as r_api
 from polyhost.bridges.r.api import NA_INTEGER, Api, Sexp
 from polyhost.bridges.r.engine import Engine, Held
 from polyhost.bridges.r.parts import Part, part, with_na
-from polyhost.payload import Column, Dictionary, SparseTable, Table
+from polyhost.data.payload import Column, Dictionary, SparseTable, Table
 
 _FEW = 64
 """Up to so many text cells are made one by one; more are looked up in R by code."""

@@ -12,10 +12,11 @@ from polyhost.bridges.r.api import Pairs
 from polyhost.bridges.r.csv import decode, read_csv
 from polyhost.bridges.r.engine import LANGUAGE, Engine, Held, start
 from polyhost.bridges.r.frames import scores, to_frame, to_table
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import MissingHook, UnsupportedContentType
 from polyhost.fitting import FitJob
 from polyhost.formats import sparse
-from polyhost.payload import Payload, Table
 from polyhost.predictor import (
     ColumnInfo,
     GuestInfo,
@@ -25,7 +26,6 @@ from polyhost.predictor import (
     Reply,
     Traits,
 )
-from polyhost.target import Target, TargetType
 
 TRAITS = Traits(
     post_process_sees="raw",

@@ -8,8 +8,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from polyhost.bridges.r.api import NA_INTEGER, NA_REAL_BITS
+from polyhost.data.payload import Column, Dictionary
 from polyhost.errors import SchemaMismatch
-from polyhost.payload import Column, Dictionary
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 

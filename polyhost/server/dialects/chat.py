@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 from polyhost.codecs import Request
 from polyhost.codecs.chat import error_event, error_object, unknown_model
+from polyhost.data.target import TargetType
 from polyhost.errors import (
     GuestStatus,
     InvalidInput,
@@ -29,7 +30,6 @@ from polyhost.server.forward import Forward
 from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
 from polyhost.settings import ApiKey, ServerSettings
-from polyhost.target import TargetType
 from polyhost.worker.frames import dumps
 from polyhost.worker.spool import Budget
 

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 from urllib.parse import parse_qsl
 
 from polyhost.codecs import Request
+from polyhost.data.target import TargetType
 from polyhost.errors import (
     PolyhostError,
     WrongEndpoint,
@@ -41,7 +42,6 @@ from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
 from polyhost.server.stats import Timings
 from polyhost.settings import ServerSettings
-from polyhost.target import TargetType
 from polyhost.worker.frames import dumps
 from polyhost.worker.spool import Budget
 

@@ -15,10 +15,10 @@ from support.guest_process import Ended, GuestProcess
 
 from polyhost.bridges import julia as bridge
 from polyhost.bridges.julia import installation
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, LoadError, ModelError, RuntimeUnavailable
-from polyhost.payload import Payload, Table
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 pytestmark = pytest.mark.runtime("julia")
 

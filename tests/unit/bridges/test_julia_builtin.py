@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, RuntimeUnavailable, SchemaMismatch
-from polyhost.payload import Payload, Table
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 pytestmark = pytest.mark.runtime("julia")
 

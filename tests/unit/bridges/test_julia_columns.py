@@ -7,8 +7,8 @@ import datetime
 import numpy as np
 import pytest
 
+from polyhost.data.payload import Dictionary, Table
 from polyhost.errors import InvalidOutput, SchemaMismatch
-from polyhost.payload import Dictionary, Table
 
 pytestmark = pytest.mark.runtime("julia")
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
+from polyhost.data.payload import Payload
 from polyhost.errors import InvalidInput, UnsupportedContentType
-from polyhost.payload import Payload
 
 pytestmark = pytest.mark.runtime("julia")
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from support.guest_process import GuestProcess
 
-from polyhost.payload import Payload, Table
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 pytestmark = pytest.mark.runtime("julia")
 

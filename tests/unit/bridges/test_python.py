@@ -30,6 +30,8 @@ from sklearn.svm import LinearSVC
 
 from polyhost.bridges.python import doctor
 from polyhost.bridges.python.frameworks.estimators import is_row_wise, takes_matrix
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import (
     GuestStatus,
     InvalidOutput,
@@ -39,10 +41,8 @@ from polyhost.errors import (
     SchemaMismatch,
     SettingsError,
 )
-from polyhost.payload import Payload, Table
 from polyhost.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 MODELS = Path(__file__).parents[2] / "models"
 VALUE = Target(TargetType.REGRESSION)

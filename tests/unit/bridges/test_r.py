@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from support.r_models import MODELS, context, open_guest, rscript, run_r, spec, write_hooks
 
+from polyhost.data.payload import Payload, Table
 from polyhost.errors import (
     InvalidInput,
     InvalidOutput,
@@ -23,7 +24,6 @@ from polyhost.errors import (
     SchemaMismatch,
     UnsupportedContentType,
 )
-from polyhost.payload import Payload, Table
 from polyhost.pipeline import open_predictor
 from polyhost.predictor import ColumnInfo, GuestInfo, Reply
 

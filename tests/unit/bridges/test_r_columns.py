@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.r_models import open_guest, write_hooks
 
+from polyhost.data.payload import Dictionary, SparseTable, Table
 from polyhost.errors import InvalidInput, SchemaMismatch
-from polyhost.payload import Dictionary, SparseTable, Table
 
 pytestmark = pytest.mark.runtime("r")
 

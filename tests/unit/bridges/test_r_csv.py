@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.r_models import rscript
 
 from polyhost.bridges.r import csv as r_csv
+from polyhost.data.payload import Dictionary
 from polyhost.errors import InvalidInput
-from polyhost.payload import Dictionary
 
 pytestmark = pytest.mark.runtime("r")
 

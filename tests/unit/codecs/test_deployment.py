@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from polyhost.codecs import deployment
+from polyhost.data.payload import Scores, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SettingsError
-from polyhost.payload import Scores, Table
-from polyhost.target import Target, TargetType
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from polyhost.codecs import Answer, Request
 from polyhost.codecs.dispatch import answer, answer_many
+from polyhost.data.payload import SparseTable, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import (
     InvalidInput,
     InvalidOutput,
@@ -24,10 +26,8 @@ from polyhost.errors import (
     WrongEndpoint,
 )
 from polyhost.formats import multipart, sparse
-from polyhost.payload import SparseTable, Table
 from polyhost.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 JSON = "application/json"
 VALUE = Target(TargetType.REGRESSION)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from polyhost.codecs import Request
 from polyhost.codecs.dispatch import answer, answer_many
 from polyhost.codecs.native import ARROW, JSON_TABLE, decode_scores, decode_table, encode_table
+from polyhost.data.payload import Dictionary, Payload, Scores, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidInput, ModelError
-from polyhost.payload import Dictionary, Payload, Scores, Table
 from polyhost.predictor import GuestInfo, ModelInfo, Reply
-from polyhost.target import Target, TargetType
 
 
 class Doubler:

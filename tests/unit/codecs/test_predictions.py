@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from polyhost.codecs import predictions
+from polyhost.data.payload import Scores, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.formats import json
-from polyhost.payload import Scores, Table
-from polyhost.target import Target, TargetType
 
 LABELS = ("yes", 'n"o\u2028')
 TARGET = Target(TargetType.BINARY, LABELS)

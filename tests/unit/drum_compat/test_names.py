@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from polyhost.custom_task import RegressionEstimatorInterface, TransformerInterface
+from polyhost.data.payload import Payload
+from polyhost.data.target import Target, TargetType
 from polyhost.drum_compat import DRUM_VERSION, FOLDER, CustomHTTPError, expose
 from polyhost.drum_compat.predictors import JavaPredictor, drum_inline_predictor
 from polyhost.errors import GuestStatus, SettingsError
-from polyhost.payload import Payload
 from polyhost.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 CUSTOM = """\
 import pandas as pd

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from polyhost.data.payload import Dictionary, Table
 from polyhost.errors import InvalidInput, UnsupportedContentType
 from polyhost.formats import arrow
-from polyhost.payload import Dictionary, Table
 
 
 def cells(column) -> list:

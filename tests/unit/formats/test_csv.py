@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyhost.data.payload import Dictionary, Table
 from polyhost.errors import InvalidInput
 from polyhost.formats import csv
-from polyhost.payload import Dictionary, Table
 
 HOSTILE = {
     "missing spellings": "a,b\nNA,x\nn/a,\nnull,y\n#N/A N/A,-nan\n1,z\n",

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from polyhost.data.payload import Payload
 from polyhost.errors import InvalidInput, InvalidOutput
 from polyhost.formats.text import unstructured_input, unstructured_output
-from polyhost.payload import Payload
 from polyhost.predictor import Reply
 
 

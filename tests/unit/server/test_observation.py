@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from polyhost.data.target import Target, TargetType
 from polyhost.observe import current
 from polyhost.predictor import ModelSpec
 from polyhost.server.endpoint import Endpoint
 from polyhost.server.metrics import SECONDS, VERSIONS_KEPT, Metrics
 from polyhost.server.observation import Observation
 from polyhost.settings import HostedModel
-from polyhost.target import Target, TargetType
 
 MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
 Handler = Callable[..., Awaitable[None]]

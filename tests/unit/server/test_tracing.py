@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from polyhost.data.target import Target, TargetType
 from polyhost.observe import current
 from polyhost.predictor import ModelSpec
 from polyhost.server import tracing
 from polyhost.server.endpoint import Endpoint
 from polyhost.server.observation import Observation
 from polyhost.settings import HostedModel
-from polyhost.target import Target, TargetType
 
 MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import ModelError, WorkerBusy, WorkerCrashed, WorkerTimeout
 from polyhost.predictor import ModelSpec
 from polyhost.settings import HostedModel, Limits
-from polyhost.target import Target, TargetType
 from polyhost.worker.nursery import NO_BIRTH, Nursery
 from polyhost.worker.pool import Pool, State
 from polyhost.worker.process import Sockets

@@ -18,10 +18,10 @@ from polyhost.bridges.python.frameworks.pmml import PmmlFramework
 from polyhost.bridges.python.frameworks.sklearn import SklearnFramework
 from polyhost.bridges.python.frameworks.torch import TorchFramework
 from polyhost.bridges.python.frameworks.xgboost import XGBoostFramework
+from polyhost.data.payload import Table
+from polyhost.data.target import Target
 from polyhost.errors import LoadError, PolyhostError
-from polyhost.payload import Table
 from polyhost.predictor import GuestInfo
-from polyhost.target import Target
 
 
 class BuiltIn(Protocol):

@@ -7,10 +7,10 @@ from typing import Any, Callable, Optional, Sequence
 import numpy as np
 
 from polyhost.bridges.python.frameworks.columns import Columns
+from polyhost.data.payload import Table
+from polyhost.data.target import PREDICTIONS, Target
 from polyhost.errors import InvalidOutput, LoadError
-from polyhost.payload import Table
 from polyhost.predictor import ColumnInfo, GuestInfo
-from polyhost.target import PREDICTIONS, Target
 
 
 class ArrayModel:

@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from polyhost.bridges.python import frames
+from polyhost.data.payload import Dictionary, Table
 from polyhost.errors import SchemaMismatch
-from polyhost.payload import Dictionary, Table
 
 _KEPT_ORDERS = 100
 

@@ -12,10 +12,10 @@ from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.arrays import ArrayModel, as_table
 from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.libraries import library, missing
+from polyhost.data.payload import Table
+from polyhost.data.target import Target
 from polyhost.errors import RuntimeUnavailable
-from polyhost.payload import Table
 from polyhost.predictor import GuestInfo
-from polyhost.target import Target
 
 NAME = "keras"
 _HOMES = ("keras.", "tf_keras.", "tensorflow.python.keras.")

@@ -10,10 +10,10 @@ import numpy as np
 from polyhost.bridges.python.frameworks import estimators, pickled
 from polyhost.bridges.python.frameworks.arrays import ArrayModel, as_table, check_width
 from polyhost.bridges.python.frameworks.columns import Columns
+from polyhost.data.payload import Table
+from polyhost.data.target import Target
 from polyhost.errors import SchemaMismatch
-from polyhost.payload import Table
 from polyhost.predictor import ColumnInfo, GuestInfo
-from polyhost.target import Target
 
 NAME = "lightgbm"
 

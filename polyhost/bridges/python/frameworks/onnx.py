@@ -12,11 +12,11 @@ from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.arrays import as_table, check_width
 from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.libraries import library
+from polyhost.data.payload import Dictionary, Table
+from polyhost.data.target import Target
 from polyhost.errors import LoadError, SchemaMismatch
 from polyhost.marshal import match_labels
-from polyhost.payload import Dictionary, Table
 from polyhost.predictor import ColumnInfo, GuestInfo
-from polyhost.target import Target
 
 NAME = "onnx"
 _TYPES = {

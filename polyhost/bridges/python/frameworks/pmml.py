@@ -11,10 +11,10 @@ from polyhost.bridges.python import frames
 from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.arrays import as_table
 from polyhost.bridges.python.frameworks.libraries import library
+from polyhost.data.payload import Table
+from polyhost.data.target import Target
 from polyhost.errors import LoadError
-from polyhost.payload import Table
 from polyhost.predictor import ColumnInfo, GuestInfo
-from polyhost.target import Target
 
 NAME = "pmml"
 _PROBABILITY = "probability_"

@@ -12,10 +12,10 @@ from polyhost.bridges.python import frames
 from polyhost.bridges.python.frameworks import estimators, lightgbm, pickled
 from polyhost.bridges.python.frameworks.arrays import as_table
 from polyhost.bridges.python.frameworks.columns import Columns
+from polyhost.data.payload import SparseTable, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.payload import SparseTable, Table
 from polyhost.predictor import ColumnInfo, GuestInfo
-from polyhost.target import Target, TargetType
 
 _VALUES = (TargetType.REGRESSION, TargetType.ANOMALY, TargetType.GEO_POINT)
 

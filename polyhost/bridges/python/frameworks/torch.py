@@ -12,8 +12,8 @@ from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.arrays import ArrayModel
 from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.libraries import library
+from polyhost.data.target import Target
 from polyhost.errors import LoadError
-from polyhost.target import Target
 
 NAME = "torch"
 

@@ -16,8 +16,8 @@ from polyhost.bridges.python.frameworks.arrays import ArrayModel
 from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.libraries import library
 from polyhost.bridges.python.frameworks.sklearn import SklearnModel
+from polyhost.data.target import Target
 from polyhost.errors import LoadError
-from polyhost.target import Target
 
 NAME = "xgboost"
 _CLASS_NUMBERS = "multi:softmax"

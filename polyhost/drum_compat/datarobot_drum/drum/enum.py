@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from polyhost.target import TargetType
+from polyhost.data.target import TargetType
 
 __all__ = ["TargetType"]

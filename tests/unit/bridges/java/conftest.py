@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support.guest_process import GuestProcess, RemoteGuest
 
+from polyhost.data.target import Target, TargetType
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 MAKE = Path(__file__).resolve().parents[3] / "models/builtin/java/make.py"
 REGRESSION = Target(TargetType.REGRESSION)

@@ -12,6 +12,8 @@ import pytest
 from support.guest_process import Ended, GuestProcess
 
 from polyhost import _native
+from polyhost.data.payload import Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import (
     GuestStatus,
     InvalidOutput,
@@ -19,9 +21,7 @@ from polyhost.errors import (
     ModelError,
     SettingsError,
 )
-from polyhost.payload import Payload, Table
 from polyhost.predictor import ModelSpec, Reply, Traits
-from polyhost.target import Target, TargetType
 
 pytestmark = pytest.mark.runtime("java")
 

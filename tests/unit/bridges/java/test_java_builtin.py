@@ -10,10 +10,10 @@ import pytest
 
 from polyhost.bridges.java import tables
 from polyhost.bridges.java.levels import Levels, numbers, parse
+from polyhost.data.payload import Dictionary, Payload, Table
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.payload import Dictionary, Payload, Table
 from polyhost.predictor import ColumnInfo, GuestInfo, ModelSpec
-from polyhost.target import Target, TargetType
 
 from . import scoring_jar
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from polyhost.bridges.java.tables import decode, encode
-from polyhost.payload import Dictionary, Table
+from polyhost.data.payload import Dictionary, Table
 
 pytestmark = pytest.mark.runtime("java")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from polyhost.bridges.java import levels, reading
+from polyhost.data.payload import Dictionary, Payload
 from polyhost.errors import InvalidInput, SchemaMismatch, UnsupportedContentType
-from polyhost.payload import Dictionary, Payload
 
 pytestmark = pytest.mark.runtime("java")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from polyhost.data.payload import Payload
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.payload import Payload
 from polyhost.predictor import ColumnInfo, GuestInfo, ModelSpec
-from polyhost.target import Target, TargetType
 
 from . import pipeline_jar
 

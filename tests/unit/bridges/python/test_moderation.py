@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from polyhost.data.payload import Payload
 from polyhost.errors import InvalidOutput, LoadError, ModelError, SchemaMismatch
-from polyhost.payload import Payload
 from polyhost.pipeline import open_predictor
 from polyhost.resolve import spec_of
 from polyhost.settings import Setting, Source, TargetSettings

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from polyhost.payload import Payload
+from polyhost.data.payload import Payload
+from polyhost.data.target import Target
 from polyhost.pipeline import Pipeline, open_predictor
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target
 
 
 class Opened:

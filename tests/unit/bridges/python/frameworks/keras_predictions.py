@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from polyhost.bridges.python.frameworks import built_in
+from polyhost.data.payload import Payload
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError
-from polyhost.payload import Payload
 from polyhost.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 FRAME = pd.DataFrame(np.random.default_rng(1).normal(size=(40, 3)), columns=["x", "y", "z"])
 ROWS = FRAME.to_numpy(np.float32)

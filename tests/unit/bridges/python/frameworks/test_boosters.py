@@ -9,9 +9,9 @@ from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from polyhost.data.payload import Payload
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.payload import Payload
-from polyhost.target import Target, TargetType
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 X.iloc[3, 1] = np.nan

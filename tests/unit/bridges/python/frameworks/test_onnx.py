@@ -8,8 +8,8 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.target import Target, TargetType
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 VALUE = Target(TargetType.REGRESSION)

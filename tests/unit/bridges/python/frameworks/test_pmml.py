@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from polyhost.target import Target, TargetType
+from polyhost.data.target import Target, TargetType
 
 pytest.importorskip("pypmml", reason="pypmml is not installed (pip install pypmml)")
 

@@ -10,11 +10,11 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LinearRegression
 
+from polyhost.data.payload import Tensors
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import SchemaMismatch
-from polyhost.payload import Tensors
 from polyhost.pipeline import Pipeline, open_predictor
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
 
 ROWS, GOAL = load_iris(return_X_y=True, as_frame=True)
 MODEL = LinearRegression().fit(ROWS, GOAL)

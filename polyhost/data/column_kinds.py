@@ -11,7 +11,7 @@ from typing import FrozenSet, List, Set
 
 import numpy as np
 
-from polyhost.payload import Column, Dictionary, SparseTable, Table
+from polyhost.data.payload import Column, Dictionary, SparseTable, Table
 from polyhost.type_schema import CATEGORY, DATE, DURATION, IMAGE, NUMBER, TEXT
 
 logger = logging.getLogger(__name__)
