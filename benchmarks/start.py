@@ -16,8 +16,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from polyhost.code_dir.spec import spec_of
 from polyhost.host import Host
-from polyhost.resolve import spec_of
 from polyhost.settings import HostedModel, Setting, Source, TargetSettings
 from polyhost.worker import linux
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, FrozenSet, Iterable, Tuple
 
-from polyhost.data.column_kinds import has_missing, kinds_of, whole
-from polyhost.data.payload import SparseTable, Table
-from polyhost.errors import SchemaViolation
-from polyhost.type_schema import (
+from polyhost.code_dir.type_schema import (
     CATEGORY,
     INPUT,
     KINDS,
@@ -18,6 +15,9 @@ from polyhost.type_schema import (
     Requirement,
     TypeSchema,
 )
+from polyhost.data.column_kinds import has_missing, kinds_of, whole
+from polyhost.data.payload import SparseTable, Table
+from polyhost.errors import SchemaViolation
 
 logger = logging.getLogger(__name__)
 

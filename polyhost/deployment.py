@@ -20,10 +20,10 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from weakref import WeakValueDictionary
 
 from polyhost import desired
+from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
 from polyhost.config import Loaded, load
 from polyhost.desired import DesiredModel, DesiredState, flat, nested
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
-from polyhost.fingerprint import Fingerprint, fingerprint
 from polyhost.host import Host
 from polyhost.model import Model
 from polyhost.settings import HostedModel, ServerSettings

@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from polyhost.bridges import bridge_for
+from polyhost.code_dir.spec import spec_of
 from polyhost.codecs import split_content_type
 from polyhost.data.payload import Payload, Scores, Table
 from polyhost.errors import SettingsError
 from polyhost.formats.text import unstructured_output
 from polyhost.pipeline import Pipeline, open_predictor
 from polyhost.predictor import ModelInfo, ModelSpec, Reply
-from polyhost.resolve import spec_of
 from polyhost.settings import Setting, Source, TargetSettings
 
 CSV = "text/csv"

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Optional
 
-from polyhost import digests
 from polyhost.bridges import bridge_for
+from polyhost.code_dir import pinned_files
 from polyhost.data.target import TargetType
 from polyhost.errors import (
     ArtifactNotFound,
@@ -29,7 +29,7 @@ def open_guest(spec: ModelSpec) -> Guest:
     The option ``digests`` (SHA-256 by file) is checked first.
     """
     _check_target(spec)
-    digests.check(spec, spec.options.get("digests") or {})
+    pinned_files.check(spec, spec.options.get("digests") or {})
     with as_load_error():
         return bridge_for(spec.language).open(spec)
 

@@ -11,6 +11,7 @@ from typing import Any, List, Mapping, Optional, Tuple, Union, cast
 
 from polyhost import batching, conformity, loading
 from polyhost.chat_reporting import ChatMonitor, prompt_column
+from polyhost.code_dir.type_schema import TypeSchema
 from polyhost.data.payload import Payload, Scores, Table, Tensors
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SchemaMismatch, WrongEndpoint
@@ -33,7 +34,6 @@ from polyhost.predictor import (
     ThreadedGuest,
 )
 from polyhost.reporting import Monitor, Monitoring, reporter_for
-from polyhost.type_schema import TypeSchema
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
 _CHATTY = (TargetType.TEXT_GENERATION, TargetType.AGENTIC_WORKFLOW)

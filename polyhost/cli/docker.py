@@ -67,7 +67,7 @@ def _inside(options: argparse.Namespace, flags: Sequence[Flag]) -> dict[str, Any
     """What was said, for the command inside; paths are still those of here."""
     values = {k: v for k, v in spoken(options, flags).items() if k not in OURS}
     if "class_labels_file" in values:
-        from polyhost.metadata import read_labels
+        from polyhost.code_dir.metadata import read_labels
 
         values["class_labels"] = read_labels(values.pop("class_labels_file"))
     if "address" in values:
@@ -165,7 +165,7 @@ def _install_lines(options: argparse.Namespace) -> tuple[str, ...]:
     if not file.is_file():
         return ()
     from polyhost.bridges import bridge_for
-    from polyhost.code_dir import inspect
+    from polyhost.code_dir.inspect import inspect
 
     written = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     wanted = [line for line in written if line and not line.startswith("#")]

@@ -124,7 +124,7 @@ def _tell_success(options: argparse.Namespace) -> None:
 
 def _fit(options: argparse.Namespace, output: Path) -> int:
     from polyhost import conformity, fitting
-    from polyhost.type_schema import TypeSchema
+    from polyhost.code_dir.type_schema import TypeSchema
 
     spec, job = _prepare(options, output)
     if TypeSchema.is_default(spec.options):
@@ -247,9 +247,9 @@ def _column(path: Path, what: str) -> Table:
 
 def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
     """The code dir's spec; labels that nobody gave are those of the target."""
+    from polyhost.code_dir.metadata import read
     from polyhost.data.target import TargetType
     from polyhost.fitting import labels_in
-    from polyhost.metadata import read
 
     metadata = read(options.code_dir)
     kind = options.target_type or (metadata.target_type if metadata else None)
@@ -276,7 +276,7 @@ def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
     if options.parameter_file is None:
-        from polyhost.metadata import read
+        from polyhost.code_dir.metadata import read
 
         metadata = read(options.code_dir)
         return {} if metadata is None else dict(metadata.default_parameters())

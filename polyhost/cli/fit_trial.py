@@ -23,7 +23,7 @@ def try_out(spec: ModelSpec, output: Path, job: FitJob, keep: Path) -> None:
     When the two differ that is a warning, and the rows are left in a file in the folder ``keep``.
     A transform is given the target too.
     """
-    from polyhost.code_dir import inspect
+    from polyhost.code_dir.inspect import inspect
     from polyhost.data.payload import Payload
     from polyhost.data.target import TargetType
     from polyhost.formats import csv

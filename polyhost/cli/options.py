@@ -72,7 +72,7 @@ def _binary_labels(options: argparse.Namespace) -> Setting[tuple[str, ...]]:
 
 def _class_labels(options: argparse.Namespace) -> Setting[tuple[str, ...]]:
     if options.class_labels_file:
-        from polyhost.metadata import read_labels
+        from polyhost.code_dir.metadata import read_labels
 
         return _setting(options, "class_labels_file", read_labels(options.class_labels_file))
     return _setting(options, "class_labels", tuple(options.class_labels or ()))
@@ -102,21 +102,21 @@ def export_settings(options: argparse.Namespace) -> None:
         os.environ["DATAROBOT_ENDPOINT"] = f"{endpoint.removesuffix('/api/v2')}/api/v2"
         os.environ["DATAROBOT_API_TOKEN"] = options.api_token
     if getattr(options, "runtime_params_file", None):
-        from polyhost.parameter_file import export_file
+        from polyhost.code_dir.parameter_file import export_file
 
         export_file(options.code_dir, options.runtime_params_file, os.environ)
     if getattr(options, "lazy_loading_file", None):
-        from polyhost import lazy_loading
+        from polyhost.code_dir import fetch
 
-        lazy_loading.export_file(options.lazy_loading_file, os.environ)
+        fetch.export_file(options.lazy_loading_file, os.environ)
 
 
 def fetch_files(options: argparse.Namespace) -> None:
     """Fetch what the model's folder lacks, before anything in it is looked at."""
     if os.environ.get("MLOPS_LAZY_LOADING_DATA"):
-        from polyhost import lazy_loading
+        from polyhost.code_dir import fetch
 
-        lazy_loading.fetch(options.code_dir, os.environ)
+        fetch.fetch(options.code_dir, os.environ)
 
 
 def monitoring(options: argparse.Namespace) -> dict[str, Any] | None:
@@ -167,7 +167,7 @@ def invocation(options: argparse.Namespace) -> dict[str, Any]:
 
 def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
     """The spec of the one model that the options name; ``extra`` joins its options."""
-    from polyhost.resolve import spec_of
+    from polyhost.code_dir.spec import spec_of
 
     return spec_of(
         options.code_dir,

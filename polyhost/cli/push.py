@@ -16,9 +16,9 @@ from typing import Any
 
 from polyhost.cli.flags import SWITCH, Flag, add_flags, flags_of, register
 from polyhost.cli.report import VIOLATED
+from polyhost.code_dir.metadata import FILE_NAME, Metadata, read
 from polyhost.data.target import TargetType
 from polyhost.errors import PolyhostError, RuntimeUnavailable, SchemaViolation, SettingsError
-from polyhost.metadata import FILE_NAME, Metadata, read
 
 CONFIG = "~/.config/datarobot/drconfig.yaml"
 _SHARED = (
@@ -151,7 +151,7 @@ def _upload(client: Any, code_dir: Path, metadata: Metadata) -> str:
 
 
 def _make(client: Any, metadata: Metadata, kind: TargetType) -> str:
-    from polyhost.code_dir import inspect
+    from polyhost.code_dir.inspect import inspect
 
     name = NAMES.get(kind, kind.value.capitalize())
     said = {

@@ -110,7 +110,7 @@ def _hosted(options: argparse.Namespace) -> HostedModel:
 
 def _steering(name: str, default: float = 0.0) -> float:
     """A runtime parameter that is meant for the server; 0 when it is not above 0."""
-    from polyhost.runtime_parameters import RuntimeParameterException, RuntimeParameters
+    from polyhost.code_dir.runtime_parameters import RuntimeParameterException, RuntimeParameters
 
     if not RuntimeParameters.has(name):
         return default

@@ -52,7 +52,7 @@ def target_type(options: argparse.Namespace) -> str | None:
     """By flag, environment or metadata; None when they do not say, which others report."""
     if options.target_type:
         return str(options.target_type)
-    from polyhost.metadata import read
+    from polyhost.code_dir.metadata import read
 
     try:
         metadata = read(Path(options.code_dir))

@@ -11,6 +11,7 @@ import uuid
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
 from polyhost import batching
+from polyhost.code_dir.runtime_parameters import RuntimeParameters
 from polyhost.codecs import Answer, Request, split_content_type
 from polyhost.data.payload import Buffer
 from polyhost.errors import (
@@ -22,7 +23,6 @@ from polyhost.errors import (
 )
 from polyhost.formats import json as formats_json
 from polyhost.predictor import Predictor
-from polyhost.runtime_parameters import RuntimeParameters
 
 logger = logging.getLogger(__name__)
 

@@ -86,7 +86,7 @@ def entries(name: str, values: Values) -> dict[str, str]:
 
 
 def _spec(folder: Path, values: Values) -> ModelSpec:
-    from polyhost.resolve import spec_of
+    from polyhost.code_dir.spec import spec_of
 
     options: dict[str, Any] = {"strict_rows": True, "batching": values["batching.mode"].value}
     pinned = entries("digests", values)
@@ -117,7 +117,7 @@ def _class_labels(values: Values) -> Setting[tuple[str, ...]]:
     file = values["target.class_labels_file"]
     if file.value is None:
         return values["target.class_labels"]
-    from polyhost.metadata import read_labels
+    from polyhost.code_dir.metadata import read_labels
 
     return _spelled(file, read_labels(file.value))
 

@@ -11,8 +11,8 @@ from typing import FrozenSet, List, Set
 
 import numpy as np
 
+from polyhost.code_dir.type_schema import CATEGORY, DATE, DURATION, IMAGE, NUMBER, TEXT
 from polyhost.data.payload import Column, Dictionary, SparseTable, Table
-from polyhost.type_schema import CATEGORY, DATE, DURATION, IMAGE, NUMBER, TEXT
 
 logger = logging.getLogger(__name__)
 

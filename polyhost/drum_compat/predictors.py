@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Union
 
 import numpy as np
 
-from polyhost.code_dir import inspect
+from polyhost.code_dir.inspect import inspect
 from polyhost.data.payload import Payload, Scores
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError

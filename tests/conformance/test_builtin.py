@@ -159,7 +159,7 @@ def test_a_folder_with_two_artifacts(polyhost, made, scenario, runtime, tmp_path
     model = made(runtime, scenario)
     folder = tmp_path / "model"
     shutil.copytree(model.model, folder)
-    from polyhost.code_dir import inspect
+    from polyhost.code_dir.inspect import inspect
 
     (artifact,) = inspect(folder, runtime).artifacts
     shutil.copy(artifact, artifact.with_name(f"another{artifact.suffix}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from polyhost.code_dir.runtime_parameters import RuntimeParameters
 from polyhost.drum_compat import CustomHTTPError
-from polyhost.runtime_parameters import RuntimeParameters
 
 __all__ = ["CustomHTTPError", "RuntimeParameters"]

@@ -1,7 +1,7 @@
-"""See :mod:`polyhost.runtime_parameters`."""
+"""See :mod:`polyhost.code_dir.runtime_parameters`."""
 
 from __future__ import annotations
 
-from polyhost.runtime_parameters import RuntimeParameters
+from polyhost.code_dir.runtime_parameters import RuntimeParameters
 
 __all__ = ["RuntimeParameters"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyhost.runtime_parameters import (
+from polyhost.code_dir.runtime_parameters import (
     InvalidJsonException,
     InvalidRuntimeParam,
     RuntimeParameterException,

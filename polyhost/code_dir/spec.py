@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple, TypeVar
 
-from polyhost import metadata as metadata_file
-from polyhost.code_dir import CodeDir, inspect
+from polyhost.code_dir import metadata as metadata_file
+from polyhost.code_dir.inspect import CodeDir, inspect
+from polyhost.code_dir.metadata import Metadata
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
-from polyhost.metadata import Metadata
 from polyhost.predictor import ModelSpec
 from polyhost.settings import Setting, Source, TargetSettings, agree
 

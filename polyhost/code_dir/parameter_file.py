@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, List, Mapping, MutableMapping, Optional, Sequence
 
+from polyhost.code_dir.metadata import FILE_NAME
+from polyhost.code_dir.runtime_parameters import PREFIX, TYPES, RuntimeParameterException, encode
 from polyhost.errors import SettingsError
-from polyhost.metadata import FILE_NAME
-from polyhost.runtime_parameters import (
-    PREFIX,
-    TYPES,
-    RuntimeParameterException,
-    encode,
-)
 
 KEY = "runtimeParameterDefinitions"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from polyhost.bridges import BRIDGES, Bridge
-from polyhost.code_dir import CodeDir, inspect
+from polyhost.code_dir.inspect import CodeDir, inspect
 from polyhost.errors import AmbiguousLanguage, CodeDirError, SettingsError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from polyhost import digests
+from polyhost.code_dir import pinned_files
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import DigestMismatch, SettingsError
 from polyhost.predictor import ModelSpec
@@ -36,15 +36,15 @@ def pinned(spec: ModelSpec) -> dict[str, str]:
 
 
 def test_files_that_are_as_they_were(spec: ModelSpec, pinned: dict[str, str]) -> None:
-    digests.check(spec, {})
-    digests.check(spec, pinned)
-    digests.check(spec, {f"./{name}": digest for name, digest in pinned.items()})
+    pinned_files.check(spec, {})
+    pinned_files.check(spec, pinned)
+    pinned_files.check(spec, {f"./{name}": digest for name, digest in pinned.items()})
 
 
 def test_a_changed_file_is_named_with_both_digests(spec: ModelSpec, pinned: dict[str, str]) -> None:
     (spec.code_dir / "model.pkl").write_bytes(b"other")
     with pytest.raises(DigestMismatch) as caught:
-        digests.check(spec, pinned)
+        pinned_files.check(spec, pinned)
     assert caught.value.facts == {
         "file": "model.pkl",
         "expected": pinned["model.pkl"],
@@ -54,16 +54,16 @@ def test_a_changed_file_is_named_with_both_digests(spec: ModelSpec, pinned: dict
 
 def test_a_missing_file(spec: ModelSpec, pinned: dict[str, str]) -> None:
     with pytest.raises(DigestMismatch, match="found No such file or directory"):
-        digests.check(spec, {**pinned, "gone.csv": "0" * 64})
+        pinned_files.check(spec, {**pinned, "gone.csv": "0" * 64})
 
 
 def test_what_would_be_loaded_has_to_be_pinned(spec: ModelSpec, pinned: dict[str, str]) -> None:
     del pinned["model.pkl"]
     with pytest.raises(DigestMismatch, match=r"model\.pkl in .* its digest is not pinned"):
-        digests.check(spec, pinned)
+        pinned_files.check(spec, pinned)
 
 
 @pytest.mark.parametrize("name", ["../custom.py", "/etc/passwd", "a/../../b"])
 def test_names_stay_in_the_folder(spec: ModelSpec, pinned: dict[str, str], name: str) -> None:
     with pytest.raises(SettingsError, match="expected paths below"):
-        digests.check(spec, {**pinned, name: "0" * 64})
+        pinned_files.check(spec, {**pinned, name: "0" * 64})

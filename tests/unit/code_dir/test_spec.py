@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from polyhost.code_dir.metadata import FILE_NAME
+from polyhost.code_dir.spec import resolve_target, spec_of
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
-from polyhost.metadata import FILE_NAME
 from polyhost.predictor import ModelSpec
-from polyhost.resolve import resolve_target, spec_of
 from polyhost.settings import Setting, Source, TargetSettings
 
 DIFFER = (
@@ -28,7 +28,7 @@ def flags(kind=None, *, binary=(), labels=(), name=None):
 
 
 def metadata(folder, kind, *lines):
-    from polyhost.metadata import read
+    from polyhost.code_dir.metadata import read
 
     body = "".join(f"  {line}\n" for line in lines)
     model = f"inferenceModel:\n{body}" if lines else ""

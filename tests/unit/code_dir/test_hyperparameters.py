@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from polyhost.code_dir.hyperparameters import defaults
+from polyhost.code_dir.metadata import FILE_NAME, read
 from polyhost.errors import SettingsError
-from polyhost.hyperparameters import defaults
-from polyhost.metadata import FILE_NAME, read
 
 DOCUMENT = """\
 name: m

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from polyhost.errors import SettingsError
-from polyhost.parameter_file import Definition, export, export_file
-from polyhost.runtime_parameters import (
+from polyhost.code_dir.parameter_file import Definition, export, export_file
+from polyhost.code_dir.runtime_parameters import (
     PREFIX,
     InvalidJsonException,
     InvalidRuntimeParam,
     RuntimeParameterException,
     RuntimeParameters,
 )
+from polyhost.errors import SettingsError
 
 S3 = {"credentialType": "s3", "awsAccessKeyId": "a", "awsSecretAccessKey": "b"}
 METADATA = """\

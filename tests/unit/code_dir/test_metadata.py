@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from polyhost.code_dir.metadata import FILE_NAME, Metadata, read
 from polyhost.errors import SettingsError
-from polyhost.metadata import FILE_NAME, Metadata, read
 
 HEAD = "name: m\ntype: inference\n"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.s3 import KEY, s3
 
+from polyhost.code_dir.fetch import DATA, RemoteFile, Repository, export_file, fetch, wanted
 from polyhost.errors import LoadError, RuntimeUnavailable, SettingsError
-from polyhost.lazy_loading import DATA, RemoteFile, Repository, export_file, fetch, wanted
 
 SECRET = {"credentialType": "s3", "awsAccessKeyId": KEY, "awsSecretAccessKey": "hush"}
 FILE = {"remotePath": "models/a.pkl", "localPath": "a.pkl", "repositoryId": "r1"}

@@ -58,7 +58,7 @@ class RemoteFile:
 
 def export_file(path: Path, environ: MutableMapping[str, str]) -> None:
     """Set the variables of what a YAML file lists: files, repositories and credentials."""
-    from polyhost.parameter_file import read_yaml
+    from polyhost.code_dir.parameter_file import read_yaml
 
     document = read_yaml(path)
     where = f"the lazy loading file {path}"

@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from polyhost import hyperparameters, type_schema
+from polyhost.code_dir import hyperparameters, type_schema
+from polyhost.code_dir.strict_yaml import (
+    ANY,
+    LIST_OF_ANY,
+    LIST_OF_TEXT,
+    REQUIRED,
+    TEXT,
+    Kind,
+    read_strictly,
+)
 from polyhost.errors import SettingsError
-from polyhost.strict_yaml import ANY, LIST_OF_ANY, LIST_OF_TEXT, REQUIRED, TEXT, Kind, read_strictly
 
 FILE_NAME = "model-metadata.yaml"
 _REQUIREMENTS = Kind(
