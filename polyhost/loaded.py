@@ -18,7 +18,7 @@ from polyhost.codecs import split_content_type
 from polyhost.data.payload import Payload, Scores, Table
 from polyhost.errors import SettingsError
 from polyhost.formats.text import unstructured_output
-from polyhost.pipeline import Pipeline, open_predictor
+from polyhost.pipeline.pipeline import Pipeline, open_predictor
 from polyhost.predictor import ModelInfo, ModelSpec, Reply
 from polyhost.settings import Setting, Source, TargetSettings
 

@@ -28,7 +28,7 @@ from polyhost.errors import PolyhostError, SettingsError
 
 if TYPE_CHECKING:
     from polyhost.data.payload import Table
-    from polyhost.fitting import FitJob
+    from polyhost.pipeline.fit import FitJob
     from polyhost.predictor import ModelSpec
 
 _SHARED = (
@@ -123,8 +123,8 @@ def _tell_success(options: argparse.Namespace) -> None:
 
 
 def _fit(options: argparse.Namespace, output: Path) -> int:
-    from polyhost import conformity, fitting
     from polyhost.code_dir.type_schema import TypeSchema
+    from polyhost.pipeline import fit, schema_check
 
     spec, job = _prepare(options, output)
     if TypeSchema.is_default(spec.options):
@@ -133,10 +133,10 @@ def _fit(options: argparse.Namespace, output: Path) -> int:
             "and nothing else. --disable-strict-validation turns that off.",
             flush=True,
         )
-    conformity.check_input(TypeSchema.of(spec.options), job.rows)
+    schema_check.check_input(TypeSchema.of(spec.options), job.rows)
     print("Starting Fit", flush=True)
-    fitting.fit(spec, job)
-    fitting.leave_code(spec, output)
+    fit.fit(spec, job)
+    fit.leave_code(spec, output)
     print("Fit successful", flush=True)
     if options.enable_fit_metadata and not options.skip_predict:
         _note_memory(output, "fit_memory_usage")
@@ -170,7 +170,7 @@ def _note_memory(output: Path, key: str) -> None:
 
 def _prepare(options: argparse.Namespace, output: Path) -> tuple[ModelSpec, FitJob]:
     from polyhost.data.target import TargetType
-    from polyhost.fitting import FitJob
+    from polyhost.pipeline.fit import FitJob
 
     export_settings(options)
     rows, target, weights = _data(options)
@@ -186,7 +186,7 @@ def _prepare(options: argparse.Namespace, output: Path) -> tuple[ModelSpec, FitJ
 
 
 def _data(options: argparse.Namespace) -> tuple[Table, Table | None, Table | None]:
-    from polyhost.fitting import split
+    from polyhost.pipeline.fit import split
 
     rows = _read(options.input, options.sparse_column_file)
     target = weights = None
@@ -249,7 +249,7 @@ def _spec(options: argparse.Namespace, target: Table | None) -> ModelSpec:
     """The code dir's spec; labels that nobody gave are those of the target."""
     from polyhost.code_dir.metadata import read
     from polyhost.data.target import TargetType
-    from polyhost.fitting import labels_in
+    from polyhost.pipeline.fit import labels_in
 
     metadata = read(options.code_dir)
     kind = options.target_type or (metadata.target_type if metadata else None)

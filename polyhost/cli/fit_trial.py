@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polyhost.data.payload import Table
-    from polyhost.fitting import FitJob
+    from polyhost.pipeline.fit import FitJob
     from polyhost.predictor import ModelSpec
 
 RTOL, ATOL = 2e-2, 1e-6
@@ -27,7 +27,7 @@ def try_out(spec: ModelSpec, output: Path, job: FitJob, keep: Path) -> None:
     from polyhost.data.payload import Payload
     from polyhost.data.target import TargetType
     from polyhost.formats import csv
-    from polyhost.pipeline import open_predictor
+    from polyhost.pipeline.pipeline import open_predictor
 
     trained = inspect(output, spec.language)
     predictor = open_predictor(

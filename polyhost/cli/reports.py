@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the counters, then the newest rows."""
-    from polyhost.reporting import folder
+    from polyhost.pipeline.reports import folder
 
     place = options.folder or folder()
     totals = _totals(place)

@@ -23,7 +23,7 @@ from polyhost.errors import SettingsError
 
 if TYPE_CHECKING:
     from polyhost.data.payload import Payload, Table
-    from polyhost.pipeline import Pipeline
+    from polyhost.pipeline.pipeline import Pipeline
     from polyhost.predictor import ModelSpec, Reply
 
 DEFAULT_CONTENT_TYPE = "text/plain; charset=utf8"
@@ -66,7 +66,7 @@ def check_output(output: Path | None) -> None:
 
 def score(options: argparse.Namespace) -> int:
     """Load the model, answer the input, write the answer."""
-    from polyhost.pipeline import open_predictor
+    from polyhost.pipeline.pipeline import open_predictor
 
     started = time.perf_counter()
     fetch_files(options)

@@ -1,7 +1,7 @@
 """``typeSchema`` in ``model-metadata.yaml``: the columns a task takes, and those it gives.
 
 A requirement names a field of the data (its kinds of columns, sparsity, width, missing values), a
-condition and values. :mod:`polyhost.conformity` holds data against them.
+condition and values. :mod:`polyhost.pipeline.schema_check` holds data against them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import logging
 import uuid
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union
 
-from polyhost import batching
 from polyhost.code_dir.runtime_parameters import RuntimeParameters
 from polyhost.codecs import Answer, Request, split_content_type
 from polyhost.data.payload import Buffer
@@ -22,6 +21,7 @@ from polyhost.errors import (
     WrongEndpoint,
 )
 from polyhost.formats import json as formats_json
+from polyhost.pipeline import batching
 from polyhost.predictor import Predictor
 
 logger = logging.getLogger(__name__)

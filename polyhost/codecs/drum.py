@@ -10,7 +10,6 @@ import logging
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Union
 
-from polyhost import batching
 from polyhost.codecs import Answer, Request, deployment, predictions, split_content_type
 from polyhost.codecs.inputs import JSON, read_payload
 from polyhost.data.payload import Buffer, Payload, Scores, SparseTable, Table
@@ -19,7 +18,8 @@ from polyhost.errors import InvalidOutput, SettingsError, WrongEndpoint
 from polyhost.formats import multipart, rows, sparse
 from polyhost.formats.csv import write_table
 from polyhost.formats.text import unstructured_output
-from polyhost.marshal import check_rows
+from polyhost.pipeline import batching
+from polyhost.pipeline.marshal import check_rows
 from polyhost.predictor import Predictor
 
 logger = logging.getLogger(__name__)

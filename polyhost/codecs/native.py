@@ -11,7 +11,6 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
 
 import numpy as np
 
-from polyhost import batching
 from polyhost.codecs import Answer, Request, split_content_type
 from polyhost.data.payload import Buffer, Column, Dictionary, Payload, Scores, Table
 from polyhost.errors import InvalidInput, SettingsError
@@ -19,6 +18,7 @@ from polyhost.formats import arrow
 from polyhost.formats.json import plain
 from polyhost.formats.rows import objects
 from polyhost.formats.text import unstructured_output
+from polyhost.pipeline import batching
 from polyhost.predictor import Predictor
 
 ARROW = arrow.MIMETYPES[1]

@@ -6,11 +6,11 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from polyhost.batching import split
 from polyhost.data.payload import Column, Dictionary, Scores, Table
 from polyhost.data.target import Target
 from polyhost.errors import InvalidOutput
 from polyhost.formats import json
+from polyhost.pipeline.batching import split
 
 MANY_ROWS = 20
 """Rows from which on writing column by column is faster."""

@@ -65,7 +65,7 @@ class InlinePredictor:
         self._open(spec)
 
     def _open(self, spec: ModelSpec) -> None:
-        from polyhost.pipeline import open_predictor
+        from polyhost.pipeline.pipeline import open_predictor
 
         self._pipeline = open_predictor(spec)
 

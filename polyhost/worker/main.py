@@ -222,7 +222,7 @@ def _loops(wanted: int) -> Callable[[int], Callable[..., Any]]:
 
 
 def _open(init: Dict[str, Any]) -> Any:
-    from polyhost.pipeline import open_predictor
+    from polyhost.pipeline.pipeline import open_predictor
 
     return open_predictor(spec_from_wire(init["spec"]))
 

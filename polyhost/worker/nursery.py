@@ -29,7 +29,7 @@ PRELOAD = [
     "pyarrow",
     "orjson",
     "threadpoolctl",
-    "polyhost.pipeline",
+    "polyhost.pipeline.pipeline",
     "polyhost.codecs.drum",
     "polyhost.codecs.native",
     "polyhost.worker.main",

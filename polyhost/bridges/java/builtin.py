@@ -12,7 +12,7 @@ from polyhost.bridges.java.jvm import java_class, java_path
 from polyhost.data.payload import Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.marshal import match_labels
+from polyhost.pipeline.marshal import match_labels
 from polyhost.predictor import ColumnInfo, GuestInfo
 
 logger = logging.getLogger(__name__)

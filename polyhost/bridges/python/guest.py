@@ -30,9 +30,9 @@ from polyhost.custom_task.masking import masked
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import TargetType
 from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
-from polyhost.fitting import FitJob
+from polyhost.pipeline.fit import FitJob
+from polyhost.pipeline.reports import Monitoring, reporter_for
 from polyhost.predictor import ChatReply, GuestInfo, HookContext, ModelSpec, Reply, Traits
-from polyhost.reporting import Monitoring, reporter_for
 
 LANGUAGE = "python"
 _END = object()

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Callable, Coroutine, Dict, Iterator, Mapping, Optional, Tuple
 
 from polyhost.bridges.python.faults import as_model_error
-from polyhost.chat_reporting import PROMPT_COLUMN, prompt_of, text_of
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, LoadError, SchemaMismatch
+from polyhost.pipeline.chat_reports import PROMPT_COLUMN, prompt_of, text_of
 from polyhost.predictor import ChatReply
 
 logger = logging.getLogger(__name__)

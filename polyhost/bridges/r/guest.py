@@ -15,8 +15,8 @@ from polyhost.bridges.r.frames import scores, to_frame, to_table
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import MissingHook, UnsupportedContentType
-from polyhost.fitting import FitJob
 from polyhost.formats import sparse
+from polyhost.pipeline.fit import FitJob
 from polyhost.predictor import (
     ColumnInfo,
     GuestInfo,

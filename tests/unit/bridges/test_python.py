@@ -41,7 +41,7 @@ from polyhost.errors import (
     SchemaMismatch,
     SettingsError,
 )
-from polyhost.pipeline import open_predictor
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -24,7 +24,7 @@ from polyhost.errors import (
     SchemaMismatch,
     UnsupportedContentType,
 )
-from polyhost.pipeline import open_predictor
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import ColumnInfo, GuestInfo, Reply
 
 pytestmark = pytest.mark.runtime("r")

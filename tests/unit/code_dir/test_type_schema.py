@@ -8,10 +8,10 @@ import pytest
 
 from polyhost.code_dir.metadata import FILE_NAME, read
 from polyhost.code_dir.type_schema import Requirement, TypeSchema, parse
-from polyhost.conformity import check_input, check_output, unmet
 from polyhost.data.column_kinds import kinds_of
 from polyhost.data.payload import SparseTable, Table
 from polyhost.errors import SchemaViolation, SettingsError
+from polyhost.pipeline.schema_check import check_input, check_output, unmet
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(22)).decode()
 SENTENCES = [f"the {i} quick foxes" for i in range(20)]

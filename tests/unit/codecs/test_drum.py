@@ -26,7 +26,7 @@ from polyhost.errors import (
     WrongEndpoint,
 )
 from polyhost.formats import multipart, sparse
-from polyhost.pipeline import open_predictor
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
 
 JSON = "application/json"

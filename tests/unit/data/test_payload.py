@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from polyhost.data.payload import SparseTable, Table
-from polyhost.fitting import split
+from polyhost.pipeline.fit import split
 
 DENSE = np.array([[0, 1, 0], [2, 0, 3], [0, 0, 0], [4, 5, 0.0]])
 NAMES = ("a", "b", "c")

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 from polyhost.data.payload import Tensors
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SchemaMismatch
-from polyhost.pipeline import Pipeline, open_predictor
+from polyhost.pipeline.pipeline import Pipeline, open_predictor
 from polyhost.predictor import ModelSpec
 
 ROWS, GOAL = load_iris(return_X_y=True, as_frame=True)

@@ -15,7 +15,7 @@ from polyhost.data.target import Target, TargetType
 from polyhost.drum_compat import DRUM_VERSION, FOLDER, CustomHTTPError, expose
 from polyhost.drum_compat.predictors import JavaPredictor, drum_inline_predictor
 from polyhost.errors import GuestStatus, SettingsError
-from polyhost.pipeline import open_predictor
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
 
 CUSTOM = """\

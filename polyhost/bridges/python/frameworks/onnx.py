@@ -15,7 +15,7 @@ from polyhost.bridges.python.frameworks.libraries import library
 from polyhost.data.payload import Dictionary, Table
 from polyhost.data.target import Target
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.marshal import match_labels
+from polyhost.pipeline.marshal import match_labels
 from polyhost.predictor import ColumnInfo, GuestInfo
 
 NAME = "onnx"

@@ -9,7 +9,7 @@ import pytest
 from polyhost.code_dir.spec import spec_of
 from polyhost.data.payload import Payload
 from polyhost.errors import InvalidOutput, LoadError, ModelError, SchemaMismatch
-from polyhost.pipeline import open_predictor
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.settings import Setting, Source, TargetSettings
 
 LIBRARY = """

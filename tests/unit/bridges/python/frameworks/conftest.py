@@ -14,7 +14,7 @@ import pytest
 
 from polyhost.data.payload import Payload
 from polyhost.data.target import Target
-from polyhost.pipeline import Pipeline, open_predictor
+from polyhost.pipeline.pipeline import Pipeline, open_predictor
 from polyhost.predictor import ModelSpec
 
 

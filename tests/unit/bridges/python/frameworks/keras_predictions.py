@@ -17,7 +17,7 @@ from polyhost.bridges.python.frameworks import built_in
 from polyhost.data.payload import Payload
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError
-from polyhost.pipeline import open_predictor
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
 
 FRAME = pd.DataFrame(np.random.default_rng(1).normal(size=(40, 3)), columns=["x", "y", "z"])

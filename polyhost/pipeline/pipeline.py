@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from typing import Any, List, Mapping, Optional, Tuple, Union, cast
 
-from polyhost import batching, conformity, loading
-from polyhost.chat_reporting import ChatMonitor, prompt_column
 from polyhost.code_dir.type_schema import TypeSchema
 from polyhost.data.payload import Payload, Scores, Table, Tensors
 from polyhost.data.target import Target, TargetType
@@ -19,7 +17,10 @@ from polyhost.formats import arrow
 from polyhost.formats.csv import write_table
 from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
-from polyhost.marshal import check_rows, marshal, split_extra
+from polyhost.pipeline import batching, load_guest, schema_check
+from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column
+from polyhost.pipeline.marshal import check_rows, marshal, split_extra
+from polyhost.pipeline.reports import Monitor, Monitoring, reporter_for
 from polyhost.predictor import (
     ChatGuest,
     ChatReply,
@@ -33,7 +34,6 @@ from polyhost.predictor import (
     TensorGuest,
     ThreadedGuest,
 )
-from polyhost.reporting import Monitor, Monitoring, reporter_for
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
 _CHATTY = (TargetType.TEXT_GENERATION, TargetType.AGENTIC_WORKFLOW)
@@ -44,11 +44,11 @@ def open_predictor(spec: ModelSpec) -> Pipeline:
     """Load the model that ``spec`` names, in this process.
 
     Options read here: ``strict_rows`` (bool), ``batching`` (``auto``, ``off``, or ``on``, which
-    also batches models with hooks) and ``positive_first`` (bool, see :mod:`polyhost.marshal`).
+    also batches models with hooks) and ``positive_first`` (bool, see :mod:`polyhost.pipeline.marshal`).
     """
-    guest = loading.open_guest(spec)
+    guest = load_guest.open_guest(spec)
     try:
-        info = loading.load(guest, spec)
+        info = load_guest.load(guest, spec)
     except BaseException:
         guest.close()
         raise
@@ -203,7 +203,7 @@ class Pipeline:
                 expected=rows,
                 found=table.rows,
             )
-        conformity.check_output(self._schema, table)
+        schema_check.check_output(self._schema, table)
         self.rows += table.rows
         return table
 

@@ -12,10 +12,10 @@ from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 
-from polyhost import loading
 from polyhost.data.payload import Column, Dictionary, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import MissingHook, SettingsError
+from polyhost.pipeline import load_guest
 from polyhost.predictor import ModelSpec
 
 README = """\
@@ -44,7 +44,7 @@ class FitJob:
 
 def fit(spec: ModelSpec, job: FitJob) -> None:
     """Train the model of a code dir in this process."""
-    guest = loading.open_guest(spec)
+    guest = load_guest.open_guest(spec)
     try:
         train = getattr(guest, "fit", None)
         if train is None:
@@ -54,7 +54,7 @@ def fit(spec: ModelSpec, job: FitJob) -> None:
                 language=spec.language,
                 hook="fit",
             )
-        with loading.as_load_error():
+        with load_guest.as_load_error():
             if "init" in guest.hooks:
                 guest.run_init()
             train(job)

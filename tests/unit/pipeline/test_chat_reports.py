@@ -5,9 +5,9 @@ import types
 
 import pytest
 
-from polyhost.chat_reporting import ChatMonitor, prompt_column, prompt_of, text_of
+from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column, prompt_of, text_of
+from polyhost.pipeline.reports import Monitoring
 from polyhost.predictor import ChatReply
-from polyhost.reporting import Monitoring
 
 HELLO = {"messages": [{"role": "system", "content": "be"}, {"role": "user", "content": "hello"}]}
 WHOLE = {"choices": [{"message": {"content": "hi you"}}]}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polyhost import bridges, loading
+from polyhost import bridges
 from polyhost.bridges import Bridge
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target, TargetType
@@ -20,7 +20,8 @@ from polyhost.errors import (
     SettingsError,
     WrongEndpoint,
 )
-from polyhost.pipeline import open_predictor
+from polyhost.pipeline import load_guest
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import GuestInfo, ModelSpec, Reply, Traits
 
 STRUCTURED = ("init", "load_model", "read_input_data", "transform", "score", "post_process")
@@ -367,4 +368,4 @@ def test_a_language_without_transformers_says_so(opened):
 
 
 def test_loading_names_no_language():
-    assert "python" not in Path(loading.__file__).read_text(encoding="utf-8").lower()
+    assert "python" not in Path(load_guest.__file__).read_text(encoding="utf-8").lower()

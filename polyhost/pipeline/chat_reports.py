@@ -7,8 +7,8 @@ import os
 import time
 from typing import Any, Callable, Iterator, List, Mapping, Optional
 
+from polyhost.pipeline.reports import Monitoring, Reporter
 from polyhost.predictor import ChatReply
-from polyhost.reporting import Monitoring, Reporter
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from polyhost.data.payload import Scores, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput
-from polyhost.marshal import check_rows, marshal, match_labels, split_extra
+from polyhost.pipeline.marshal import check_rows, marshal, match_labels, split_extra
 
 BINARY = Target(TargetType.BINARY, ("yes", "no"))
 COLOURS = Target(TargetType.MULTICLASS, ("red", "green", "blue"))

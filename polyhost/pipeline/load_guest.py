@@ -19,7 +19,7 @@ from polyhost.errors import (
     ModelError,
     SettingsError,
 )
-from polyhost.marshal import match_labels
+from polyhost.pipeline.marshal import match_labels
 from polyhost.predictor import Guest, GuestInfo, ModelSpec
 
 

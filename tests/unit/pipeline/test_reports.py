@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from polyhost.data.payload import Payload, Scores, Table
-from polyhost.reporting import (
+from polyhost.pipeline.reports import (
     DataRobotReporter,
     LocalReporter,
     Monitor,
