@@ -29,7 +29,7 @@ def sklearn_model(path: str) -> Predict:
 def mojo_model(path: str) -> Predict:
     import jpype
 
-    from polyhost._native import java_jars
+    from polyhost.bridges.native import java_jars
 
     jpype.startJVM("-Xrs", "-Xmx512m", classpath=[str(jar) for jar in java_jars()])
     model = jpype.JClass("hex.genmodel.MojoModel").load(path)

@@ -22,7 +22,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polyhost.doctor import examine, is_usable
+from polyhost.bridges.doctor import examine, is_usable
 
 HERE = Path(__file__).resolve().parent
 JULIA_TOOLS = HERE.parent / "tests" / "models" / "builtin" / "julia"

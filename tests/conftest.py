@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from polyhost.bridges import BRIDGES
-from polyhost.doctor import Finding, examine
+from polyhost.bridges.doctor import Finding, examine
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Look, print, and fail only for a language that was asked for by name."""
     from polyhost.bridges import all_bridges
-    from polyhost.doctor import examine, is_usable
+    from polyhost.bridges.doctor import examine, is_usable
 
     languages = [options.language] if options.language else list(all_bridges())
     print(f"polyhost {__version__}, Python {platform.python_version()} ({sys.executable})")

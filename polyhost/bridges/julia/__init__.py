@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import List
 
+from polyhost.bridges.doctor import Finding
 from polyhost.bridges.julia.installation import findings, prepare
-from polyhost.doctor import Finding
 from polyhost.predictor import Guest, ModelSpec
 
 __all__ = ["doctor", "open", "prepare"]

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Iterator, List
 
-from polyhost._native import julia_project
-from polyhost.doctor import Finding
+from polyhost.bridges.doctor import Finding
+from polyhost.bridges.native import julia_project
 from polyhost.errors import RuntimeUnavailable
 
 EXECUTABLE_VARIABLE = "POLYHOST_JULIA"

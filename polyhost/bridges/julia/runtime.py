@@ -19,8 +19,8 @@ from typing import Any, Deque, Dict, Iterable, List, Optional, Type, Union
 import numpy as np
 
 from polyhost import errors
-from polyhost._native import julia_project
 from polyhost.bridges.julia import installation as installed
+from polyhost.bridges.native import julia_project
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import importlib
 import platform
 from typing import List
 
+from polyhost.bridges.doctor import Finding
 from polyhost.bridges.python.guest import PythonGuest
-from polyhost.doctor import Finding
 from polyhost.predictor import ModelSpec
 
 __all__ = ["doctor", "open", "warm"]

@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Type
 
-from polyhost._native import r_sources
+from polyhost.bridges.native import r_sources
 from polyhost.bridges.r.api import Api, Sexp
 from polyhost.bridges.r.install import environment, unusable
 from polyhost.errors import (

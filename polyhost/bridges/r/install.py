@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from polyhost.doctor import Finding
+from polyhost.bridges.doctor import Finding
 
 INSTALL_R = "apt-get install r-base-dev"
 INSTALL_RPY2 = "pip install 'polyhost[r]'"

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from polyhost import _native
+from polyhost.bridges import native
+from polyhost.bridges.doctor import is_usable
 from polyhost.bridges.java import doctor, installation
 from polyhost.bridges.java.jvm import _arguments
-from polyhost.doctor import is_usable
 from polyhost.errors import RuntimeUnavailable
 
 jpype = pytest.importorskip("jpype")
@@ -75,8 +75,8 @@ def test_a_java_without_a_compiler(java_at):
 
 def test_no_runtime_jar(java_at, monkeypatch, tmp_path):
     java_at("17", compiler=True)
-    monkeypatch.setattr(_native, "_WHEEL", tmp_path)
-    monkeypatch.setattr(_native, "_CHECKOUT", tmp_path)
+    monkeypatch.setattr(native, "_WHEEL", tmp_path)
+    monkeypatch.setattr(native, "_CHECKOUT", tmp_path)
     bad = [finding for finding in doctor() if not finding.ok]
     assert [finding.what for finding in bad] == ["polyhost's Java half"]
     assert bad[0].fix.startswith("mvn -f ")

@@ -42,10 +42,10 @@ def is_usable(findings: Iterable[Finding]) -> bool:
 
 
 def _start(language: str) -> subprocess.Popen[bytes]:
-    package_parent = str(Path(__file__).resolve().parent.parent)
+    package_parent = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "polyhost.doctor", language],
+        [sys.executable, "-m", "polyhost.bridges.doctor", language],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ from typing import List
 
 from polyhost.errors import RuntimeUnavailable
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _WHEEL = _PACKAGE / "_runtimes"
 _CHECKOUT = _PACKAGE.parent / "runtimes"
 
