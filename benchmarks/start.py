@@ -19,7 +19,7 @@ from pathlib import Path
 from polyhost.code_dir.spec import spec_of
 from polyhost.host import Host
 from polyhost.settings import HostedModel, Setting, Source, TargetSettings
-from polyhost.worker import linux
+from polyhost.wire import linux
 
 HERE = Path(__file__).resolve().parent
 BUILTIN = HERE.parent / "tests" / "models" / "builtin"

@@ -25,7 +25,7 @@ from polyhost.loaded import LoadedModel
 from polyhost.model import Model
 from polyhost.predictor import ModelSpec
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
-from polyhost.worker.frames import SPOOL_THRESHOLD, dumps
+from polyhost.wire.frames import SPOOL_THRESHOLD, dumps
 from polyhost.worker.request import Result
 from polyhost.worker.spool import Spool
 

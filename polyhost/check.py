@@ -9,7 +9,7 @@ from typing import Optional, Tuple
 
 from polyhost.codecs import Request
 from polyhost.errors import InvalidOutput, PolyhostError, WorkerTimeout
-from polyhost.worker.frames import dumps
+from polyhost.wire.frames import dumps
 from polyhost.worker.pool import Pool
 
 EXAMPLES = (

@@ -10,7 +10,7 @@ from typing import Callable, Dict, Iterable, List, Optional
 from polyhost.model import Model
 from polyhost.observe import NOBODY, ModelObserver
 from polyhost.settings import HostedModel, HostLimits
-from polyhost.worker import linux
+from polyhost.wire import linux
 from polyhost.worker.nursery import Nursery
 from polyhost.worker.orphans import MARK, Orphans
 from polyhost.worker.pool import Output, Pool, Watcher

@@ -36,7 +36,7 @@ class ModelObserver(Protocol):
 
     @property
     def marks_output(self) -> bool:
-        """The worker is to mark in its output which request runs (see ``worker/marks.py``)."""
+        """The worker is to mark in its output which request runs (see ``wire/output_marks.py``)."""
         ...
 
     def served(self, exchange: Optional[Exchange], waited: float, ran: float) -> None:

@@ -17,7 +17,7 @@ from types import FrameType
 
 from polyhost.cli.report import tell, tell_interrupted
 from polyhost.errors import PolyhostError, WorkerCrashed
-from polyhost.worker import linux
+from polyhost.wire import linux
 
 GRACE = 2.0
 """Seconds between asking a process to end and ending it."""

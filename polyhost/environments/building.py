@@ -20,7 +20,7 @@ from polyhost.environments.installers import (
 )
 from polyhost.environments.recipe import Recipe
 from polyhost.errors import EnvironmentFailed
-from polyhost.worker import linux
+from polyhost.wire import linux
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optiona
 
 from polyhost.server.intake import Body, Intake, check_size
 from polyhost.server.served import Served
-from polyhost.worker.frames import SPOOL_THRESHOLD
+from polyhost.wire.frames import SPOOL_THRESHOLD
 from polyhost.worker.request import Pending, Result
 from polyhost.worker.spool import Budget
 

@@ -18,10 +18,10 @@ from polyhost.errors import PolyhostError, WorkerCrashed, WorkerNotReady, from_w
 from polyhost.observe import ModelObserver
 from polyhost.predictor import ModelInfo
 from polyhost.settings import Batching, HostedModel, Limits
-from polyhost.worker import frames
+from polyhost.wire import frames
+from polyhost.wire.frames import Parser, ProtocolError
+from polyhost.wire.messages import info_from_wire, info_to_wire, spec_from_wire, spec_to_wire
 from polyhost.worker.dispatcher import Dispatcher
-from polyhost.worker.frames import Parser, ProtocolError
-from polyhost.worker.messages import info_from_wire, info_to_wire, spec_from_wire, spec_to_wire
 from polyhost.worker.pool import State
 from polyhost.worker.replica import Replica
 from polyhost.worker.request import Body, Pending, Waiter

@@ -23,7 +23,7 @@ from polyhost.server.channel import Channel
 from polyhost.server.exposition import Family, families_from_wire
 from polyhost.server.front import model_to_wire, state_to_wire
 from polyhost.settings import ServerSettings
-from polyhost.worker import linux
+from polyhost.wire import linux
 from polyhost.worker.pool import Pool
 from polyhost.worker.process import WorkerProcess
 

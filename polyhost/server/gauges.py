@@ -11,7 +11,7 @@ from polyhost import __version__
 from polyhost.host import Host
 from polyhost.model import Model
 from polyhost.server.exposition import Family
-from polyhost.worker import linux
+from polyhost.wire import linux
 from polyhost.worker.pool import State
 
 MEMORY_AGE = 1.0

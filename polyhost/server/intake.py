@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List, Optional, Union
 
 from polyhost.errors import BodyTooLarge
-from polyhost.worker.frames import SPOOL_THRESHOLD
+from polyhost.wire.frames import SPOOL_THRESHOLD
 from polyhost.worker.spool import Budget, Spool
 
 Body = Union[bytes, Spool]

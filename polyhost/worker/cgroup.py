@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from polyhost.worker import linux
+from polyhost.wire import linux
 
 log = logging.getLogger(__name__)
 

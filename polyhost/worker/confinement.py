@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
 from polyhost.settings import Limits
-from polyhost.worker import cgroup, linux, user
+from polyhost.wire import linux
+from polyhost.worker import cgroup, user
 from polyhost.worker.user import WorkerUser
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from polyhost.errors import (
     from_wire,
 )
 from polyhost.observe import NOBODY, ModelObserver
-from polyhost.worker.frames import Flag, Frame, Kind
+from polyhost.wire.frames import Flag, Frame, Kind
 from polyhost.worker.killers import Killers
 from polyhost.worker.replica import Link, Replica
 from polyhost.worker.request import Body, Pending, Result, Waiter

@@ -20,7 +20,8 @@ import time
 import traceback
 from typing import Any, Dict, List, Sequence, Set, Tuple
 
-from polyhost.worker import confinement, linux
+from polyhost.wire import linux
+from polyhost.worker import confinement
 
 MAX_COMMAND = 1 << 20
 

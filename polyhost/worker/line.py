@@ -9,8 +9,8 @@ import socket
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
 from polyhost.errors import RequestCancelled, to_wire
-from polyhost.worker import frames
-from polyhost.worker.frames import Flag, Frame, Kind, Parser, ProtocolError
+from polyhost.wire import frames
+from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
 
 READ = 1 << 20
 

@@ -11,10 +11,10 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from polyhost.codecs import Answer, Request
 from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerTimeout, to_wire
-from polyhost.worker import frames
-from polyhost.worker.frames import Frame, Kind, ProtocolError
+from polyhost.wire import frames
+from polyhost.wire.frames import Frame, Kind, ProtocolError
+from polyhost.wire.output_marks import Marker
 from polyhost.worker.line import Job, Line
-from polyhost.worker.marks import Marker
 
 
 class DataLoop:

@@ -21,10 +21,11 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from polyhost import logs
 from polyhost.errors import LoadError, PolyhostError, to_wire
-from polyhost.worker import frames, linux, stacks
-from polyhost.worker.frames import Frame, Kind, Parser
-from polyhost.worker.marks import Marker
-from polyhost.worker.messages import calls_at_once, info_to_wire, spec_from_wire
+from polyhost.wire import frames, linux
+from polyhost.wire.frames import Frame, Kind, Parser
+from polyhost.wire.messages import calls_at_once, info_to_wire, spec_from_wire
+from polyhost.wire.output_marks import Marker
+from polyhost.worker import stacks
 from polyhost.worker.tally import Tally
 
 

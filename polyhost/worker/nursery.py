@@ -15,10 +15,10 @@ from typing import Any, Dict, List, Mapping, Optional, Set
 from polyhost.bridges import bridge_for
 from polyhost.errors import WorkerCrashed
 from polyhost.predictor import ModelSpec
+from polyhost.wire.messages import spec_to_wire
 from polyhost.worker.confinement import Confiner
 from polyhost.worker.environment import worker_environment
 from polyhost.worker.forkserver import MAX_COMMAND, WARM_ENVIRONMENT
-from polyhost.worker.messages import spec_to_wire
 from polyhost.worker.process import BOOT, Sockets, spawn
 
 log = logging.getLogger(__name__)

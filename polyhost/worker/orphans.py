@@ -14,7 +14,7 @@ import signal
 import time
 from typing import Dict, Set
 
-from polyhost.worker import linux
+from polyhost.wire import linux
 
 log = logging.getLogger(__name__)
 

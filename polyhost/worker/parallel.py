@@ -14,8 +14,8 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set
 
 from polyhost.codecs import Answer
 from polyhost.errors import RequestCancelled
-from polyhost.worker import frames
-from polyhost.worker.frames import Flag, Kind
+from polyhost.wire import frames
+from polyhost.wire.frames import Flag, Kind
 from polyhost.worker.line import Job, Line
 from polyhost.worker.loop import DataLoop, interrupted
 

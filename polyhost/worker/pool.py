@@ -22,10 +22,10 @@ from polyhost.errors import (
 from polyhost.observe import NOBODY, ModelObserver
 from polyhost.predictor import ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
-from polyhost.worker import linux
+from polyhost.wire import linux
+from polyhost.wire.messages import calls_at_once
 from polyhost.worker.dispatcher import Dispatcher
 from polyhost.worker.environment import worker_environment
-from polyhost.worker.messages import calls_at_once
 from polyhost.worker.nursery import Nursery, bridge_environment
 from polyhost.worker.process import Sockets, WorkerProcess
 from polyhost.worker.replica import Replica

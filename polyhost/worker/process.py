@@ -16,10 +16,10 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, from_wire
 from polyhost.predictor import ModelInfo, ModelSpec
-from polyhost.worker import frames
-from polyhost.worker.frames import Flag, Frame, Kind, Parser, ProtocolError
-from polyhost.worker.marks import MarkReader, new_token
-from polyhost.worker.messages import info_from_wire, spec_to_wire
+from polyhost.wire import frames
+from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
+from polyhost.wire.messages import info_from_wire, spec_to_wire
+from polyhost.wire.output_marks import MarkReader, new_token
 from polyhost.worker.sender import Sender
 from polyhost.worker.stacks import SIGNAL as STACKS_SIGNAL
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Protocol, Set
 
-from polyhost.worker import frames
-from polyhost.worker.frames import Flag, Kind
+from polyhost.wire import frames
+from polyhost.wire.frames import Flag, Kind
 from polyhost.worker.request import Pending
 from polyhost.worker.spool import Spool
 

@@ -8,7 +8,7 @@ import socket
 from collections import deque
 from typing import Deque, List, Optional, Tuple
 
-from polyhost.worker import frames
+from polyhost.wire import frames
 
 log = logging.getLogger(__name__)
 

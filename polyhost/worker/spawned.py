@@ -8,7 +8,8 @@ import sys
 from typing import Any, Dict
 
 from polyhost.errors import RuntimeUnavailable, to_wire
-from polyhost.worker import confinement, frames, linux
+from polyhost.wire import frames, linux
+from polyhost.worker import confinement
 
 
 def main(data_fd: int, control_fd: int, host: int, birth: Dict[str, Any]) -> None:

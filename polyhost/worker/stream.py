@@ -8,7 +8,7 @@ from collections import deque
 from typing import Callable, Deque, Optional
 
 from polyhost.errors import PolyhostError
-from polyhost.worker.frames import STREAM_WINDOW
+from polyhost.wire.frames import STREAM_WINDOW
 
 
 class ReplyStream:

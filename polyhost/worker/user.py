@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from polyhost.errors import SettingsError
 from polyhost.settings import ServerSettings
-from polyhost.worker import linux
+from polyhost.wire import linux
 
 LOOK_LIMIT = 60.0
 

@@ -30,7 +30,7 @@ from polyhost.server.forward import Forward
 from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
 from polyhost.settings import ApiKey, ServerSettings
-from polyhost.worker.frames import dumps
+from polyhost.wire.frames import dumps
 from polyhost.worker.spool import Budget
 
 NO_RETRY = (b"x-should-retry", b"false")

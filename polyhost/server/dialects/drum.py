@@ -42,7 +42,7 @@ from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
 from polyhost.server.stats import Timings
 from polyhost.settings import ServerSettings
-from polyhost.worker.frames import dumps
+from polyhost.wire.frames import dumps
 from polyhost.worker.spool import Budget
 
 NO_SAMPLES = (

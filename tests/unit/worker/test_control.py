@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from polyhost.worker.frames import Frame, Kind
+from polyhost.wire.frames import Frame, Kind
 from polyhost.worker.main import Control
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from polyhost.worker.marks import Marker, MarkReader, new_token
+from polyhost.wire.output_marks import Marker, MarkReader, new_token
 
 TOKEN = "0123456789abcdef"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhost.worker import frames
-from polyhost.worker.frames import Flag, Frame, Kind, Parser, ProtocolError
+from polyhost.wire import frames
+from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
 
 FRAMES = st.builds(
     Frame,
