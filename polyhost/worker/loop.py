@@ -14,7 +14,7 @@ from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerT
 from polyhost.wire import frames
 from polyhost.wire.frames import Frame, Kind, ProtocolError
 from polyhost.wire.output_marks import Marker
-from polyhost.worker.line import Job, Line
+from polyhost.worker.connection import Job, Line
 
 
 class DataLoop:

@@ -26,7 +26,7 @@ from polyhost.wire.frames import Frame, Kind, Parser
 from polyhost.wire.messages import calls_at_once, info_to_wire, spec_from_wire
 from polyhost.wire.output_marks import Marker
 from polyhost.worker import stacks
-from polyhost.worker.tally import Tally
+from polyhost.worker.counters import Tally
 
 
 class Control:
@@ -213,7 +213,7 @@ def _loops(wanted: int) -> Callable[[int], Callable[..., Any]]:
 
     if wanted == 1:
         return lambda threads: DataLoop
-    from polyhost.worker.parallel import ConcurrentLoop
+    from polyhost.worker.concurrent_loop import ConcurrentLoop
 
     def choose(threads: int) -> Callable[..., Any]:
         calls = calls_at_once(wanted, threads)

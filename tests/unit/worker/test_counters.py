@@ -6,8 +6,8 @@ import os
 import select
 from types import SimpleNamespace
 
-from polyhost.worker import tally as module
-from polyhost.worker.tally import Tally
+from polyhost.worker import counters as module
+from polyhost.worker.counters import Tally
 
 
 def woken(tally: Tally) -> bool:

@@ -16,7 +16,7 @@ from polyhost.codecs import Answer
 from polyhost.errors import RequestCancelled
 from polyhost.wire import frames
 from polyhost.wire.frames import Flag, Kind
-from polyhost.worker.line import Job, Line
+from polyhost.worker.connection import Job, Line
 from polyhost.worker.loop import DataLoop, interrupted
 
 
