@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.data.target import Target, TargetType
-from polyhost.observe import NOBODY, current
+from polyhost.host.observers import NOBODY, current
 from polyhost.predictor import ModelSpec
 from polyhost.server.dialects.drum import common_headers
 from polyhost.server.endpoint import Endpoint

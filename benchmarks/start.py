@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from polyhost.code_dir.spec import spec_of
-from polyhost.host import Host
+from polyhost.host.host import Host
 from polyhost.settings import HostedModel, Setting, Source, TargetSettings
 from polyhost.wire import linux
 

@@ -20,14 +20,14 @@ from polyhost.codecs.native import ARROW, decode_scores, decode_table, encode_ta
 from polyhost.data.payload import Payload, Scores, Table
 from polyhost.errors import PolyhostError, WorkerNotReady
 from polyhost.formats import arrow
-from polyhost.host import Host
+from polyhost.host.host import Host
+from polyhost.host.model_slot import Model
+from polyhost.host.request import Result
+from polyhost.host.spool import Spool
 from polyhost.loaded import LoadedModel
-from polyhost.model import Model
 from polyhost.predictor import ModelSpec
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.wire.frames import SPOOL_THRESHOLD, dumps
-from polyhost.worker.request import Result
-from polyhost.worker.spool import Spool
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
 from polyhost.config import Loaded, load
 from polyhost.desired import DesiredModel, DesiredState, flat, nested
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
-from polyhost.host import Host
-from polyhost.model import Model
+from polyhost.host.host import Host
+from polyhost.host.model_slot import Model
 from polyhost.settings import HostedModel, ServerSettings
 from polyhost.store import Store
 

@@ -13,7 +13,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any, Dict, Iterable
 
-from polyhost.observe import current
+from polyhost.host.observers import current
 
 FORMATS = ("text", "json")
 ACCESS = "polyhost.access"

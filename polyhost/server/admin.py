@@ -8,11 +8,11 @@ from typing import Any, Awaitable, Callable, Dict, Optional, Tuple
 
 from polyhost.deployment import Deployment
 from polyhost.errors import CodeDirError, InvalidInput, PolyhostError, SettingsError
-from polyhost.host import Host
+from polyhost.host.host import Host
+from polyhost.host.spool import Budget, Spool
 from polyhost.server.errors import status_of
 from polyhost.server.exchange import ClientGone, Receive, Scope, Send, read_body, respond
 from polyhost.settings import MODEL_NAME
-from polyhost.worker.spool import Budget, Spool
 
 JSON = b"application/json"
 Reply = Tuple[int, Dict[str, Any]]

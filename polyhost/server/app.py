@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Set
 
 from polyhost import __version__
-from polyhost.host import Host
+from polyhost.host.host import Host
+from polyhost.host.pool import State
 from polyhost.server.auth import guarded
 from polyhost.server.dialects import answers, chat_root, drum, endpoints_of
 from polyhost.server.endpoint import Endpoint, Handler, fast_routes
@@ -13,7 +14,6 @@ from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
 from polyhost.server.fast import FastRoute
 from polyhost.server.observation import Observation
 from polyhost.settings import ServerSettings
-from polyhost.worker.pool import State
 
 HTML = b"text/html; charset=utf-8"
 

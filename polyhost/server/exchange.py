@@ -6,11 +6,11 @@ import json
 import os
 from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Set, Tuple
 
+from polyhost.host.request import Pending, Result
+from polyhost.host.spool import Budget
 from polyhost.server.intake import Body, Intake, check_size
 from polyhost.server.served import Served
 from polyhost.wire.frames import SPOOL_THRESHOLD
-from polyhost.worker.request import Pending, Result
-from polyhost.worker.spool import Budget
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

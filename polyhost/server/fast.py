@@ -24,7 +24,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from polyhost.errors import PolyhostError, RequestCancelled
-from polyhost.observe import Exchange, current
+from polyhost.host.observers import Exchange, current
+from polyhost.host.request import Pending, Result
 from polyhost.server.auth import Keys
 from polyhost.server.exchange import Header, Receive, Scope, Send, head_of
 from polyhost.server.forward import JSON, Forward, Shape
@@ -32,7 +33,6 @@ from polyhost.server.limits import LimitedProtocol, Wire
 from polyhost.server.metrics import RouteMeter
 from polyhost.server.observation import GONE
 from polyhost.server.request_id import chosen_id
-from polyhost.worker.request import Pending, Result
 
 log = logging.getLogger(__name__)
 

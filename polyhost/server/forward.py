@@ -7,6 +7,8 @@ import logging
 from typing import Callable, List, Optional, Tuple
 
 from polyhost.errors import PolyhostError, RequestCancelled, WorkerError
+from polyhost.host.request import Pending, Result
+from polyhost.host.spool import Budget, Spool
 from polyhost.server.exchange import (
     ClientGone,
     Header,
@@ -23,8 +25,6 @@ from polyhost.server.intake import Body, discard
 from polyhost.server.limits import refuse
 from polyhost.server.served import Served
 from polyhost.server.stats import Timings
-from polyhost.worker.request import Pending, Result
-from polyhost.worker.spool import Budget, Spool
 
 log = logging.getLogger(__name__)
 

@@ -15,17 +15,17 @@ from dataclasses import asdict
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from polyhost.errors import PolyhostError, WorkerCrashed, WorkerNotReady, from_wire, to_wire
-from polyhost.observe import ModelObserver
+from polyhost.host.dispatcher import Dispatcher
+from polyhost.host.observers import ModelObserver
+from polyhost.host.pool import State
+from polyhost.host.replica import Replica
+from polyhost.host.request import Body, Pending, Waiter
+from polyhost.host.sender import Sender
 from polyhost.predictor import ModelInfo
 from polyhost.settings import Batching, HostedModel, Limits
 from polyhost.wire import frames
 from polyhost.wire.frames import Parser, ProtocolError
 from polyhost.wire.messages import info_from_wire, info_to_wire, spec_from_wire, spec_to_wire
-from polyhost.worker.dispatcher import Dispatcher
-from polyhost.worker.pool import State
-from polyhost.worker.replica import Replica
-from polyhost.worker.request import Body, Pending, Waiter
-from polyhost.worker.sender import Sender
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ import os
 import socket
 from typing import Any, Dict, List, Mapping
 
+from polyhost.host.spool import Budget
 from polyhost.server.access import Access
 from polyhost.server.channel import Channel
 from polyhost.server.dialects import endpoints_of
@@ -20,7 +21,6 @@ from polyhost.server.observation import Observation
 from polyhost.server.relay import Relay
 from polyhost.server.tracing import open_tracing
 from polyhost.settings import ServerSettings
-from polyhost.worker.spool import Budget
 
 SWEEP = 0.05
 COUNTS_EVERY = 1.0

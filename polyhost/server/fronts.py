@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from polyhost.errors import WorkerCrashed, to_wire
-from polyhost.host import Host
+from polyhost.host.host import Host
+from polyhost.host.pool import Pool
+from polyhost.host.process import WorkerProcess
 from polyhost.server.access import access_to_wire
 from polyhost.server.channel import Channel
 from polyhost.server.exposition import Family, families_from_wire
 from polyhost.server.front import model_to_wire, state_to_wire
 from polyhost.settings import ServerSettings
 from polyhost.wire import linux
-from polyhost.worker.pool import Pool
-from polyhost.worker.process import WorkerProcess
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ import time
 from typing import Dict, Iterable, List, Sequence, Tuple
 
 from polyhost import __version__
-from polyhost.host import Host
-from polyhost.model import Model
+from polyhost.host.host import Host
+from polyhost.host.model_slot import Model
+from polyhost.host.pool import State
 from polyhost.server.exposition import Family
 from polyhost.wire import linux
-from polyhost.worker.pool import State
 
 MEMORY_AGE = 1.0
 """Seconds for which a reading of memory is good: the kernel walks every page for it."""

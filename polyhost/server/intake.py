@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import List, Optional, Union
 
 from polyhost.errors import BodyTooLarge
+from polyhost.host.spool import Budget, Spool
 from polyhost.wire.frames import SPOOL_THRESHOLD
-from polyhost.worker.spool import Budget, Spool
 
 Body = Union[bytes, Spool]
 

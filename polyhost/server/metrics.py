@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from polyhost.observe import Exchange
+from polyhost.host.observers import Exchange
 from polyhost.server.exposition import Family
 from polyhost.settings import HostedModel
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Awaitable, Callable, Iterable, List, Optional
 
-from polyhost.host import Host
-from polyhost.observe import Exchange, ModelObserver, current
+from polyhost.host.host import Host
+from polyhost.host.observers import Exchange, ModelObserver, current
 from polyhost.server import exposition, gauges
 from polyhost.server.endpoint import Endpoint, Handler
 from polyhost.server.exchange import Message, Receive, Scope, Send, header, respond

@@ -17,7 +17,9 @@ from typing import Any, List, Optional
 from polyhost.config import Loaded
 from polyhost.deployment import Deployment, Reload
 from polyhost.errors import PolyhostError, SettingsError
-from polyhost.host import Host
+from polyhost.host.host import Host
+from polyhost.host.pool import State
+from polyhost.host.user import check_user, find_user
 from polyhost.server.access import Access
 from polyhost.server.admin import Admin
 from polyhost.server.app import build, build_error
@@ -31,8 +33,6 @@ from polyhost.server.output import GuestOutput
 from polyhost.server.reloader import Reloader
 from polyhost.server.tracing import open_tracing
 from polyhost.settings import ServerSettings
-from polyhost.worker.pool import State
-from polyhost.worker.user import check_user, find_user
 
 log = logging.getLogger(__name__)
 

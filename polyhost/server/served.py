@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Optional, Protocol, Sequence
 
 from polyhost.errors import PolyhostError
+from polyhost.host.pool import State
+from polyhost.host.request import Body, Pending, Waiter
 from polyhost.predictor import ModelInfo
 from polyhost.settings import HostedModel
-from polyhost.worker.pool import State
-from polyhost.worker.request import Body, Pending, Waiter
 
 
 class Served(Protocol):

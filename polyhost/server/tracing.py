@@ -11,7 +11,7 @@ import threading
 from typing import Any, Mapping, Optional
 
 from polyhost import __version__
-from polyhost.observe import current
+from polyhost.host.observers import current
 from polyhost.server.endpoint import Handler
 from polyhost.server.exchange import Receive, Scope, Send
 from polyhost.settings import HostedModel

@@ -21,7 +21,7 @@ import traceback
 from typing import Any, Dict, List, Sequence, Set, Tuple
 
 from polyhost.wire import linux
-from polyhost.worker import confinement
+from polyhost.worker import identity
 
 MAX_COMMAND = 1 << 20
 
@@ -154,7 +154,7 @@ def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:
 def enter(env: Dict[str, str], stdout: int, stderr: int, birth: Dict[str, Any]) -> None:
     """Make this process a worker's: own group and user, death signal, environment, streams."""
     os.setpgid(0, 0)
-    confinement.begin(birth)
+    identity.begin(birth)
     linux.die_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -9,14 +9,14 @@ from typing import Any, Dict
 
 from polyhost.errors import RuntimeUnavailable, to_wire
 from polyhost.wire import frames, linux
-from polyhost.worker import confinement
+from polyhost.worker import identity
 
 
 def main(data_fd: int, control_fd: int, host: int, birth: Dict[str, Any]) -> None:
     """Enter a group of its own, die with the host, and serve."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
-    confinement.begin(birth)
+    identity.begin(birth)
     linux.die_with_parent()
     if os.getppid() != host:
         sys.exit("polyhost: the host ended while its worker started")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from polyhost import logs
-from polyhost.observe import Exchange, current
+from polyhost.host.observers import Exchange, current
 
 log = logging.getLogger("polyhost.tests")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import List, Sequence
 
+from polyhost.host.spool import Budget
 from polyhost.server.dialects import chat, drum
 from polyhost.server.endpoint import Endpoint
 from polyhost.server.exchange import Watcher
 from polyhost.server.served import Served
 from polyhost.settings import ServerSettings
-from polyhost.worker.spool import Budget
 
 DIALECTS = (drum.DrumModel, chat.ChatModel)
 

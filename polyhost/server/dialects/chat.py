@@ -15,6 +15,7 @@ from polyhost.errors import (
     UnsupportedContentType,
     WrongEndpoint,
 )
+from polyhost.host.spool import Budget
 from polyhost.server.auth import KEY, guarded
 from polyhost.server.dialects.answers import (
     JSON,
@@ -31,7 +32,6 @@ from polyhost.server.request_id import request_id
 from polyhost.server.served import Served
 from polyhost.settings import ApiKey, ServerSettings
 from polyhost.wire.frames import dumps
-from polyhost.worker.spool import Budget
 
 NO_RETRY = (b"x-should-retry", b"false")
 """Keeps OpenAI's clients from running a model that failed two more times."""

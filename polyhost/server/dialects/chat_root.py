@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 from polyhost.codecs.chat import unknown_model
 from polyhost.errors import InvalidInput, PolyhostError
 from polyhost.formats import json
+from polyhost.host.spool import Budget, Spool
 from polyhost.server import limits
 from polyhost.server.auth import guarded
 from polyhost.server.dialects.answers import common_headers
@@ -39,7 +40,6 @@ from polyhost.server.exchange import (
 from polyhost.server.intake import Body, discard
 from polyhost.server.served import Served
 from polyhost.settings import ServerSettings
-from polyhost.worker.spool import Budget, Spool
 
 PATH = "/v1/chat/completions"
 ONE = "/v1/models/"

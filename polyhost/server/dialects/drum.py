@@ -12,6 +12,7 @@ from polyhost.errors import (
     PolyhostError,
     WrongEndpoint,
 )
+from polyhost.host.spool import Budget
 from polyhost.server.auth import guarded
 from polyhost.server.dialects import drum_operations
 from polyhost.server.dialects.answers import (
@@ -43,7 +44,6 @@ from polyhost.server.served import Served
 from polyhost.server.stats import Timings
 from polyhost.settings import ServerSettings
 from polyhost.wire.frames import dumps
-from polyhost.worker.spool import Budget
 
 NO_SAMPLES = (
     "ERROR: Samples should be provided as:   - a csv or mtx under `X` form-data param key."

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from polyhost.errors import BodyTooLarge, NoRoom, PolyhostError, WorkerBusy
+from polyhost.host.spool import Budget, Spool
 from polyhost.server.intake import Intake, discard
-from polyhost.worker.spool import Budget, Spool
 
 MIB = 1 << 20
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from polyhost.data.target import Target, TargetType
-from polyhost.observe import current
+from polyhost.host.observers import current
 from polyhost.predictor import ModelSpec
 from polyhost.server.endpoint import Endpoint
 from polyhost.server.metrics import SECONDS, VERSIONS_KEPT, Metrics

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from polyhost.data.target import Target, TargetType
-from polyhost.observe import current
+from polyhost.host.observers import current
 from polyhost.predictor import ModelSpec
 from polyhost.server import tracing
 from polyhost.server.endpoint import Endpoint

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from polyhost.worker.cgroup import Group, Place, find_places
+from polyhost.host.cgroup import Group, Place, find_places
 
 MIB = 1 << 20
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from polyhost.errors import SettingsError
-from polyhost.worker import user
+from polyhost.host import user
+from polyhost.worker import identity
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 
@@ -22,7 +23,7 @@ def test_a_process_becomes_the_user_for_good() -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            user.become(nobody.to_wire())
+            identity.become(nobody.to_wire())
             told = [str(os.getresuid()), str(os.getresgid()), str(sorted(os.getgroups()))]
             try:
                 os.setuid(0)

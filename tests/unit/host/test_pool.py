@@ -16,13 +16,13 @@ import pytest
 
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import ModelError, WorkerBusy, WorkerCrashed, WorkerTimeout
+from polyhost.host.launcher import NO_BIRTH, Nursery
+from polyhost.host.pool import Pool, State
+from polyhost.host.process import Sockets
+from polyhost.host.spool import Budget, Spool
+from polyhost.host.stream import ReplyStream
 from polyhost.predictor import ModelSpec
 from polyhost.settings import HostedModel, Limits
-from polyhost.worker.nursery import NO_BIRTH, Nursery
-from polyhost.worker.pool import Pool, State
-from polyhost.worker.process import Sockets
-from polyhost.worker.spool import Budget, Spool
-from polyhost.worker.stream import ReplyStream
 
 STRANGER = Path(__file__).with_name("stranger.py")
 META = b'{"op":"predict","dialect":"drum","type":"text/csv"}'

@@ -15,10 +15,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
+from polyhost.host import cgroup, user
+from polyhost.host.user import WorkerUser
 from polyhost.settings import Limits
 from polyhost.wire import linux
-from polyhost.worker import cgroup, user
-from polyhost.worker.user import WorkerUser
 
 log = logging.getLogger(__name__)
 
@@ -120,14 +120,3 @@ class Confiner:
         while self._closing and time.monotonic() < until:
             time.sleep(0.02)
             self._close()
-
-
-def begin(birth: Dict[str, Any]) -> None:
-    """What a process that becomes a worker does first. Its parent-death signal comes after: the
-    kernel forgets it when the user changes."""
-    if birth.get("cores"):
-        os.sched_setaffinity(0, birth["cores"])
-    if birth.get("user"):
-        user.become(birth["user"])
-    elif birth.get("settled"):  # born as that user
-        linux.forbid_new_privileges()

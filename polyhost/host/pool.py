@@ -19,17 +19,17 @@ from polyhost.errors import (
     WorkerNotReady,
     WorkerStartTimeout,
 )
-from polyhost.observe import NOBODY, ModelObserver
+from polyhost.host.dispatcher import Dispatcher
+from polyhost.host.launcher import Nursery, bridge_environment
+from polyhost.host.observers import NOBODY, ModelObserver
+from polyhost.host.process import Sockets, WorkerProcess
+from polyhost.host.replica import Replica
+from polyhost.host.request import Body, Pending, Waiter
+from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.wire import linux
 from polyhost.wire.messages import calls_at_once
-from polyhost.worker.dispatcher import Dispatcher
-from polyhost.worker.environment import worker_environment
-from polyhost.worker.nursery import Nursery, bridge_environment
-from polyhost.worker.process import Sockets, WorkerProcess
-from polyhost.worker.replica import Replica
-from polyhost.worker.request import Body, Pending, Waiter
 
 log = logging.getLogger(__name__)
 

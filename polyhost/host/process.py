@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, from_wire
+from polyhost.host.sender import Sender
 from polyhost.predictor import ModelInfo, ModelSpec
 from polyhost.wire import frames
 from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
 from polyhost.wire.messages import info_from_wire, spec_to_wire
 from polyhost.wire.output_marks import MarkReader, new_token
-from polyhost.worker.sender import Sender
 from polyhost.worker.stacks import SIGNAL as STACKS_SIGNAL
 
 log = logging.getLogger(__name__)
 
-BOOT = Path(__file__).with_name("boot.py")
+BOOT = Path(__file__).resolve().parents[1] / "worker" / "boot.py"
 READ = 1 << 18
 
 STACKS_TIME, STACKS_REST = 1.0, 0.05

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Protocol, Set
 
+from polyhost.host.request import Pending
+from polyhost.host.spool import Spool
 from polyhost.wire import frames
 from polyhost.wire.frames import Flag, Kind
-from polyhost.worker.request import Pending
-from polyhost.worker.spool import Spool
 
 WINDOW_BYTES = 4 << 20
 """Bytes of bodies in frames that a worker may hold at once."""

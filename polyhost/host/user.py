@@ -79,20 +79,6 @@ def find(name: str) -> WorkerUser:
     return WorkerUser(name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir)
 
 
-def become(user: Mapping[str, Any]) -> None:
-    """Make this process the user's for good; OSError when that is not possible.
-
-    The order matters: a process that has given up its user may no longer change its groups.
-    """
-    os.setgroups(user["groups"])
-    os.setresgid(user["gid"], user["gid"], user["gid"])
-    os.setresuid(user["uid"], user["uid"], user["uid"])
-    if 0 in os.getresuid() or 0 in os.getresgid():
-        raise PermissionError("this process still has root's rights")
-    linux.own_files_again()
-    linux.forbid_new_privileges()
-
-
 def check_readable(user: WorkerUser, python: str, paths: Iterable[Path]) -> None:
     """SettingsError naming what a worker needs and the user may not read: code, interpreter, or
     the way to its temporary files."""

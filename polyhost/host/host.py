@@ -7,15 +7,15 @@ import logging
 import time
 from typing import Callable, Dict, Iterable, List, Optional
 
-from polyhost.model import Model
-from polyhost.observe import NOBODY, ModelObserver
+from polyhost.host.launcher import Nursery
+from polyhost.host.model_slot import Model
+from polyhost.host.observers import NOBODY, ModelObserver
+from polyhost.host.orphans import MARK, Orphans
+from polyhost.host.pool import Output, Pool, Watcher
+from polyhost.host.spool import Budget
+from polyhost.host.user import WorkerUser
 from polyhost.settings import HostedModel, HostLimits
 from polyhost.wire import linux
-from polyhost.worker.nursery import Nursery
-from polyhost.worker.orphans import MARK, Orphans
-from polyhost.worker.pool import Output, Pool, Watcher
-from polyhost.worker.spool import Budget
-from polyhost.worker.user import WorkerUser
 
 log = logging.getLogger(__name__)
 

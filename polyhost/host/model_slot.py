@@ -12,13 +12,13 @@ import time
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional
 
-from polyhost.check import check
 from polyhost.errors import PolyhostError, WorkerNotReady
+from polyhost.host.example_check import check
+from polyhost.host.pool import Pool, State
+from polyhost.host.process import WorkerProcess
+from polyhost.host.request import Body, Pending, Waiter
 from polyhost.predictor import ModelInfo
 from polyhost.settings import HostedModel
-from polyhost.worker.pool import Pool, State
-from polyhost.worker.process import WorkerProcess
-from polyhost.worker.request import Body, Pending, Waiter
 
 log = logging.getLogger(__name__)
 

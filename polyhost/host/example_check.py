@@ -9,8 +9,8 @@ from typing import Optional, Tuple
 
 from polyhost.codecs import Request
 from polyhost.errors import InvalidOutput, PolyhostError, WorkerTimeout
+from polyhost.host.pool import Pool
 from polyhost.wire.frames import dumps
-from polyhost.worker.pool import Pool
 
 EXAMPLES = (
     ("example.csv", "text/csv"),

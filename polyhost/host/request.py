@@ -7,9 +7,9 @@ import time
 from typing import Optional, Protocol, Union, cast
 
 from polyhost.errors import PolyhostError
-from polyhost.observe import Exchange, current
-from polyhost.worker.spool import Spool
-from polyhost.worker.stream import ReplyStream
+from polyhost.host.observers import Exchange, current
+from polyhost.host.spool import Spool
+from polyhost.host.stream import ReplyStream
 
 Body = Union[bytes, Spool]
 

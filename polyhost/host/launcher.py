@@ -14,12 +14,12 @@ from typing import Any, Dict, List, Mapping, Optional, Set
 
 from polyhost.bridges import bridge_for
 from polyhost.errors import WorkerCrashed
+from polyhost.host.process import BOOT, Sockets, spawn
+from polyhost.host.sandbox import Confiner
+from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import ModelSpec
 from polyhost.wire.messages import spec_to_wire
-from polyhost.worker.confinement import Confiner
-from polyhost.worker.environment import worker_environment
 from polyhost.worker.forkserver import MAX_COMMAND, WARM_ENVIRONMENT
-from polyhost.worker.process import BOOT, Sockets, spawn
 
 log = logging.getLogger(__name__)
 

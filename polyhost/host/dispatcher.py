@@ -16,12 +16,12 @@ from polyhost.errors import (
     WorkerTimeout,
     from_wire,
 )
-from polyhost.observe import NOBODY, ModelObserver
+from polyhost.host.observers import NOBODY, ModelObserver
+from polyhost.host.quarantine import Killers
+from polyhost.host.replica import Link, Replica
+from polyhost.host.request import Body, Pending, Result, Waiter
+from polyhost.host.stream import ReplyStream
 from polyhost.wire.frames import Flag, Frame, Kind
-from polyhost.worker.killers import Killers
-from polyhost.worker.replica import Link, Replica
-from polyhost.worker.request import Body, Pending, Result, Waiter
-from polyhost.worker.stream import ReplyStream
 
 SERIAL_WINDOW = 2
 """Requests that a worker may hold: one that runs and one that waits."""

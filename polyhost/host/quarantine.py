@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from typing import Callable, Optional, Tuple
 
-from polyhost.worker.request import Pending
+from polyhost.host.request import Pending
 
 KEPT = 256
 FOR_SECONDS = 600.0
