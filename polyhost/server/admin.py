@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any, Awaitable, Callable, Dict, Optional, Tuple
 
-from polyhost.deployment import Deployment
+from polyhost.deploy.deployer import Deployment
 from polyhost.errors import CodeDirError, InvalidInput, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.spool import Budget, Spool

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, List, Optional
 
 from polyhost.config import Loaded
-from polyhost.deployment import Deployment, Reload
+from polyhost.deploy.deployer import Deployment, Reload
+from polyhost.deploy.reloader import Reloader
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.pool import State
@@ -30,7 +31,6 @@ from polyhost.server.fronts import Forker, Fronts, fork_fronts
 from polyhost.server.listen import BACKLOG, listen, runner
 from polyhost.server.observation import Observation
 from polyhost.server.output import GuestOutput
-from polyhost.server.reloader import Reloader
 from polyhost.server.tracing import open_tracing
 from polyhost.settings import ServerSettings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
 from polyhost.config import Loaded
-from polyhost.deployment import Deployment
+from polyhost.deploy.deployer import Deployment
 from polyhost.errors import PolyhostError
 
 log = logging.getLogger(__name__)

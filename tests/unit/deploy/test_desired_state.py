@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhost import desired
-from polyhost.desired import DesiredModel, DesiredState
+from polyhost.deploy import desired_state
+from polyhost.deploy.desired_state import DesiredModel, DesiredState
 from polyhost.errors import StateError
 
-SPECIMEN = Path(__file__).parents[1] / "specimens" / "desired-1.json"
+SPECIMEN = Path(__file__).parents[2] / "specimens" / "desired-1.json"
 STATE = DesiredState(
     {
         "churn": DesiredModel(
@@ -32,20 +32,20 @@ STATE = DesiredState(
 
 
 def test_format_1_is_read_and_written():
-    assert desired.read(SPECIMEN) == STATE
-    assert desired.encode(STATE) == SPECIMEN.read_bytes()
+    assert desired_state.read(SPECIMEN) == STATE
+    assert desired_state.encode(STATE) == SPECIMEN.read_bytes()
 
 
 def test_no_file_is_an_empty_state(tmp_path):
-    assert desired.read(tmp_path / "none.json") == DesiredState()
+    assert desired_state.read(tmp_path / "none.json") == DesiredState()
 
 
 def test_written_and_read_again(tmp_path):
     path = tmp_path / "state.json"
-    desired.write(path, STATE)
+    desired_state.write(path, STATE)
     less = STATE.lacking("churn").having(DesiredModel("prices", "elsewhere"))
-    desired.write(path, less)
-    assert desired.read(path) == less == DesiredState({"prices": less.models["prices"]})
+    desired_state.write(path, less)
+    assert desired_state.read(path) == less == DesiredState({"prices": less.models["prices"]})
     assert os.listdir(tmp_path) == ["state.json"]
 
 
@@ -68,17 +68,17 @@ def test_written_and_read_again(tmp_path):
 def test_a_file_that_is_not_ours_is_told_of_and_kept(tmp_path, text, says):
     path = tmp_path / "state.json"
     path.write_text(text, encoding="utf-8")
-    for attempt in (lambda: desired.read(path), lambda: desired.write(path, STATE)):
+    for attempt in (lambda: desired_state.read(path), lambda: desired_state.write(path, STATE)):
         with pytest.raises(StateError) as raised:
             attempt()
         assert says in raised.value.message
         assert str(path) in raised.value.message
     assert path.read_text(encoding="utf-8") == text
     (tmp_path / "state.json.aside-1").touch()
-    assert desired.set_aside(path) == tmp_path / "state.json.aside-2"
+    assert desired_state.set_aside(path) == tmp_path / "state.json.aside-2"
     assert (tmp_path / "state.json.aside-2").read_text(encoding="utf-8") == text
-    desired.write(path, STATE)
-    assert desired.read(path) == STATE
+    desired_state.write(path, STATE)
+    assert desired_state.read(path) == STATE
 
 
 @given(cut=st.integers(0, len(SPECIMEN.read_bytes()) - 3))
@@ -86,20 +86,20 @@ def test_a_file_cut_anywhere_is_refused(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("cut") / "state.json"
     path.write_bytes(SPECIMEN.read_bytes()[:cut])
     with pytest.raises(StateError):
-        desired.read(path)
+        desired_state.read(path)
 
 
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "state.json"
-    desired.write(path, STATE)
+    desired_state.write(path, STATE)
 
     def fail(_fd: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(StateError, match="No space left"):
-        desired.write(path, DesiredState())
-    assert desired.read(path) == STATE
+        desired_state.write(path, DesiredState())
+    assert desired_state.read(path) == STATE
     assert os.listdir(tmp_path) == ["state.json"]
 
 
@@ -124,6 +124,6 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
         time.sleep(pause)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
-        assert len({model.replicas for model in desired.read(path).models.values()}) == 1
-    desired.write(path, STATE)
+        assert len({model.replicas for model in desired_state.read(path).models.values()}) == 1
+    desired_state.write(path, STATE)
     assert os.listdir(tmp_path) == ["state.json"]

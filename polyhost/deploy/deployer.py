@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from weakref import WeakValueDictionary
 
-from polyhost import desired
 from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
 from polyhost.config import Loaded, load
-from polyhost.desired import DesiredModel, DesiredState, flat, nested
+from polyhost.deploy import desired_state
+from polyhost.deploy.desired_state import DesiredModel, DesiredState, flat, nested
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.model_slot import Model
@@ -82,7 +82,7 @@ class Deployment:
         path = self._settings.desired
         if path is None:
             return
-        self._state = await asyncio.to_thread(desired.read, path)
+        self._state = await asyncio.to_thread(desired_state.read, path)
         for wanted in self._state.models.values():
             try:
                 hosted = await asyncio.to_thread(self._hosted, wanted)
@@ -221,7 +221,7 @@ class Deployment:
         async with self._writing:
             self._state = change(self._state)
             if self._settings.desired is not None:
-                await asyncio.to_thread(desired.write, self._settings.desired, self._state)
+                await asyncio.to_thread(desired_state.write, self._settings.desired, self._state)
 
     # The configuration
 
