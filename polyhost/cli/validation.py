@@ -31,7 +31,7 @@ from polyhost.errors import PolyhostError
 
 if TYPE_CHECKING:
     from polyhost.data.payload import Payload
-    from polyhost.loaded import LoadedModel
+    from polyhost.embed.model import LoadedModel
     from polyhost.predictor import ModelSpec
 
 _SHARED = (
@@ -114,8 +114,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _checks(options: argparse.Namespace, spec: ModelSpec, kept: Path) -> list[Check]:
-    from polyhost.background import BackgroundModel
     from polyhost.cli.score import read_payload
+    from polyhost.embed.worker_model import BackgroundModel
 
     payload = read_payload(options, spec)
     before = _files(spec.code_dir)

@@ -18,13 +18,13 @@ from typing import Any, Coroutine, List, Optional, Tuple, TypeVar, Union
 from polyhost.codecs import Request
 from polyhost.codecs.native import ARROW, decode_scores, decode_table, encode_table
 from polyhost.data.payload import Payload, Scores, Table
+from polyhost.embed.model import LoadedModel
 from polyhost.errors import PolyhostError, WorkerNotReady
 from polyhost.formats import arrow
 from polyhost.host.host import Host
 from polyhost.host.model_slot import Model
 from polyhost.host.request import Result
 from polyhost.host.spool import Spool
-from polyhost.loaded import LoadedModel
 from polyhost.predictor import ModelSpec
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.wire.frames import SPOOL_THRESHOLD, dumps

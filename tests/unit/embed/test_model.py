@@ -8,9 +8,10 @@ import psutil
 import pytest
 
 import polyhost as package
-from polyhost import background, loaded
 from polyhost.data.payload import Table
 from polyhost.data.target import TargetType
+from polyhost.embed import model as loaded
+from polyhost.embed import worker_model
 from polyhost.errors import CodeDirError, LoadError, ModelError, SettingsError, WorkerCrashed
 from polyhost.predictor import Reply
 
@@ -111,7 +112,7 @@ def test_a_model_that_cannot_be_loaded(tmp_path, in_process):
 def test_two_models_share_one_host(folder):
     first = package.load(folder, target_type="regression")
     second = package.load(folder, target_type="regression")
-    assert len(background._open) == 2
+    assert len(worker_model._open) == 2
     first.close()
     assert len(second.predict(FRAME)) == 2
     second.close()

@@ -58,7 +58,7 @@ def load(
     )
     spec = spec_of(Path(path), target, language=language, options={"strict_rows": strict_rows})
     if not in_process:
-        from polyhost.background import BackgroundModel
+        from polyhost.embed.worker_model import BackgroundModel
 
         return BackgroundModel(spec, python)
     if python is not None:
