@@ -17,10 +17,10 @@ from polyhost.data.target import Target, TargetType
 from polyhost.host.observers import NOBODY, current
 from polyhost.predictor import ModelSpec
 from polyhost.server.dialects.drum import common_headers
-from polyhost.server.endpoint import Endpoint
-from polyhost.server.exchange import respond
-from polyhost.server.observation import Observation
-from polyhost.server.request_id import request_id
+from polyhost.server.http.asgi import respond
+from polyhost.server.http.endpoint import Endpoint
+from polyhost.server.http.request_id import request_id
+from polyhost.server.watch.instrument import Observation
 from polyhost.settings import HostedModel
 
 MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))

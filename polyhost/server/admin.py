@@ -10,8 +10,8 @@ from polyhost.deploy.deployer import Deployment
 from polyhost.errors import CodeDirError, InvalidInput, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.spool import Budget, Spool
-from polyhost.server.errors import status_of
-from polyhost.server.exchange import ClientGone, Receive, Scope, Send, read_body, respond
+from polyhost.server.call.status import status_of
+from polyhost.server.http.asgi import ClientGone, Receive, Scope, Send, read_body, respond
 from polyhost.settings import MODEL_NAME
 
 JSON = b"application/json"

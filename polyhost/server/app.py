@@ -9,10 +9,10 @@ from polyhost.host.host import Host
 from polyhost.host.pool import State
 from polyhost.server.auth import guarded
 from polyhost.server.dialects import answers, chat_root, drum, endpoints_of
-from polyhost.server.endpoint import Endpoint, Handler, fast_routes
-from polyhost.server.exchange import Receive, Scope, Send, Watcher, respond
-from polyhost.server.fast import FastRoute
-from polyhost.server.observation import Observation
+from polyhost.server.http.asgi import Receive, Scope, Send, Watcher, respond
+from polyhost.server.http.endpoint import Endpoint, Handler, fast_routes
+from polyhost.server.http.fast_path import FastRoute
+from polyhost.server.watch.instrument import Observation
 from polyhost.settings import ServerSettings
 
 HTML = b"text/html; charset=utf-8"

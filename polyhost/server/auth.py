@@ -18,11 +18,11 @@ from dataclasses import replace
 from typing import Any, Iterable, List, Optional, Sequence
 
 from polyhost.errors import SettingsError
-from polyhost.server import tls
-from polyhost.server.endpoint import Endpoint, Handler
-from polyhost.server.exchange import Header, Message, Receive, Scope, Send
-from polyhost.server.limits import message, refuse
-from polyhost.server.request_id import request_id
+from polyhost.server.http import tls
+from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send
+from polyhost.server.http.connection import message, refuse
+from polyhost.server.http.endpoint import Endpoint, Handler
+from polyhost.server.http.request_id import request_id
 from polyhost.settings import ApiKey, ServerSettings
 
 log = logging.getLogger(__name__)

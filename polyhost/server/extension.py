@@ -19,7 +19,7 @@ from typing import Any, List, Optional
 
 from polyhost.errors import CodeDirError, LoadError, RuntimeUnavailable
 from polyhost.server.dialects.answers import common_headers
-from polyhost.server.exchange import Header, Message, Receive, Scope, Send
+from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 

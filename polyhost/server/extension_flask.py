@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from flask import Blueprint, Flask, Response
 
-from polyhost.server.exchange import Header, Message, Receive, Scope, Send
+from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send
 
 THREADS = 8
 ROUTES = {

@@ -21,17 +21,17 @@ from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.pool import State
 from polyhost.host.user import check_user, find_user
-from polyhost.server.access import Access
 from polyhost.server.admin import Admin
 from polyhost.server.app import build, build_error
 from polyhost.server.auth import admin_only, check_exposure
+from polyhost.server.credentials import Access
 from polyhost.server.extension import extended
-from polyhost.server.front_process import serve_front
-from polyhost.server.fronts import Forker, Fronts, fork_fronts
-from polyhost.server.listen import BACKLOG, listen, runner
-from polyhost.server.observation import Observation
-from polyhost.server.output import GuestOutput
-from polyhost.server.tracing import open_tracing
+from polyhost.server.fronts.front_process import serve_front
+from polyhost.server.fronts.supervisor import Forker, Fronts, fork_fronts
+from polyhost.server.http.listen import BACKLOG, listen, runner
+from polyhost.server.watch.guest_output import GuestOutput
+from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.tracing import open_tracing
 from polyhost.settings import ServerSettings
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from polyhost.host.spool import Budget
+from polyhost.server.call.served_model import Served
 from polyhost.server.dialects import chat, drum
-from polyhost.server.endpoint import Endpoint
-from polyhost.server.exchange import Watcher
-from polyhost.server.served import Served
+from polyhost.server.http.asgi import Watcher
+from polyhost.server.http.endpoint import Endpoint
 from polyhost.settings import ServerSettings
 
 DIALECTS = (drum.DrumModel, chat.ChatModel)

@@ -7,9 +7,9 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from polyhost.drum_compat import DRUM_VERSION
 from polyhost.errors import GuestStatus, InvalidInput, PolyhostError
-from polyhost.server.errors import status_of
-from polyhost.server.exchange import Header, Scope
-from polyhost.server.request_id import request_id
+from polyhost.server.call.status import status_of
+from polyhost.server.http.asgi import Header, Scope
+from polyhost.server.http.request_id import request_id
 
 JSON = b"application/json"
 RETRY_AFTER = {429: 1, 503: 5}

@@ -17,6 +17,9 @@ from polyhost.errors import (
 )
 from polyhost.host.spool import Budget
 from polyhost.server.auth import KEY, guarded
+from polyhost.server.call.call import Forward
+from polyhost.server.call.served_model import Served
+from polyhost.server.call.status import status_of
 from polyhost.server.dialects.answers import (
     JSON,
     common_headers,
@@ -24,12 +27,9 @@ from polyhost.server.dialects.answers import (
     error_body,
     headers_of,
 )
-from polyhost.server.endpoint import Endpoint
-from polyhost.server.errors import status_of
-from polyhost.server.exchange import Header, Receive, Scope, Send, Watcher, header, respond
-from polyhost.server.forward import Forward
-from polyhost.server.request_id import request_id
-from polyhost.server.served import Served
+from polyhost.server.http.asgi import Header, Receive, Scope, Send, Watcher, header, respond
+from polyhost.server.http.endpoint import Endpoint
+from polyhost.server.http.request_id import request_id
 from polyhost.settings import ApiKey, ServerSettings
 from polyhost.wire.frames import dumps
 

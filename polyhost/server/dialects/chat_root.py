@@ -14,8 +14,9 @@ from polyhost.codecs.chat import unknown_model
 from polyhost.errors import InvalidInput, PolyhostError
 from polyhost.formats import json
 from polyhost.host.spool import Budget, Spool
-from polyhost.server import limits
 from polyhost.server.auth import guarded
+from polyhost.server.call.body_reader import Body, discard
+from polyhost.server.call.served_model import Served
 from polyhost.server.dialects.answers import common_headers
 from polyhost.server.dialects.chat import (
     CHAT_OPERATION,
@@ -26,8 +27,8 @@ from polyhost.server.dialects.chat import (
     refuse,
     tell_of,
 )
-from polyhost.server.endpoint import Endpoint, Handler
-from polyhost.server.exchange import (
+from polyhost.server.http import connection
+from polyhost.server.http.asgi import (
     FILE_CHUNK,
     ClientGone,
     Message,
@@ -37,8 +38,7 @@ from polyhost.server.exchange import (
     Watcher,
     read_body,
 )
-from polyhost.server.intake import Body, discard
-from polyhost.server.served import Served
+from polyhost.server.http.endpoint import Endpoint, Handler
 from polyhost.settings import ServerSettings
 
 PATH = "/v1/chat/completions"
@@ -87,7 +87,9 @@ def _endpoint(path: str, tell: Any) -> Endpoint:
             await tell(scope["path"][len(path) :], scope, receive, send)
         else:
             headers = [(b"allow", b"GET, HEAD"), *common_headers(scope)]
-            await limits.refuse(receive, send, 405, limits.message("only GET is answered"), headers)
+            await connection.refuse(
+                receive, send, 405, connection.message("only GET is answered"), headers
+            )
 
     return Endpoint("GET", path + ID, handle, "One of the models there are", _ONE_OPERATION)
 
@@ -166,7 +168,7 @@ class Router:
         except PolyhostError as error:
             status, data, headers = error_reply(error, self._settings.drum)
             common = common_headers(scope)
-            await limits.refuse(receive, send, status, data, [*common, *headers])
+            await connection.refuse(receive, send, status, data, [*common, *headers])
             return
         again = Again(body, receive, self._budget)
         try:

@@ -14,6 +14,8 @@ from polyhost.errors import (
 )
 from polyhost.host.spool import Budget
 from polyhost.server.auth import guarded
+from polyhost.server.call.call import Forward
+from polyhost.server.call.served_model import Served
 from polyhost.server.dialects import drum_operations
 from polyhost.server.dialects.answers import (
     JSON,
@@ -26,22 +28,12 @@ from polyhost.server.dialects.answers import (
     headers_of_id,
 )
 from polyhost.server.dialects.drum_probes import Probes
-from polyhost.server.endpoint import Endpoint, Handler
-from polyhost.server.exchange import (
-    ClientGone,
-    Receive,
-    Scope,
-    Send,
-    Watcher,
-    header,
-    respond,
-)
-from polyhost.server.fast import FastRoute
-from polyhost.server.forward import Forward
-from polyhost.server.limits import refuse
-from polyhost.server.request_id import request_id
-from polyhost.server.served import Served
-from polyhost.server.stats import Timings
+from polyhost.server.http.asgi import ClientGone, Receive, Scope, Send, Watcher, header, respond
+from polyhost.server.http.connection import refuse
+from polyhost.server.http.endpoint import Endpoint, Handler
+from polyhost.server.http.fast_path import FastRoute
+from polyhost.server.http.request_id import request_id
+from polyhost.server.watch.stats import Timings
 from polyhost.settings import ServerSettings
 from polyhost.wire.frames import dumps
 

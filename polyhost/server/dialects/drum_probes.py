@@ -8,11 +8,11 @@ from polyhost import __version__
 from polyhost.data.target import TargetType
 from polyhost.drum_compat import DRUM_VERSION
 from polyhost.host.pool import State
+from polyhost.server.call.served_model import Served
 from polyhost.server.dialects.answers import JSON, common_headers, dump
-from polyhost.server.endpoint import Endpoint
-from polyhost.server.exchange import Receive, Scope, Send, respond
-from polyhost.server.served import Served
-from polyhost.server.stats import Timings, report
+from polyhost.server.http.asgi import Receive, Scope, Send, respond
+from polyhost.server.http.endpoint import Endpoint
+from polyhost.server.watch.stats import Timings, report
 
 
 class Probes:

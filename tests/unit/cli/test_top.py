@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from polyhost.cli import top
-from polyhost.server.exposition import Family, render
-from polyhost.server.metrics import SECONDS, Histogram
+from polyhost.server.watch.exposition import Family, render
+from polyhost.server.watch.metrics import SECONDS, Histogram
 
 
 def text(*, ok: int, failed: int, times: Sequence[float], batches: tuple[int, int]) -> str:

@@ -12,10 +12,10 @@ from typing import Any, Callable, Iterator, cast
 
 import uvicorn
 
-from polyhost.server.access import Access
 from polyhost.server.auth import gated
-from polyhost.server.fast import FastProtocol
-from polyhost.server.limits import Wire
+from polyhost.server.credentials import Access
+from polyhost.server.http.connection import Wire
+from polyhost.server.http.fast_path import FastProtocol
 from polyhost.settings import ServerSettings
 
 BACKLOG = 2048

@@ -20,10 +20,10 @@ from polyhost.errors import WorkerCrashed, to_wire
 from polyhost.host.host import Host
 from polyhost.host.pool import Pool
 from polyhost.host.process import WorkerProcess
-from polyhost.server.access import access_to_wire
-from polyhost.server.channel import Channel
-from polyhost.server.exposition import Family, families_from_wire
-from polyhost.server.front import model_to_wire, state_to_wire
+from polyhost.server.credentials import access_to_wire
+from polyhost.server.fronts.channel import Channel
+from polyhost.server.fronts.front_state import model_to_wire, state_to_wire
+from polyhost.server.watch.exposition import Family, families_from_wire
 from polyhost.settings import ServerSettings
 from polyhost.wire import linux
 

@@ -13,9 +13,9 @@ import pytest
 from polyhost.data.target import Target, TargetType
 from polyhost.host.observers import current
 from polyhost.predictor import ModelSpec
-from polyhost.server import tracing
-from polyhost.server.endpoint import Endpoint
-from polyhost.server.observation import Observation
+from polyhost.server.http.endpoint import Endpoint
+from polyhost.server.watch import tracing
+from polyhost.server.watch.instrument import Observation
 from polyhost.settings import HostedModel
 
 MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))

@@ -27,12 +27,12 @@ from polyhost.errors import PolyhostError, RequestCancelled
 from polyhost.host.observers import Exchange, current
 from polyhost.host.request import Pending, Result
 from polyhost.server.auth import Keys
-from polyhost.server.exchange import Header, Receive, Scope, Send, head_of
-from polyhost.server.forward import JSON, Forward, Shape
-from polyhost.server.limits import LimitedProtocol, Wire
-from polyhost.server.metrics import RouteMeter
-from polyhost.server.observation import GONE
-from polyhost.server.request_id import chosen_id
+from polyhost.server.call.call import JSON, Forward, Shape
+from polyhost.server.http.asgi import Header, Receive, Scope, Send, head_of
+from polyhost.server.http.connection import LimitedProtocol, Wire
+from polyhost.server.http.request_id import chosen_id
+from polyhost.server.watch.instrument import GONE
+from polyhost.server.watch.metrics import RouteMeter
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ import pytest
 from polyhost.data.target import Target, TargetType
 from polyhost.host.observers import current
 from polyhost.predictor import ModelSpec
-from polyhost.server.endpoint import Endpoint
-from polyhost.server.metrics import SECONDS, VERSIONS_KEPT, Metrics
-from polyhost.server.observation import Observation
+from polyhost.server.http.endpoint import Endpoint
+from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.metrics import SECONDS, VERSIONS_KEPT, Metrics
 from polyhost.settings import HostedModel
 
 MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))

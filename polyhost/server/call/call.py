@@ -9,7 +9,9 @@ from typing import Callable, List, Optional, Tuple
 from polyhost.errors import PolyhostError, RequestCancelled, WorkerError
 from polyhost.host.request import Pending, Result
 from polyhost.host.spool import Budget, Spool
-from polyhost.server.exchange import (
+from polyhost.server.call.body_reader import Body, discard
+from polyhost.server.call.served_model import Served
+from polyhost.server.http.asgi import (
     ClientGone,
     Header,
     Receive,
@@ -21,10 +23,8 @@ from polyhost.server.exchange import (
     respond,
     send_result,
 )
-from polyhost.server.intake import Body, discard
-from polyhost.server.limits import refuse
-from polyhost.server.served import Served
-from polyhost.server.stats import Timings
+from polyhost.server.http.connection import refuse
+from polyhost.server.watch.stats import Timings
 
 log = logging.getLogger(__name__)
 

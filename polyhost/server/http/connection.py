@@ -14,7 +14,7 @@ from typing import Any, List, NamedTuple, Optional, Set, Tuple, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from polyhost.server.exchange import Header, Receive, Scope, Send
+from polyhost.server.http.asgi import Header, Receive, Scope, Send
 from polyhost.settings import HostLimits
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from polyhost.errors import SettingsError
-from polyhost.server import tls
 from polyhost.server.auth import Keys
+from polyhost.server.http import tls
 from polyhost.settings import ApiKey, ServerSettings, Tls
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from polyhost.server.request_id import request_id
+from polyhost.server.http.request_id import request_id
 
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 

@@ -12,8 +12,8 @@ from typing import Any, Mapping, Optional
 
 from polyhost import __version__
 from polyhost.host.observers import current
-from polyhost.server.endpoint import Handler
-from polyhost.server.exchange import Receive, Scope, Send
+from polyhost.server.http.asgi import Receive, Scope, Send
+from polyhost.server.http.endpoint import Handler
 from polyhost.settings import HostedModel
 
 log = logging.getLogger(__name__)

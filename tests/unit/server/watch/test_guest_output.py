@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from polyhost.server.output import LONGEST_LINE, GuestOutput
+from polyhost.server.watch.guest_output import LONGEST_LINE, GuestOutput
 
 
 def test_one_models_output_passes_as_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -8,18 +8,18 @@ import socket
 from typing import Any, Dict, List, Mapping
 
 from polyhost.host.spool import Budget
-from polyhost.server.access import Access
-from polyhost.server.channel import Channel
+from polyhost.server.credentials import Access
 from polyhost.server.dialects import endpoints_of
-from polyhost.server.endpoint import Endpoint, fast_routes
-from polyhost.server.exchange import Receive, Scope, Send, Watcher
-from polyhost.server.exposition import families_to_wire
-from polyhost.server.fast import FastRoute
-from polyhost.server.front import FrontHost
-from polyhost.server.listen import listen, runner
-from polyhost.server.observation import Observation
-from polyhost.server.relay import Relay
-from polyhost.server.tracing import open_tracing
+from polyhost.server.fronts.channel import Channel
+from polyhost.server.fronts.front_state import FrontHost
+from polyhost.server.fronts.supervisor_proxy import Relay
+from polyhost.server.http.asgi import Receive, Scope, Send, Watcher
+from polyhost.server.http.endpoint import Endpoint, fast_routes
+from polyhost.server.http.fast_path import FastRoute
+from polyhost.server.http.listen import listen, runner
+from polyhost.server.watch.exposition import families_to_wire
+from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.tracing import open_tracing
 from polyhost.settings import ServerSettings
 
 SWEEP = 0.05

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyhost.server.exposition import Family, accepts_openmetrics, merge, render
+from polyhost.server.watch.exposition import Family, accepts_openmetrics, merge, render
 
 
 def families() -> list[Family]:

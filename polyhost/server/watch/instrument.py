@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Awaitable, Callable, Iterable, List, Optional
 
 from polyhost.host.host import Host
 from polyhost.host.observers import Exchange, ModelObserver, current
-from polyhost.server import exposition, gauges
-from polyhost.server.endpoint import Endpoint, Handler
-from polyhost.server.exchange import Message, Receive, Scope, Send, header, respond
-from polyhost.server.metrics import Metrics, RouteMeter
-from polyhost.server.request_id import request_id
-from polyhost.server.tracing import Tracing
+from polyhost.server.http.asgi import Message, Receive, Scope, Send, header, respond
+from polyhost.server.http.endpoint import Endpoint, Handler
+from polyhost.server.http.request_id import request_id
+from polyhost.server.watch import exposition, gauges
+from polyhost.server.watch.metrics import Metrics, RouteMeter
+from polyhost.server.watch.tracing import Tracing
 from polyhost.settings import HostedModel
 
 if TYPE_CHECKING:
-    from polyhost.server.fast import FastRoute
+    from polyhost.server.http.fast_path import FastRoute
 
 access_log = logging.getLogger("polyhost.access")
 

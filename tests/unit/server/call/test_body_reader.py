@@ -9,7 +9,7 @@ import pytest
 
 from polyhost.errors import BodyTooLarge, NoRoom, PolyhostError, WorkerBusy
 from polyhost.host.spool import Budget, Spool
-from polyhost.server.intake import Intake, discard
+from polyhost.server.call.body_reader import Intake, discard
 
 MIB = 1 << 20
 

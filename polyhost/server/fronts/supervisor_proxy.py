@@ -8,7 +8,7 @@ from typing import Any, List, Tuple
 
 import httptools
 
-from polyhost.server.exchange import Receive, Scope, Send
+from polyhost.server.http.asgi import Receive, Scope, Send
 
 READ = 64 << 10
 HOP = frozenset((b"connection", b"transfer-encoding", b"keep-alive", b"expect"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
-from polyhost.server.exchange import Receive, Scope, Send
+from polyhost.server.http.asgi import Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from polyhost.server.fast import FastRoute
+    from polyhost.server.http.fast_path import FastRoute
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 

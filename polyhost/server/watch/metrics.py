@@ -11,7 +11,7 @@ from bisect import bisect_left
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from polyhost.host.observers import Exchange
-from polyhost.server.exposition import Family
+from polyhost.server.watch.exposition import Family
 from polyhost.settings import HostedModel
 
 SECONDS = (

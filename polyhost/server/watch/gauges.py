@@ -11,7 +11,7 @@ from polyhost import __version__
 from polyhost.host.host import Host
 from polyhost.host.model_slot import Model
 from polyhost.host.pool import State
-from polyhost.server.exposition import Family
+from polyhost.server.watch.exposition import Family
 from polyhost.wire import linux
 
 MEMORY_AGE = 1.0

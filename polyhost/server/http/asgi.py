@@ -8,8 +8,8 @@ from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optiona
 
 from polyhost.host.request import Pending, Result
 from polyhost.host.spool import Budget
-from polyhost.server.intake import Body, Intake, check_size
-from polyhost.server.served import Served
+from polyhost.server.call.body_reader import Body, Intake, check_size
+from polyhost.server.call.served_model import Served
 from polyhost.wire.frames import SPOOL_THRESHOLD
 
 Scope = MutableMapping[str, Any]
