@@ -25,10 +25,10 @@ from polyhost.bridges.python.interrupt import Interruptible, InterruptibleThread
 from polyhost.bridges.python.moderation import moderation_of
 from polyhost.bridges.python.query import Query
 from polyhost.bridges.python.threads import OpenMP
-from polyhost.custom_task import secrets
-from polyhost.custom_task.masking import masked
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import TargetType
+from polyhost.drum_compat.custom_task import secrets
+from polyhost.drum_compat.custom_task.masking import masked
 from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
 from polyhost.pipeline.fit import FitJob
 from polyhost.pipeline.reports import Monitoring, reporter_for

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyhost.custom_task import RegressionEstimatorInterface, TransformerInterface
 from polyhost.data.payload import Payload
 from polyhost.data.target import Target, TargetType
 from polyhost.drum_compat import DRUM_VERSION, FOLDER, CustomHTTPError, expose
+from polyhost.drum_compat.custom_task import RegressionEstimatorInterface, TransformerInterface
 from polyhost.drum_compat.predictors import JavaPredictor, drum_inline_predictor
 from polyhost.errors import GuestStatus, SettingsError
 from polyhost.pipeline.pipeline import open_predictor

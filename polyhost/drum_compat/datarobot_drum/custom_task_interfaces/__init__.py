@@ -1,8 +1,8 @@
-"""See :mod:`polyhost.custom_task`."""
+"""See :mod:`polyhost.drum_compat.custom_task`."""
 
 from __future__ import annotations
 
-from polyhost.custom_task import (
+from polyhost.drum_compat.custom_task import (
     AnomalyEstimatorInterface,
     BinaryEstimatorInterface,
     CustomTaskInterface,

@@ -1,8 +1,8 @@
-"""See :mod:`polyhost.custom_task.secrets`."""
+"""See :mod:`polyhost.drum_compat.custom_task.secrets`."""
 
 from __future__ import annotations
 
-from polyhost.custom_task.secrets import (
+from polyhost.drum_compat.custom_task.secrets import (
     AdlsGen2OauthSecret,
     ApiTokenSecret,
     AzureSecret,

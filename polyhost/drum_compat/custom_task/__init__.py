@@ -5,7 +5,7 @@ It derives from one of these interfaces. The names and methods are DRUM's.
 
 from __future__ import annotations
 
-from polyhost.custom_task.interfaces import (
+from polyhost.drum_compat.custom_task.interfaces import (
     ARTIFACT,
     AnomalyEstimatorInterface,
     BinaryEstimatorInterface,

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
-from polyhost.custom_task.secrets import Secret, current
+from polyhost.drum_compat.custom_task.secrets import Secret, current
 
 ARTIFACT = "drum_artifact.pkl"
 """File that the default ``save`` writes and the default ``load`` reads."""
