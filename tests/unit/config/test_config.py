@@ -520,7 +520,7 @@ def test_each_setting_is_known_by_its_name(folder):
 
 
 def test_the_page_is_what_the_schema_says():
-    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    page = Path(__file__).parents[3] / "docs" / "configuration.md"
     assert page.read_text(encoding="utf-8") == reference.render(), (
         "docs/configuration.md is stale: python -m polyhost.config.reference > it"
     )
