@@ -1,7 +1,7 @@
 """Whether the runtimes are usable here: what each bridge finds, looked at in a process of its own.
 
 A runtime that is half installed may crash the process that touches it, so no bridge is asked in
-ours. ``python -m polyhost.doctor LANGUAGE`` is that process; it prints the findings as JSON.
+ours. ``python -m polyhost.bridges.doctor LANGUAGE`` is that process; it prints the findings as JSON.
 """
 
 from __future__ import annotations

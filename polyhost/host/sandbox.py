@@ -15,10 +15,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
-from polyhost.host import cgroup, user
+from polyhost.host import cgroup
 from polyhost.host.user import WorkerUser
 from polyhost.settings import Limits
-from polyhost.wire import linux
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,10 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 from polyhost.errors import SettingsError
 from polyhost.settings import ServerSettings
-from polyhost.wire import linux
 
 LOOK_LIMIT = 60.0
 

@@ -72,7 +72,7 @@ def test_importing_the_bridge_starts_nothing():
 WARM = """
 import json, os
 from polyhost.bridges import bridge_for
-from polyhost.worker.linux import thread_count
+from polyhost.wire.linux import thread_count
 bridge = bridge_for("r").load()
 os.environ.update(bridge.environment())
 bridge.warm()

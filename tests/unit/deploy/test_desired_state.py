@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from polyhost.desired import DesiredModel, DesiredState, write
+from polyhost.deploy.desired_state import DesiredModel, DesiredState, write
 for n in itertools.count():
     models = {f"m{i}": DesiredModel(f"m{i}", "x" * 1000, replicas=n) for i in range(50)}
     write(Path(sys.argv[1]), DesiredState(models))

@@ -407,10 +407,10 @@ def test_memory_is_flat_over_many_calls(process_of, tmp_path, made):
 SCRIPT = """
 import sys
 from pathlib import Path
-from polyhost.payload import Payload
-from polyhost.pipeline import open_predictor
+from polyhost.data.payload import Payload
+from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
-from polyhost.target import Target, TargetType
+from polyhost.data.target import Target, TargetType
 import jpype
 folder = Path(sys.argv[1])
 for _ in range(6):
