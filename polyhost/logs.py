@@ -11,9 +11,7 @@ import logging
 import sys
 import time
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable
-
-from polyhost.host.observers import current
+from typing import Any, Callable, Dict, Iterable, Optional, Protocol
 
 FORMATS = ("text", "json")
 ACCESS = "polyhost.access"
@@ -21,6 +19,22 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"
 _LEVELS = {"ALL": "NOTSET", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _EXTRA = ("status", "milliseconds", "worker")
 """What a record may bring beside its message, and a JSON line has as members."""
+
+
+class LoggedRequest(Protocol):
+    """What a line says of the request it is about."""
+
+    id: str
+    model: str
+
+
+_current: Callable[[], Optional[LoggedRequest]] = lambda: None  # noqa: E731
+
+
+def take_requests_from(current: Callable[[], Optional[LoggedRequest]]) -> None:
+    """Register what returns the request that a line is about. A worker registers nothing."""
+    global _current
+    _current = current
 
 
 def configure(level: str = "warning", *, format: str = "text", access: bool = False) -> None:
@@ -62,7 +76,7 @@ class TextFormatter(logging.Formatter):
     """``TIME LEVEL LOGGER: MESSAGE``, and the request's id in brackets where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        exchange = current.get()
+        exchange = _current()
         record.about = f" [request {exchange.id}]" if exchange is not None else ""
         return super().format(record)
 
@@ -77,7 +91,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        exchange = current.get()
+        exchange = _current()
         if exchange is not None:
             line.update(request_id=exchange.id, model=exchange.model)
         for name in _EXTRA:

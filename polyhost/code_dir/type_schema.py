@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Iterable, List, Mapping, Optional, Tuple, Union
 
+from polyhost.data.column_kinds import CATEGORY, DATE, DURATION, IMAGE, NUMBER, TEXT
 from polyhost.errors import SettingsError
 
 INPUT, OUTPUT = "input_requirements", "output_requirements"
-NUMBER, TEXT, CATEGORY, IMAGE = "NUM", "TXT", "CAT", "IMG"
-DATE, DURATION = "DATE", "DATE_DURATION"
 KINDS = (NUMBER, TEXT, CATEGORY, IMAGE, DATE, DURATION, "COUNT_DICT", "GEO")
 """All that may be required; the last two are never found in data."""
 SPARSE = {

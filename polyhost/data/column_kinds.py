@@ -11,10 +11,12 @@ from typing import FrozenSet, List, Set
 
 import numpy as np
 
-from polyhost.code_dir.type_schema import CATEGORY, DATE, DURATION, IMAGE, NUMBER, TEXT
 from polyhost.data.payload import Column, Dictionary, SparseTable, Table
 
 logger = logging.getLogger(__name__)
+
+NUMBER, TEXT, CATEGORY, IMAGE = "NUM", "TXT", "CAT", "IMG"
+DATE, DURATION = "DATE", "DATE_DURATION"
 
 _BY_TYPE = {"i": NUMBER, "u": NUMBER, "f": NUMBER, "M": DATE, "m": DURATION}
 

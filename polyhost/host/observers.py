@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any, Mapping, Optional, Protocol
 
+from polyhost import logs
+
 
 class Exchange:
     """One client's request while it is answered.
@@ -29,6 +31,8 @@ class Exchange:
 
 current: ContextVar[Optional[Exchange]] = ContextVar("polyhost_exchange", default=None)
 """The exchange that this task works for; None outside of one."""
+
+logs.take_requests_from(current.get)
 
 
 class ModelObserver(Protocol):

@@ -5,17 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any, FrozenSet, Iterable, Tuple
 
-from polyhost.code_dir.type_schema import (
-    CATEGORY,
-    INPUT,
-    KINDS,
-    NUMBER,
-    OUTPUT,
-    TEXT,
-    Requirement,
-    TypeSchema,
-)
-from polyhost.data.column_kinds import has_missing, kinds_of, whole
+from polyhost.code_dir.type_schema import INPUT, KINDS, OUTPUT, Requirement, TypeSchema
+from polyhost.data.column_kinds import CATEGORY, NUMBER, TEXT, has_missing, kinds_of, whole
 from polyhost.data.payload import SparseTable, Table
 from polyhost.errors import SchemaViolation
 
