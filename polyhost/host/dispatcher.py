@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import time
 from collections import deque
 from typing import Deque, Dict, List, Optional, cast
 
 from polyhost.errors import (
+    InvalidOutput,
     PolyhostError,
     WorkerBusy,
     WorkerCrashed,
@@ -22,6 +24,9 @@ from polyhost.host.replica import Link, Replica
 from polyhost.host.request import Body, Pending, Result, Waiter
 from polyhost.host.stream import ReplyStream
 from polyhost.wire.frames import Flag, Frame, Kind
+from polyhost.wire.replies import check_meta, checked_error
+
+logger = logging.getLogger(__name__)
 
 SERIAL_WINDOW = 2
 """Requests that a worker may hold: one that runs and one that waits."""
@@ -165,36 +170,69 @@ class Dispatcher:
         for frame in found:
             pending = replica.inflight.get(frame.id)
             if pending is None:
-                if frame.fd is not None:
-                    os.close(frame.fd)
+                _close(frame.fd)
                 continue
-            if frame.kind == Kind.REPLY:
-                self._on_reply(replica, pending, frame)
-            elif frame.kind == Kind.ERROR:
-                self._on_error(replica, pending, from_wire(frame.json()))
-            elif frame.kind == Kind.BEGIN:
-                replica.begun[frame.id] = replica.progress
+            try:
+                self._on_frame(replica, pending, frame)
+            except Exception as error:
+                self._on_bad_frame(replica, pending, frame, error)
         if self.queue:
             self.dispatch()
 
+    def _on_frame(self, replica: Replica, pending: Pending, frame: Frame) -> None:
+        if frame.kind == Kind.REPLY:
+            self._on_reply(replica, pending, frame)
+        elif frame.kind == Kind.ERROR:
+            self._on_error(replica, pending, checked_error(from_wire(frame.json())))
+        elif frame.kind == Kind.BEGIN:
+            replica.begun[frame.id] = replica.progress
+
+    def _on_bad_frame(
+        self, replica: Replica, pending: Pending, frame: Frame, error: Exception
+    ) -> None:
+        """A frame that no answer can be made of fails its own request, and no other."""
+        if not isinstance(error, PolyhostError):
+            logger.exception("model %s: an answer could not be passed on", self.name)
+            error = InvalidOutput(f"the worker's answer cannot be used: {error}")
+        if replica.inflight.get(pending.id) is pending and not frame.flags & Flag.MORE:
+            self._take(replica, pending)
+        fail(pending, error)
+
     def _on_reply(self, replica: Replica, pending: Pending, frame: Frame) -> None:
-        stream = pending.stream
         if frame.flags & Flag.MORE:
-            if stream is None:
-                stream = ReplyStream(lambda size: replica.grant(pending, size))
-                pending.stream = stream
-                if not pending.waiter.done():
-                    pending.waiter.set_result(Result(frame.meta, b"", None, stream))
-            stream.push(frame.body)
+            if pending.stream is None:
+                self._begin_stream(replica, pending, frame.meta)
+            if pending.stream is not None:
+                pending.stream.push(frame.body)
             return
         self._take(replica, pending)
-        if stream is not None:
-            stream.finish(frame.body)
-        elif not pending.waiter.done():
+        if pending.stream is not None:
+            pending.stream.finish(frame.body)
+        elif pending.waiter.done():
+            _close(frame.fd)
+        else:
+            try:
+                check_meta(frame.meta)
+            except InvalidOutput:
+                _close(frame.fd)
+                raise
             pending.waiter.set_result(Result(frame.meta, frame.body, frame.fd, None))
-        elif frame.fd is not None:
-            os.close(frame.fd)
         pending.release()
+
+    def _begin_stream(self, replica: Replica, pending: Pending, meta: bytes) -> None:
+        """The first frame of a reply in pieces."""
+        stream = ReplyStream(lambda size: replica.grant(pending, size))
+        try:
+            check_meta(meta)
+        except InvalidOutput as error:
+            fail(pending, error)
+            stream.abandon()
+            pending.stream = stream
+            replica.cancel(pending)
+            return
+        pending.stream = stream
+        if not pending.waiter.done():
+            pending.waiter.set_result(Result(meta, b"", None, stream))
 
     def _on_error(self, replica: Replica, pending: Pending, error: PolyhostError) -> None:
         shared = self.calls == 1 and len(replica.inflight) > 1 and not pending.solo
@@ -321,10 +359,18 @@ def _alive_since(replica: Replica, pending: Pending, now: float) -> Optional[flo
     return now if stream.behind else max(stream.told_at, stream.read_at)
 
 
+def _close(fd: Optional[int]) -> None:
+    if fd is not None:
+        os.close(fd)
+
+
 def fail(pending: Pending, error: PolyhostError) -> None:
     """Give a request its error."""
     if pending.stream is not None:
         pending.stream.fail(error)
     elif not pending.waiter.done():
-        pending.waiter.set_exception(error)
+        try:
+            pending.waiter.set_exception(error)
+        except Exception:
+            logger.exception("a request's error could not be passed on")
     pending.release()

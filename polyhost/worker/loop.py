@@ -14,6 +14,7 @@ from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerT
 from polyhost.wire import frames
 from polyhost.wire.frames import Frame, Kind, ProtocolError
 from polyhost.wire.output_marks import Marker
+from polyhost.wire.replies import check_head, checked_error
 from polyhost.worker.connection import Job, Line
 
 
@@ -164,19 +165,24 @@ class DataLoop:
         return found
 
     def _reply(self, job: Job, answer: Any, out: List[bytes]) -> None:
-        if isinstance(answer, BaseException):
-            out.append(self._error(job.id, answer))
-            return
-        body = answer.body
-        whole = isinstance(body, (bytes, bytearray, memoryview))
-        if whole and len(body) <= frames.SPOOL_THRESHOLD:
-            out.append(frames.encode(Kind.REPLY, job.id, self._meta(answer), bytes(body)))
+        """Put an answer's frame into ``out``, or send it where it is long; what cannot be sent
+        becomes this request's error."""
+        try:
+            if isinstance(answer, BaseException):
+                raise answer
+            meta, body = self._meta(answer), answer.body
+            whole = isinstance(body, (bytes, bytearray, memoryview))
+            if whole and len(body) <= frames.SPOOL_THRESHOLD:
+                out.append(frames.encode(Kind.REPLY, job.id, meta, bytes(body)))
+                return
+        except Exception as error:
+            out.append(self._error(job.id, error))
             return
         if out:
             job.line.send(b"".join(out))
             out.clear()
         if whole:
-            job.line.send_file(job.id, self._meta(answer), body)
+            job.line.send_file(job.id, meta, body)
         else:
             self._stream(job, answer)
 
@@ -209,20 +215,21 @@ class DataLoop:
         if not isinstance(error, PolyhostError):
             traceback.print_exception(type(error), error, error.__traceback__)
             error = ModelError(f"{type(error).__name__}: {error}", native_type=type(error).__name__)
+        error = checked_error(error)
         return frames.encode(Kind.ERROR, id, _error_meta(error))
 
     def _meta(self, answer: Answer) -> bytes:
+        """The meta of an answer's first frame; InvalidOutput for one that cannot be written."""
         if answer.headers:
+            headers = dict(answer.headers)
+            check_head(answer.status, answer.content_type, headers)
             return frames.dumps(
-                {
-                    "status": answer.status,
-                    "type": answer.content_type,
-                    "headers": dict(answer.headers),
-                }
+                {"status": answer.status, "type": answer.content_type, "headers": headers}
             )
         key = (answer.status, answer.content_type)
         meta = self._replies.get(key)
         if meta is None:
+            check_head(answer.status, answer.content_type, {})
             meta = frames.dumps({"status": answer.status, "type": answer.content_type})
             if len(self._replies) < 256:
                 self._replies[key] = meta

@@ -11,6 +11,7 @@ from polyhost.host.spool import Budget
 from polyhost.server.call.body_reader import Body, Intake, check_size
 from polyhost.server.call.served_model import Served
 from polyhost.wire.frames import SPOOL_THRESHOLD
+from polyhost.wire.replies import BODILESS
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -77,16 +78,19 @@ def check_length(scope: Scope, limit: int, budget: Budget) -> None:
 async def respond(
     send: Send, status: int, content_type: bytes, body: bytes, headers: List[Header]
 ) -> None:
-    """Send a whole answer."""
-    length = (b"content-length", str(len(body)).encode())
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-type", content_type), length, *headers],
-        }
-    )
+    """Send a whole answer; its body is dropped where the status has none."""
+    own, body = own_headers(status, content_type, body)
+    start = {"type": "http.response.start", "status": status, "headers": [*own, *headers]}
+    await send(start)
     await send({"type": "http.response.body", "body": body})
+
+
+def own_headers(status: int, content_type: bytes, body: bytes) -> Tuple[List[Header], bytes]:
+    """Content type and length of a whole answer, and its body as it may be sent."""
+    if status not in BODILESS:
+        length = str(len(body)).encode()
+        return [(b"content-type", content_type), (b"content-length", length)], body
+    return ([(b"content-length", b"0")] if status == 205 else []), b""
 
 
 _metas: Dict[bytes, Tuple[int, List[Header]]] = {}
@@ -110,6 +114,9 @@ async def send_result(send: Send, result: Result, headers: List[Header]) -> None
     """Send a worker's reply: from memory, from its file, or as it streams in."""
     status, own = head_of(result.meta)
     head = {"type": "http.response.start", "status": status}
+    if status in BODILESS:
+        await _send_bodiless(send, head, result, headers)
+        return
     if result.stream is not None:
         await send({**head, "headers": [*own, *headers]})
         async for chunk in result.stream:
@@ -122,6 +129,18 @@ async def send_result(send: Send, result: Result, headers: List[Header]) -> None
     length = (b"content-length", str(len(result.body)).encode())
     await send({**head, "headers": [*own, length, *headers]})
     await send({"type": "http.response.body", "body": result.body})
+
+
+async def _send_bodiless(send: Send, head: Message, result: Result, headers: List[Header]) -> None:
+    """Send the head alone; what the worker sent beside it is dropped."""
+    if result.fd is not None:
+        os.close(result.fd)
+    own, body = own_headers(head["status"], b"", b"")
+    await send({**head, "headers": [*own, *headers]})
+    await send({"type": "http.response.body", "body": body})
+    if result.stream is not None:
+        async for _ in result.stream:
+            continue
 
 
 async def _send_file(send: Send, head: Message, fd: int, headers: List[Header]) -> None:

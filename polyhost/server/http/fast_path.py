@@ -28,11 +28,12 @@ from polyhost.host.observers import Exchange, current
 from polyhost.host.request import Pending, Result
 from polyhost.server.auth import Keys
 from polyhost.server.call.call import JSON, Forward, Shape
-from polyhost.server.http.asgi import Header, Receive, Scope, Send, head_of
+from polyhost.server.http.asgi import Header, Receive, Scope, Send, head_of, own_headers
 from polyhost.server.http.connection import LimitedProtocol, Wire
 from polyhost.server.http.request_id import chosen_id
 from polyhost.server.watch.instrument import GONE
 from polyhost.server.watch.metrics import RouteMeter
+from polyhost.wire.replies import BODILESS
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,12 @@ class FastRoute:
         """Status line and headers with those of every answer, and the body."""
         return b"%bcontent-length: %d\r\n%b\r\n%b" % (head, len(body), id.join(self._tail), body)
 
+    def refusal(self, status: int, body: bytes, extra: List[Header], id: bytes) -> bytes:
+        """The bytes of an error's answer."""
+        own, body = own_headers(status, JSON, body)
+        head = STATUS_LINE[status] + _lines([*own, *extra])
+        return head + id.join(self._tail) + b"\r\n" + body
+
 
 def _lines(headers: List[Header]) -> bytes:
     return b"".join(b"%b: %b\r\n" % pair for pair in headers)
@@ -119,7 +126,7 @@ def _plain_head(status: int, headers: List[Header]) -> Optional[bytes]:
             return None
         if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
             return None
-    if not 200 <= status < 600 or status in (204, 304):
+    if not 200 <= status < 600 or status in BODILESS:
         return None
     return STATUS_LINE[status] + _lines(headers)
 
@@ -211,6 +218,18 @@ class FastExchange(Exchange):
     def set_result(self, result: Result) -> None:
         """The worker's answer."""
         self._done = True
+        try:
+            self._answer(result)
+        except Exception:
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        """End the connection: its client cannot be answered, and must not wait."""
+        self._end(0)
+        self._protocol.transport.abort()
+
+    def _answer(self, result: Result) -> None:
         protocol, route = self._protocol, self._route
         if self.pending is not None:
             route.forward.answered(self.pending)
@@ -228,13 +247,19 @@ class FastExchange(Exchange):
             self._end(0)
             self._protocol.transport.close()
             return
+        try:
+            self._refuse(error)
+        except Exception:
+            self._abort()
+            raise
+
+    def _refuse(self, error: PolyhostError) -> None:
         context = copy_context()  # what is logged here is about this request
         context.run(current.set, self)
         status, body, extra = context.run(
             self._route.forward.shaped, error, partial(self._shape, self.content_type)
         )
-        head = STATUS_LINE[status] + _lines([(b"content-type", JSON), *extra])
-        self._write(status, self._route.whole(head, body, self.raw_id))
+        self._write(status, self._route.refusal(status, body, extra, self.raw_id))
 
     def _shape(self, content_type: str, error: PolyhostError) -> Tuple[int, bytes, List[Header]]:
         return self._route.shape(error, content_type)

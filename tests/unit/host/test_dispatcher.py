@@ -1,0 +1,194 @@
+"""The queue of one model over workers that exist only as links: who gets what, and what fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from polyhost.errors import InvalidOutput, ModelError, PolyhostError
+from polyhost.host.dispatcher import Dispatcher
+from polyhost.host.replica import Replica
+from polyhost.host.request import Pending, Result
+from polyhost.wire.frames import Flag, Frame, Kind, Parser
+
+META = b'{"op":"predict"}'
+GOOD = b'{"status":200,"type":"text/plain"}'
+
+
+class Link:
+    """What a replica was sent, and asked for."""
+
+    descriptors = False
+
+    def __init__(self) -> None:
+        self.parser = Parser()
+        self.sent: list[Frame] = []
+        self.interrupted: list[int] = []
+        self.ended = 0
+
+    def send(self, data: bytes, fd: int | None = None) -> None:
+        self.sent.extend(self.parser.feed(data))
+
+    def interrupt(self, id: int) -> None:
+        self.interrupted.append(id)
+
+    def end_hung(self) -> None:
+        self.ended += 1
+
+    def ids(self, kind: Kind = Kind.REQUEST) -> list[int]:
+        return [frame.id for frame in self.sent if frame.kind == kind]
+
+
+class Made:
+    """A dispatcher and its replicas."""
+
+    def __init__(self, replicas: int = 1, deadline: float | None = None) -> None:
+        self.dispatcher = Dispatcher("m", max_queue=100, deadline=deadline)
+        self.links = [self.add() for _ in range(replicas)]
+
+    def add(self) -> Link:
+        replica, link = Replica(), Link()
+        replica.ready, replica.link = True, link
+        self.dispatcher.replicas.append(replica)
+        return link
+
+    @property
+    def replica(self) -> Replica:
+        return self.dispatcher.replicas[0]
+
+    def submit(self, body: bytes = b"x", retry: bool = True, waiter: Any = None) -> Pending:
+        return self.dispatcher.submit(META, body, retry, waiter)
+
+    def frames(self, *frames: Frame) -> None:
+        self.dispatcher.on_frames(self.replica, list(frames))
+
+
+def reply(pending: Pending, body: bytes = b"y", meta: bytes = GOOD, flags: int = 0) -> Frame:
+    return Frame(Kind.REPLY, flags, pending.id, meta, body)
+
+
+def error(pending: Pending, kind: str, **facts: Any) -> Frame:
+    wire = {"kind": kind, "message": "as asked", "facts": facts}
+    return Frame(Kind.ERROR, 0, pending.id, json.dumps(wire).encode(), b"")
+
+
+def on_loop(scenario: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(scenario())  # type: ignore[arg-type]
+
+
+class Waiter:
+    """Fails when it is given its answer, as a connection may."""
+
+    exchange = None
+
+    def __init__(self) -> None:
+        self.given: list[object] = []
+
+    def done(self) -> bool:
+        return bool(self.given)
+
+    def set_result(self, result: Result) -> None:
+        self.given.append(result)
+        raise KeyError(2000)
+
+    def set_exception(self, error: PolyhostError) -> None:
+        self.given.append(error)
+        raise KeyError(2000)
+
+    def cancel(self) -> bool:
+        return True
+
+
+BAD_METAS = [b"", b"[1]", b'{"status":2000,"type":""}', b'{"status":200,"type":"a\\nb"}']
+
+
+@pytest.mark.parametrize("meta", BAD_METAS)
+def test_a_reply_that_cannot_be_written_fails_alone(meta: bytes) -> None:
+    async def scenario() -> None:
+        made = Made()
+        made.dispatcher.suit(8, 1)
+        bad, good = made.submit(), made.submit()
+        made.frames(reply(bad, meta=meta), reply(good))
+        assert (await good.future).body == b"y"
+        with pytest.raises(InvalidOutput):
+            await bad.future
+        assert made.dispatcher.busy == 0
+
+    on_loop(scenario)
+
+
+def test_a_file_of_such_a_reply_is_closed() -> None:
+    async def scenario() -> None:
+        made = Made()
+        bad = made.submit()
+        reader, writer = os.pipe()
+        os.close(writer)
+        made.frames(reply(bad, b"", meta=b"{}")._replace(fd=reader, flags=Flag.FD))
+        with pytest.raises(InvalidOutput):
+            await bad.future
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(reader)
+
+    on_loop(scenario)
+
+
+def test_a_stream_that_cannot_begin_is_stopped_and_keeps_its_place_until_it_has() -> None:
+    async def scenario() -> None:
+        made = Made()
+        bad = made.submit()
+        made.frames(reply(bad, meta=b"{}", flags=Flag.MORE))
+        with pytest.raises(InvalidOutput):
+            await bad.future
+        assert made.links[0].ids(Kind.CANCEL) == [bad.id]
+        assert made.dispatcher.busy == 1
+        made.frames(
+            reply(bad, meta=b"", flags=Flag.MORE), error(bad, "RequestCancelled"), reply(bad)
+        )
+        assert made.dispatcher.busy == 0
+
+    on_loop(scenario)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_waiter_that_fails_ends_only_itself(refused: bool) -> None:
+    async def scenario() -> None:
+        made = Made()
+        made.dispatcher.suit(8, 1)
+        failing, good = made.submit(waiter=Waiter()), made.submit()
+        first = error(failing, "ModelError") if refused else reply(failing)
+        made.frames(first, reply(good))
+        assert (await good.future).body == b"y"
+        assert made.dispatcher.busy == 0
+
+    on_loop(scenario)
+
+
+@pytest.mark.parametrize("meta", [b"{", b"[]", b'{"kind":"ModelError","facts":{"message":"m"}}'])
+def test_an_error_that_cannot_be_read_is_an_error_of_its_request(meta: bytes) -> None:
+    async def scenario() -> None:
+        made = Made()
+        made.dispatcher.suit(8, 1)
+        bad, good = made.submit(), made.submit()
+        made.frames(Frame(Kind.ERROR, 0, bad.id, meta, b""), reply(good))
+        assert (await good.future).body == b"y"
+        with pytest.raises(InvalidOutput, match="cannot be used"):
+            await bad.future
+
+    on_loop(scenario)
+
+
+def test_a_status_that_no_answer_has_is_an_error_of_the_model() -> None:
+    async def scenario() -> None:
+        made = Made()
+        asked = made.submit()
+        made.frames(error(asked, "GuestStatus", status=2000, hook="score"))
+        with pytest.raises(ModelError, match="HTTP status 2000") as caught:
+            await asked.future
+        assert type(caught.value) is ModelError
+
+    on_loop(scenario)
