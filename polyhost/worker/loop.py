@@ -7,6 +7,7 @@ import select
 import socket
 import traceback
 from collections import deque
+from time import perf_counter
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from polyhost.codecs import Answer, Request
@@ -61,6 +62,7 @@ class DataLoop:
                 self._wait()
                 continue
             batch = self._take()
+            began = perf_counter()
             control.tally.batch(len(batch))
             if marker is None or len(batch) > 1:
                 self._serve(batch)
@@ -68,6 +70,7 @@ class DataLoop:
                 marker.running(batch[0].id)
                 self._serve(batch)
                 marker.running(0)
+            control.tally.ran(len(batch), perf_counter() - began)
             if self._jobs or self._fronts:  # else waiting takes as much
                 self._drain()
 

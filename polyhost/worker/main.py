@@ -25,7 +25,7 @@ from polyhost.wire import frames, linux
 from polyhost.wire.frames import Frame, Kind, Parser
 from polyhost.wire.messages import calls_at_once, info_to_wire, spec_from_wire
 from polyhost.wire.output_marks import Marker
-from polyhost.worker import stacks
+from polyhost.worker import counters, stacks
 from polyhost.worker.counters import Tally
 
 
@@ -136,6 +136,7 @@ def main(data_fd: int, control_fd: int) -> None:
     """Run a worker over these descriptors until the host closes them; never returns."""
     data = socket.socket(fileno=data_fd)
     control = Control(socket.socket(fileno=control_fd))
+    counters.use(control.tally)
     status = 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a pipe is read by somebody who waits

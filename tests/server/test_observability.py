@@ -178,3 +178,28 @@ def test_top_shows_the_models(serve: Serve, model: Model, polyhost: Command) -> 
     assert title.startswith(f"{url}/metrics  0.0 requests/s  host ")
     assert headings.split()[:3] == ["MODEL", "STATE", "WORKERS"]
     assert row.split()[:3] == ["talks", "ready", "1/1"]
+
+
+COUNTS = """
+import pandas as pd
+from polyhost.worker import counters
+
+def load_model(code_dir):
+    return 1
+
+def score(data, model, **kwargs):
+    for city in data["city"]:
+        if city not in ("Rome", "Bern"):
+            counters.count("unknown_levels", column="city")
+    return pd.DataFrame({"Predictions": [1.0] * len(data)})
+"""
+
+
+def test_what_a_bridge_counts_is_a_metric_with_its_labels(serve: Serve, model: Model) -> None:
+    served = serve(f"towns={model(COUNTS)}", *REGRESSION)
+    for body in ("city\nRome\nOslo\n", "city\nKiel\nOslo\nBern\n"):
+        assert served.post("/predict/", body).status_code == 200
+    eventually(
+        lambda: metrics(served).get("polyhost_unknown_levels_total"),
+        [({"model": "towns", "column": "city"}, 3.0)],
+    )

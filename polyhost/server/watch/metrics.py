@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from polyhost.host.observers import Exchange
 from polyhost.server.watch.exposition import Family
 from polyhost.settings import HostedModel
+from polyhost.wire.worker_counters import COUNTERS, add_bounded, counts_from_report
 
 SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -70,6 +71,8 @@ class ModelMeter:
         self.predict = Histogram(SECONDS)
         self.batches = Histogram(BATCHES)
         self.rows = 0
+        self.named: Dict[Tuple[str, Tuple[str, ...]], int] = {}
+        """Counters of the workers, by name and labels."""
         self.routes: Dict[str, RouteMeter] = {}
 
     def route(self, protocol: str) -> RouteMeter:
@@ -88,12 +91,16 @@ class ModelMeter:
         self.rows += int(report.get("rows", 0))
         for size, times in report.get("batches", {}).items():
             self.batches.observe(int(size), int(times))
+        for name, labels, value in counts_from_report(report):
+            add_bounded(self.named, name, labels, value)
 
     def absorb(self, other: ModelMeter) -> None:
         """Add what another version counted."""
         self.predict.absorb(other.predict)
         self.batches.absorb(other.batches)
         self.rows += other.rows
+        for (name, labels), value in other.named.items():
+            add_bounded(self.named, name, labels, value)
         for protocol, route in other.routes.items():
             mine = self.route(protocol)
             mine.seconds.absorb(route.seconds)
@@ -130,7 +137,12 @@ class Metrics:
     def families(self) -> List[Family]:
         """The counts as they are now."""
         meters = [*self._models.values(), *self._older.values()]
-        return [*_outcomes(self._models.values()), *_requests(meters), *_work(meters)]
+        return [
+            *_outcomes(self._models.values()),
+            *_requests(meters),
+            *_work(meters),
+            *_named(meters),
+        ]
 
 
 def _outcomes(meters: Iterable[ModelMeter]) -> List[Family]:
@@ -171,6 +183,17 @@ def _work(meters: Iterable[ModelMeter]) -> List[Family]:
         rows.add(meter.rows, model=meter.name)
         _add(batches, meter.batches, model=meter.name)
     return [predict, rows, batches]
+
+
+def _named(meters: Iterable[ModelMeter]) -> List[Family]:
+    """What bridges count: a family for each row of the table of worker counters."""
+    families = {
+        name: Family(f"polyhost_{name}", "counter", known.help) for name, known in COUNTERS.items()
+    }
+    for meter in meters:
+        for (name, labels), value in meter.named.items():
+            families[name].add(value, model=meter.name, **dict(zip(COUNTERS[name].labels, labels)))
+    return list(families.values())
 
 
 def _add(family: Family, histogram: Histogram, **labels: str) -> None:
