@@ -18,6 +18,7 @@ from polyhost.host.process import BOOT, Sockets, spawn
 from polyhost.host.sandbox import Confiner
 from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import ModelSpec
+from polyhost.wire import descriptors
 from polyhost.wire.messages import spec_to_wire
 from polyhost.worker.forkserver import MAX_COMMAND, WARM_ENVIRONMENT
 
@@ -104,7 +105,7 @@ class WarmParent:
         data = json.dumps(command).encode()
         if len(data) > MAX_COMMAND:
             raise ValueError(f"a fork command of {len(data)} bytes")
-        socket.send_fds(self._sock, [data], fds)
+        descriptors.send(self._sock, data, fds)
         return await asyncio.wait_for(self._receive(), FORK_LIMIT)
 
     async def _receive(self) -> Dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, from_wire
 from polyhost.host.sender import Sender
 from polyhost.predictor import ModelInfo, ModelSpec
-from polyhost.wire import frames
+from polyhost.wire import descriptors, frames
 from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
 from polyhost.wire.messages import info_from_wire, spec_to_wire
 from polyhost.wire.output_marks import MarkReader, new_token
@@ -163,7 +163,7 @@ class WorkerProcess:
         """Give the worker another front's data socket."""
         data = frames.encode(Kind.ATTACH, 0, flags=Flag.FD)
         try:
-            frames.send_descriptor(self._sockets.control, data, sock.fileno())
+            descriptors.send(self._sockets.control, data, [sock.fileno()])
         except OSError as error:
             log.debug("worker %s: attach failed: %s", self.pid, error)
 
@@ -186,7 +186,7 @@ class WorkerProcess:
 
     def _read_data(self) -> bool:
         try:
-            data, fds = frames.receive(self._sockets.data, READ)
+            data, fds = descriptors.receive(self._sockets.data, READ)
             if not data:
                 return False
             found = self._parser.feed(data, fds)

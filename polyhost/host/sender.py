@@ -8,7 +8,7 @@ import socket
 from collections import deque
 from typing import Deque, List, Optional, Tuple
 
-from polyhost.wire import frames
+from polyhost.wire import descriptors
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Sender:
                     if fd is None:
                         sent = self._sock.send(data)
                     else:
-                        sent = frames.send_descriptor(self._sock, data, fd)
+                        sent = descriptors.send(self._sock, data, [fd])
                 except BlockingIOError:
                     self._out.appendleft((data, fd))
                     raise

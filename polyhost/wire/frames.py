@@ -15,9 +15,8 @@ from __future__ import annotations
 import enum
 import json
 import os
-import socket
 import struct
-from typing import Any, Deque, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 PROTOCOL_VERSION = 1
 """Raised when a worker of the last version could not speak to this host, or the reverse."""
@@ -34,8 +33,6 @@ STREAM_WINDOW = 256 << 10
 """Bytes of a streamed reply that may be on their way before the host grants more."""
 
 CHUNK = 64 << 10
-MAX_DESCRIPTORS = 8
-"""Descriptors that one read of a socket may bring."""
 
 
 class Kind(enum.IntEnum):
@@ -147,29 +144,6 @@ class Parser:
         """Close descriptors that no frame took."""
         while self._fds:
             os.close(self._fds.popleft())
-
-
-_ANCILLARY = socket.CMSG_SPACE(MAX_DESCRIPTORS * 4)
-
-
-def receive(sock: socket.socket, size: int, flags: int = 0) -> Tuple[bytes, List[int]]:
-    """Bytes and descriptors of one read; empty bytes mean that the peer has closed."""
-    data, ancillary, _, _ = sock.recvmsg(size, _ANCILLARY, flags)
-    if not ancillary:
-        return data, []
-    fds: List[int] = []
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.extend(struct.unpack(f"{len(content) // 4}i", content[: len(content) // 4 * 4]))
-    for fd in fds:
-        os.set_inheritable(fd, False)
-    return data, fds
-
-
-def send_descriptor(sock: socket.socket, data: bytes, fd: int) -> int:
-    """Send a frame with its descriptor; how many of its bytes went."""
-    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))
-    return sock.sendmsg([data], [rights])
 
 
 def credit(id: int, size: int) -> bytes:

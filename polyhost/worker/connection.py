@@ -9,7 +9,7 @@ import socket
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
 from polyhost.errors import RequestCancelled, to_wire
-from polyhost.wire import frames
+from polyhost.wire import descriptors, frames
 from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
 
 READ = 1 << 20
@@ -56,7 +56,7 @@ class Line:
 
     def receive(self, flags: int = 0) -> None:
         """Read once; wait for something to come unless the flags say not to."""
-        data, fds = frames.receive(self.sock, READ, flags)
+        data, fds = descriptors.receive(self.sock, READ, flags)
         if not data:
             self.open = False
             return
@@ -132,7 +132,7 @@ class Line:
             while len(view):
                 view = view[os.write(fd, view) :]
             data = frames.encode(Kind.REPLY, id, meta, flags=Flag.FD)
-            sent = frames.send_descriptor(self.sock, data, fd)
+            sent = descriptors.send(self.sock, data, [fd])
             if sent < len(data):
                 self.send(data[sent:])
         finally:

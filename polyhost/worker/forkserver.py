@@ -8,7 +8,6 @@ is forked twice over, so that it becomes the host's own child and the host alone
 
 from __future__ import annotations
 
-import array
 import gc
 import importlib
 import json
@@ -20,7 +19,7 @@ import time
 import traceback
 from typing import Any, Dict, List, Sequence, Set, Tuple
 
-from polyhost.wire import linux
+from polyhost.wire import descriptors, linux
 from polyhost.worker import identity
 
 MAX_COMMAND = 1 << 20
@@ -71,14 +70,8 @@ def _warm_up(preload: Sequence[str], language: str) -> None:
 
 
 def _receive(sock: socket.socket) -> Tuple[Any, List[int]]:
-    fds = array.array("i")
-    data, ancillary, _, _ = sock.recvmsg(MAX_COMMAND, socket.CMSG_SPACE(8 * fds.itemsize))
-    for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
-    for descriptor in fds:
-        os.set_inheritable(descriptor, False)  # what guest code starts is not to have them
-    return (json.loads(data) if data else None), list(fds)
+    data, fds = descriptors.receive(sock, MAX_COMMAND)
+    return (json.loads(data) if data else None), fds
 
 
 def _send(sock: socket.socket, message: Dict[str, Any]) -> None:

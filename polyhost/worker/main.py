@@ -21,7 +21,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from polyhost import logs
 from polyhost.errors import LoadError, PolyhostError, to_wire
-from polyhost.wire import frames, linux
+from polyhost.wire import descriptors, frames, linux
 from polyhost.wire.frames import Frame, Kind, Parser
 from polyhost.wire.messages import calls_at_once, info_to_wire, spec_from_wire
 from polyhost.wire.output_marks import Marker
@@ -59,7 +59,7 @@ class Control:
         return first.json()
 
     def _read(self) -> Tuple[bytes, List[int]]:
-        data, fds = frames.receive(self.sock, 65536)
+        data, fds = descriptors.receive(self.sock, 65536)
         if not data:
             os._exit(0)
         return data, fds

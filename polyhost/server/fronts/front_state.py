@@ -23,7 +23,7 @@ from polyhost.host.request import Body, Pending, Waiter
 from polyhost.host.sender import Sender
 from polyhost.predictor import ModelInfo
 from polyhost.settings import Batching, HostedModel, Limits
-from polyhost.wire import frames
+from polyhost.wire import descriptors, frames
 from polyhost.wire.frames import Parser, ProtocolError
 from polyhost.wire.messages import info_from_wire, info_to_wire, spec_from_wire, spec_to_wire
 
@@ -61,7 +61,7 @@ class FrontLink:
 
     def _on_data(self) -> None:
         try:
-            data, fds = frames.receive(self._sock, READ)
+            data, fds = descriptors.receive(self._sock, READ)
             found = self._parser.feed(data, fds) if data else []
             if found:
                 self._on_frames(found)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhost.wire import frames
+from polyhost.wire import descriptors, frames
 from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
 
 FRAMES = st.builds(
@@ -67,13 +67,13 @@ def test_a_body_crosses_as_a_descriptor() -> None:
     ours, theirs = socket.socketpair()
     fd = os.memfd_create("body")
     os.write(fd, b"large")
-    frames.send_descriptor(ours, frames.encode(Kind.REQUEST, 1, b"{}", flags=Flag.FD), fd)
+    descriptors.send(ours, frames.encode(Kind.REQUEST, 1, b"{}", flags=Flag.FD), [fd])
     ours.send(frames.encode(Kind.CANCEL, 1))
-    data, fds = frames.receive(theirs, 65536)
+    data, fds = descriptors.receive(theirs, 65536)
     parser = Parser()
     got = parser.feed(data, fds)
     while len(got) < 2:
-        got.extend(parser.feed(*frames.receive(theirs, 65536)))
+        got.extend(parser.feed(*descriptors.receive(theirs, 65536)))
     assert got[0].fd is not None
     assert os.pread(got[0].fd, 10, 0) == b"large"
     assert got[1] == Frame(Kind.CANCEL, 0, 1, b"", b"")
