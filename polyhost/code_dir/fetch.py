@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, MutableMapping, Optional
 
 from polyhost.errors import LoadError, RuntimeUnavailable, SettingsError
+from polyhost.files.replace import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -208,8 +209,6 @@ class _Stopped(Exception):
 
 
 def _fetch(client: Any, file: RemoteFile, stop: threading.Event) -> None:
-    part = file.local.with_name(file.local.name + ".part")
-
     def go_on(_count: int) -> None:
         if stop.is_set():
             raise _Stopped
@@ -217,8 +216,8 @@ def _fetch(client: Any, file: RemoteFile, stop: threading.Event) -> None:
     try:
         go_on(0)
         file.local.parent.mkdir(parents=True, exist_ok=True)
-        client.download_file(file.repository.bucket, file.remote, str(part), Callback=go_on)
-        os.replace(str(part), str(file.local))
+        with replacing(file.local) as new:
+            client.download_fileobj(file.repository.bucket, file.remote, new, Callback=go_on)
     except _Stopped:
         pass  # whoever stopped us tells why
     except Exception as error:  # boto3's own, its transport's and the disk's
@@ -228,6 +227,3 @@ def _fetch(client: Any, file: RemoteFile, stop: threading.Event) -> None:
             f"{file.repository.endpoint or 'Amazon S3'} to {file.local}: {error}. Check the path, "
             "the address and the credential."
         ) from error
-    finally:
-        if part.exists():
-            part.unlink()

@@ -7,7 +7,6 @@ told of and never overwritten: :func:`set_aside` moves it away when the operator
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from polyhost.errors import StateError
+from polyhost.files.replace import write_whole
 
 FORMAT = 1
 """Version of the file's format; older ones stay readable, with a specimen each in the tests."""
@@ -71,7 +71,7 @@ def write(path: Path, state: DesiredState) -> None:
     """Replace the file in one step. StateError when what is there now is not ours to replace."""
     read(path)
     try:
-        _replace(path, encode(state))
+        write_whole(path, encode(state), mode=0o600)
     except OSError as error:
         raise StateError(
             f"cannot write the desired state to {path}: {error.strerror or error}. The file is as "
@@ -102,30 +102,6 @@ def encode(state: DesiredState) -> bytes:
         models.append(model)
     document = {"kind": KIND, "format": FORMAT, "models": models}
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # one name for what is new: a killed writer leaves one
-        new = path.with_name(f"{path.name}.new")
-        try:
-            _write_whole(new, data)
-            os.replace(new, path)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _decode(path: Path, data: bytes) -> DesiredState:

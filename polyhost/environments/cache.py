@@ -37,7 +37,8 @@ from polyhost.environments.installers import (
 from polyhost.environments.interpreter import Interpreter, find
 from polyhost.environments.recipe import Recipe
 from polyhost.errors import EnvironmentFailed
-from polyhost.store.locks import Held, locked, take
+from polyhost.files.locks import Held, locked, take
+from polyhost.files.replace import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -247,12 +248,7 @@ def _write_facts(folder: Path, recipe: Recipe, interpreter: Interpreter) -> None
         "source": recipe.source,
         "interpreter": interpreter.identity,
     }
-    draft = folder / "facts.json.new"
-    with open(draft, "w", encoding="utf-8") as file:
-        json.dump(facts, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(draft, folder / "facts.json")
+    write_whole(folder / "facts.json", json.dumps(facts).encode("utf-8"))
 
 
 def _remove(folder: Path) -> None:

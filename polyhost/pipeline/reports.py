@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Sequence
 
 from polyhost.data.payload import Payload, Scores, Table
+from polyhost.files.replace import replacing, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -199,14 +200,15 @@ class LocalReporter:
         self._written = time.monotonic()
         self._place.mkdir(parents=True, exist_ok=True)
         name = f"{os.getpid()}-{id(self):x}"
-        _write_whole(self._place / f"{name}.prom", self._counters().encode())
+        write_whole(self._place / f"{name}.prom", self._counters().encode())
         if self._frames:
             import pandas as pd
 
             waiting, self._frames, self._rows = self._frames, [], 0
             self._parts += 1
             part = self._place / f"{name}-{self._parts}.parquet"
-            _as_text(pd.concat(waiting, ignore_index=True)).to_parquet(part)
+            with replacing(part) as file:
+                _as_text(pd.concat(waiting, ignore_index=True)).to_parquet(file)
 
     def _counters(self) -> str:
         labels = ",".join(f"{key}={_quoted(value)}" for key, value in self._who.items())
@@ -217,13 +219,6 @@ class LocalReporter:
         ):
             lines += [f"# TYPE {name} counter", f"{name}{{{labels}}} {value}"]
         return "\n".join(lines) + "\n"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the new one."""
-    new = path.with_suffix(".new")
-    new.write_bytes(content)
-    os.replace(str(new), str(path))
 
 
 def _quoted(text: str) -> str:

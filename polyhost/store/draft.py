@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from polyhost.errors import SourceError, StoreError
+from polyhost.files.replace import sync_folder
 
 BLOCK = 1 << 20
 BYTECODE = "__pycache__"
@@ -143,15 +144,6 @@ def checked(name: str) -> PurePosixPath:
 def digest_of(folder: Path) -> str:
     """SHA-256 (hex) over the names and contents below a folder; anything special is an error."""
     return _digest(dict(_contents(folder)))
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the entries of a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def remove(folder: Path) -> None:

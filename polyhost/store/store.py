@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.errors import SettingsError, SourceError, StoreError
+from polyhost.files.locks import Held, locked, take
+from polyhost.files.replace import sync_folder, write_whole
 from polyhost.settings import MODEL_NAME
-from polyhost.store.draft import BYTECODE, Draft, digest_of, remove, sync_folder
-from polyhost.store.locks import Held, locked, take
+from polyhost.store.draft import BYTECODE, Draft, digest_of, remove
 from polyhost.store.sources import fill, name_of
 
 
@@ -309,10 +310,7 @@ def _checked_name(name: str) -> str:
 
 
 def _write_facts(place: Path, facts: Facts) -> None:
-    with open(place / "facts.json", "w", encoding="utf-8") as file:
-        json.dump(asdict(facts), file)
-        file.flush()
-        os.fsync(file.fileno())
+    write_whole(place / "facts.json", json.dumps(asdict(facts)).encode("utf-8"))
 
 
 def _remove_bytecode(folder: Path) -> None:

@@ -7,7 +7,6 @@ several; both are done once and kept in the user's cache folder.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -16,11 +15,13 @@ import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Iterator, List
+from typing import List
 
 from polyhost.bridges.doctor import Finding
 from polyhost.bridges.native import julia_project
 from polyhost.errors import RuntimeUnavailable
+from polyhost.files.locks import locked
+from polyhost.files.replace import write_whole
 
 EXECUTABLE_VARIABLE = "POLYHOST_JULIA"
 SYSTEM_IMAGE_VARIABLE = "JULIA_SYS_IMAGE"
@@ -55,7 +56,7 @@ def find() -> Installation:
     with contextlib.suppress(OSError, ValueError, TypeError):  # absent, or of another version
         return Installation(**json.loads(known.read_text("utf-8")))
     found = _ask(executable)
-    _write(known, json.dumps(asdict(found)))
+    write_whole(known, json.dumps(asdict(found)).encode("utf-8"))
     return found
 
 
@@ -68,7 +69,7 @@ def prepare() -> Path:
     ready = depot / f"ready-{_digest(installation.libjulia, installation.sysimage, *sources)}"
     if not ready.exists():
         depot.mkdir(parents=True, exist_ok=True)
-        with _locked(depot / "lock"):
+        with locked(depot / "lock"):
             if not ready.exists():
                 _precompile(installation, package, depot)
                 ready.touch()
@@ -167,18 +168,3 @@ def _run(command: List[str]) -> str:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a whole file in place at once, so that no other process reads half of it."""
-    handle, name = tempfile.mkstemp(dir=str(path.parent))
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(name, path)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

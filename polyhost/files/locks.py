@@ -1,19 +1,19 @@
-"""Locks that end with the process that holds them, however it ends."""
+"""Locks on files, which end with the process that holds them, however it ends."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Iterator, Optional
 
 
 class Held:
     """A lock on a file, held until :meth:`release` or the end of the process."""
 
     def __init__(self, fd: int) -> None:
-        self._fd: int | None = fd
+        self._fd: Optional[int] = fd
 
     def fileno(self) -> int:
         """The descriptor; a process that inherits it holds the lock too, until it ends."""
@@ -27,8 +27,8 @@ class Held:
             self._fd = None
 
 
-def take(path: Path, *, shared: bool = False, wait: bool = True) -> Held | None:
-    """Lock a file, made when it is not there; None when somebody has it and we do not wait."""
+def take(path: Path, *, shared: bool = False, wait: bool = True) -> Optional[Held]:
+    """Lock a file, created when it is missing; None when another holds it and ``wait`` is False."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
     try:
