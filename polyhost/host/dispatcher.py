@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 SERIAL_WINDOW = 2
 """Requests that a worker may hold: one that runs and one that waits."""
 
-INTERRUPT_GRACE = 1.0
+INTERRUPT_GRACE = 0.5
 """Seconds that a worker has to answer once it was interrupted."""
 
 TRIAL = 2
@@ -235,10 +235,9 @@ class Dispatcher:
             pending.waiter.set_result(Result(meta, b"", None, stream))
 
     def _on_error(self, replica: Replica, pending: Pending, error: PolyhostError) -> None:
-        shared = self.calls == 1 and len(replica.inflight) > 1 and not pending.solo
         self._take(replica, pending)
         if isinstance(error, WorkerTimeout) and self.deadline is not None:
-            if shared and pending.retry and not pending.tries:
+            if error.facts.get("shared") and pending.retry and not pending.tries:
                 pending.tries += 1
                 pending.solo = True
                 self.queue.appendleft(pending)
@@ -322,9 +321,18 @@ class Dispatcher:
             if replica.interrupted is None:
                 replica.interrupted = now
                 link.interrupt(head.id)
-            elif now - replica.interrupted > INTERRUPT_GRACE:
+            elif now - replica.interrupted > INTERRUPT_GRACE and not replica.timed_out:
                 replica.timed_out = True
                 link.end_hung()
+                if self._runs_alone(replica, head):
+                    replica.hung.add(head.id)
+                    fail(head, self._late())
+
+    def _runs_alone(self, replica: Replica, head: Pending) -> bool:
+        """True where it is known that no other request shares its call."""
+        if replica.begins:
+            return list(replica.begun) == [head.id]
+        return self.window <= SERIAL_WINDOW or head.solo or len(replica.inflight) == 1
 
     def _sweep_calls(self, replica: Replica, link: Link, deadline: float, now: float) -> None:
         """The same where several run at once: each is judged, and interrupted, by itself.

@@ -124,7 +124,7 @@ class ConcurrentLoop(DataLoop):
             job = self._next()
             try:
                 self._serve([job])
-            except BaseException as failure:  # a guest's exit() among them: for the main thread
+            except BaseException as failure:  # for the main thread
                 with self._changed:
                     self._failure = failure
                     self._changed.notify_all()
@@ -169,13 +169,16 @@ class ConcurrentLoop(DataLoop):
         (answer,) = self._answers(batch)
         if os.getpid() != self._pid:
             os._exit(0)  # a hook forked, and its child came back too: the parent answers
-        if isinstance(answer, Exception) and job.id in self._interrupted:
+        if isinstance(answer, BaseException) and self._was_interrupted(job):
             answer = interrupted()
         out: List[bytes] = []
         self._reply(job, answer, out)
         job.release()
         if out:
             job.line.send(b"".join(out))
+
+    def _was_interrupted(self, job: Job) -> bool:
+        return job.id in self._interrupted
 
     def _stream(self, job: Job, answer: Answer) -> None:
         self._send_stream(job, answer)

@@ -128,16 +128,19 @@ class DataLoop:
         if self._fronts:
             for job in batch:
                 job.line.send(frames.encode(Kind.BEGIN, job.id))
-        control.batch, control.running = batch, batch[0].id
+        with control.turn:
+            control.batch, control.running = batch, batch[0].id
         try:
             answers = self._answers(batch)
             if os.getpid() != self._pid:
                 os._exit(0)  # a hook forked, and its child came back too: the parent answers
         finally:
-            control.running = 0
+            with control.turn:
+                control.running = 0
         if control.interrupted == batch[0].id:
             control.interrupted = 0
-            answers = [interrupted() if isinstance(a, Exception) else a for a in answers]
+            late = interrupted(shared=len(batch) > 1)
+            answers = [late if isinstance(a, BaseException) else a for a in answers]
         out: Dict[Line, List[bytes]] = {}
         for job, answer in zip(batch, answers):
             self._reply(job, answer, out.setdefault(job.line, []))
@@ -153,10 +156,8 @@ class DataLoop:
                 bodies = [job.body for job in batch]
                 return self._dispatch.answer_many(self._predictor, request, bodies)
             return [self._dispatch.answer(self._predictor, request, job.body) for job in batch]
-        except Exception as error:
+        except BaseException as error:  # the guest's, whatever it is: it ends this call alone
             return [error] * len(batch)
-        except KeyboardInterrupt:
-            return [interrupted()] * len(batch)
 
     def _request(self, meta: bytes) -> Request:
         found = self._requests.get(meta)
@@ -178,7 +179,7 @@ class DataLoop:
             if whole and len(body) <= frames.SPOOL_THRESHOLD:
                 out.append(frames.encode(Kind.REPLY, job.id, meta, bytes(body)))
                 return
-        except Exception as error:
+        except BaseException as error:
             out.append(self._error(job.id, error))
             return
         if out:
@@ -190,34 +191,41 @@ class DataLoop:
             self._stream(job, answer)
 
     def _stream(self, job: Job, answer: Answer) -> None:
-        self._control.running = job.id
+        control = self._control
+        with control.turn:
+            control.running = job.id
         try:
             self._send_stream(job, answer)
         finally:
-            self._control.running = 0
+            with control.turn:
+                control.running = 0
 
     def _send_stream(self, job: Job, answer: Answer) -> None:
         line, chunks = job.line, iter(answer.body)
         try:
             line.stream(job.id, self._meta(answer), chunks, self._drain)
         except RequestCancelled as gone:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+            _close(chunks)
             if line.open:
                 line.send(self._error(job.id, gone))
         except (OSError, ProtocolError):
             raise
-        except Exception as error:
+        except BaseException:
+            if self._was_interrupted(job):
+                error = interrupted()
             line.send(self._error(job.id, error))
-        except KeyboardInterrupt:
-            self._control.interrupted = 0
-            line.send(self._error(job.id, interrupted()))
+
+    def _was_interrupted(self, job: Job) -> bool:
+        """True where this request was to be stopped; that is then forgotten."""
+        control = self._control
+        found = bool(control.interrupted == job.id)
+        if found:
+            control.interrupted = 0
+        return found
 
     def _error(self, id: int, error: BaseException) -> bytes:
         if not isinstance(error, PolyhostError):
-            traceback.print_exception(type(error), error, error.__traceback__)
-            error = ModelError(f"{type(error).__name__}: {error}", native_type=type(error).__name__)
+            error = _unexpected(error)
         error = checked_error(error)
         return frames.encode(Kind.ERROR, id, _error_meta(error))
 
@@ -239,9 +247,31 @@ class DataLoop:
         return meta
 
 
-def interrupted() -> WorkerTimeout:
-    """What a request gets whose work was stopped."""
-    return WorkerTimeout("the model was interrupted: its deadline passed")
+def interrupted(shared: bool = False) -> WorkerTimeout:
+    """What a request gets whose work was stopped; ``shared``: it was not alone in its call."""
+    facts = {"shared": True} if shared else {}
+    return WorkerTimeout("the model was interrupted: its deadline passed", **facts)
+
+
+def _close(chunks: Any) -> None:
+    """Close a guest's generator; what it raises then concerns nobody who still waits."""
+    close = getattr(chunks, "close", None)
+    if close is None:
+        return
+    try:
+        close()
+    except BaseException as error:
+        _unexpected(error)
+
+
+def _unexpected(error: BaseException) -> ModelError:
+    """What a request gets where something else than our own errors was raised; it is printed."""
+    try:
+        traceback.print_exception(type(error), error, error.__traceback__)
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # the guest closed standard error, or its __str__ fails
+        text = type(error).__name__
+    return ModelError(text, native_type=type(error).__name__)
 
 
 def _error_meta(error: BaseException) -> bytes:

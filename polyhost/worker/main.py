@@ -11,12 +11,14 @@ import json
 import logging
 import os
 import select
+import signal
 import socket
 import sys
 import threading
 import traceback
 from collections import deque
 from functools import partial
+from types import FrameType
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from polyhost import logs
@@ -39,6 +41,8 @@ class Control:
         self._lock = threading.Lock()
         self.predictor: Any = None
         self.tally = Tally()
+        self.turn = threading.Lock()
+        """Held where ``running`` and ``batch`` change, so that an interrupt meets what it is for."""
         self.running: int = 0
         """Id of the request that runs now; 0 when none does."""
         self.batch: Sequence[Any] = ()
@@ -121,10 +125,12 @@ class Control:
                 os._exit(0)
 
     def _interrupt_running(self, id: int) -> None:
-        predictor, running = self.predictor, self.running
-        if predictor is not None and running and any(job.id == id for job in self.batch):
-            self.interrupted = running
-            predictor.interrupt()
+        predictor = self.predictor
+        with self.turn:
+            running = self.running
+            if predictor is not None and running and any(job.id == id for job in self.batch):
+                self.interrupted = running
+                predictor.interrupt()
 
     def send(self, kind: int, id: int = 0, meta: Optional[Dict[str, Any]] = None) -> None:
         data = frames.encode(kind, id, frames.dumps(meta) if meta else b"")
@@ -177,13 +183,14 @@ def _run(data: socket.socket, control: Control) -> int:
         )
     logs.configure_worker(init.get("log_level", logging.WARNING))
     stacks.answer_signal()
+    signal.signal(signal.SIGINT, _on_interrupt)
     linux.become_subreaper()  # what the guest leaves behind stays below this worker
     marks = init.get("marks")
     marker = Marker(marks) if marks else None
     control.start()
     try:
         predictor = _open(init)
-    except Exception as error:
+    except BaseException as error:  # an exit among them
         if not isinstance(error, PolyhostError):
             traceback.print_exc()
             error = LoadError(f"the model cannot be loaded: {type(error).__name__}: {error}")
@@ -206,6 +213,11 @@ def _run(data: socket.socket, control: Control) -> int:
     control.report()
     predictor.close()
     return 0
+
+
+def _on_interrupt(number: int, frame: Optional[FrameType]) -> None:
+    """In the place of Python's own handler, which bridges take for a person at a keyboard."""
+    raise KeyboardInterrupt
 
 
 def _loops(wanted: int) -> Callable[[int], Callable[..., Any]]:

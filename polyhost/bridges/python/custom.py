@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, Optional
 from polyhost import drum_compat
 from polyhost.bridges.python import tasks
 from polyhost.bridges.python.faults import facts
+from polyhost.bridges.python.interrupt import may_be_typed
 from polyhost.data.target import TargetType
 from polyhost.errors import LoadError
 from polyhost.predictor import CHAT_HOOKS, HOOKS
@@ -91,8 +92,10 @@ class Custom:
         sys.modules[MODULE] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except BaseException as error:  # an exit among them
             self.close()
+            if isinstance(error, KeyboardInterrupt) and may_be_typed():
+                raise
             found = facts(error, "import", code_dir)
             raise LoadError(
                 f"Failed loading hooks from [{path}] : {found['native_type']}: "

@@ -10,12 +10,12 @@ from typing import Any, Dict, List, Optional
 from polyhost.errors import GuestStatus, ModelError
 
 
-def as_model_error(error: Exception, language: str, hook: str, code_dir: Path) -> ModelError:
+def as_model_error(error: BaseException, language: str, hook: str, code_dir: Path) -> ModelError:
     """The error of a hook; GuestStatus when it asked for an HTTP status of its own."""
     found = facts(error, hook, code_dir)
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and _is_status_error(error):
-        return GuestStatus(str(error), status=status, language=language, **found)
+        return GuestStatus(_message(error), status=status, language=language, **found)
     return ModelError.in_hook(language=language, **found)
 
 
@@ -33,12 +33,17 @@ def facts(error: BaseException, hook: str, code_dir: Path) -> Dict[str, Any]:
     }
 
 
-def _is_status_error(error: Exception) -> bool:
+def _is_status_error(error: BaseException) -> bool:
     return any(kind.__name__ == "CustomHTTPError" for kind in type(error).__mro__)
 
 
 def _message(error: BaseException) -> str:
-    return error.msg if isinstance(error, SyntaxError) else str(error)
+    if isinstance(error, SyntaxError):
+        return error.msg
+    try:
+        return str(error)
+    except Exception:  # the guest's own __str__
+        return "(its message cannot be read)"
 
 
 def _guest_frames(trace: Optional[TracebackType]) -> List[traceback.FrameSummary]:

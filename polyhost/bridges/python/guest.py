@@ -21,7 +21,11 @@ from typing import (
 from polyhost.bridges.python import chat, frames, frameworks
 from polyhost.bridges.python.custom import Custom, accepted
 from polyhost.bridges.python.faults import as_model_error
-from polyhost.bridges.python.interrupt import Interruptible, InterruptibleThreads
+from polyhost.bridges.python.interrupt import (
+    Interruptible,
+    InterruptibleThreads,
+    may_be_typed,
+)
 from polyhost.bridges.python.moderation import moderation_of
 from polyhost.bridges.python.query import Query
 from polyhost.bridges.python.threads import OpenMP
@@ -246,13 +250,19 @@ class PythonGuest:
         return chat.models(self._call(name, self._custom[name], self._model))
 
     def _call(self, hook: str, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """Call guest code; what it raises becomes a ModelError with its own traceback."""
+        """Call guest code; what it raises becomes a ModelError with its own traceback.
+
+        Whatever it is: a CancelledError, an exit or a GeneratorExit of the guest's must not end
+        what called it. Only an interrupt that was asked for, or typed, passes.
+        """
         with self._running:
             try:
                 return function(*args, **named)
             except PolyhostError:
                 raise
-            except Exception as error:
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and (self._running.asked or may_be_typed()):
+                    raise
                 raise as_model_error(error, LANGUAGE, hook, self._spec.code_dir) from error
 
     def interrupt(self) -> bool:

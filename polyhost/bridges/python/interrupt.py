@@ -22,12 +22,18 @@ class Interruptible:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread: Optional[int] = None
-        self._pending = False
+        self._pending = self._raised = False
         self._previous: Any = None
         self._signals = self._take_signal()
 
     def __enter__(self) -> None:
+        self._raised = False
         self._thread = threading.get_ident()
+
+    @property
+    def asked(self) -> bool:
+        """True where the call on this thread was interrupted: its KeyboardInterrupt is ours."""
+        return self._raised or self._pending
 
     def __exit__(self, *_: object) -> None:
         if self._signals:
@@ -68,6 +74,7 @@ class Interruptible:
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         if self._thread is not None:
+            self._raised = True
             raise KeyboardInterrupt
 
 
@@ -81,6 +88,11 @@ class InterruptibleThreads:
 
     def __enter__(self) -> None:
         self._inside[threading.get_ident()] = False
+
+    @property
+    def asked(self) -> bool:
+        """True where the call on this thread was interrupted: its KeyboardInterrupt is ours."""
+        return self._inside.get(threading.get_ident(), False)
 
     def __exit__(self, *_: object) -> None:
         thread = threading.get_ident()
@@ -99,6 +111,11 @@ class InterruptibleThreads:
 
     def close(self) -> None:
         """Nothing was taken."""
+
+
+def may_be_typed() -> bool:
+    """True where a KeyboardInterrupt may come from the keyboard: Python's own handler is there."""
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _raise_in(thread: Optional[int], kind: Optional[type]) -> None:

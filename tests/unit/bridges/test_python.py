@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -420,11 +421,46 @@ def test_a_transformer_transforms_by_itself(opened):
 # Ends of calls
 
 
-def test_an_exit_is_an_exit(opened):
-    custom = "import sys\ndef load_model(d): return 1\ndef score(x, m): sys.exit(3)\n"
-    predictor = opened(custom=custom)
-    with pytest.raises(SystemExit, match="3"):
-        predictor.predict(Payload(b"a\n1\n"))
+BASE_EXCEPTIONS = """
+import asyncio, sys
+class Own(BaseException):
+    def __str__(self): raise ValueError("no text")
+KINDS = [SystemExit(3), asyncio.CancelledError("gone"), GeneratorExit(), KeyboardInterrupt(), Own()]
+"""
+RAISES = {
+    "score": "def load_model(d): return 1\ndef score(x, m): raise KINDS[int(x['a'][0])]\n",
+    "load_model": "def load_model(d): raise KINDS[NUMBER]\ndef score(x, m): return x\n",
+    "init": "def init(code_dir): raise KINDS[NUMBER]\ndef score(x, m): return x\n",
+    "import": "raise KINDS[NUMBER]\n",
+}
+
+
+@pytest.fixture
+def own_handler():
+    """SIGINT is not Python's own, as in a worker."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    list(enumerate(["SystemExit", "CancelledError", "GeneratorExit", "KeyboardInterrupt", "Own"])),
+)
+@pytest.mark.parametrize("hook", RAISES)
+@pytest.mark.usefixtures("own_handler")
+def test_whatever_a_hook_raises_is_its_error(opened, hook, number, kind):
+    custom = BASE_EXCEPTIONS + RAISES[hook].replace("NUMBER", str(number))
+    with pytest.raises((ModelError, LoadError)) as caught:
+        opened(custom=custom).predict(Payload(b"a\n%d\n" % number))
+    assert (caught.value.native_type, caught.value.hook) == (kind, hook)
+    assert caught.value.location.startswith("custom.py:")
+
+
+def test_an_interrupt_from_the_keyboard_passes(opened):
+    custom = "def load_model(d): return 1\ndef score(x, m): raise KeyboardInterrupt\n"
+    with pytest.raises(KeyboardInterrupt):
+        opened(custom=custom).predict(Payload(b"a\n1\n"))
 
 
 LOOPS = """

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from polyhost.errors import InvalidOutput, ModelError, PolyhostError
-from polyhost.host.dispatcher import Dispatcher
+from polyhost.errors import (
+    InvalidOutput,
+    ModelError,
+    PolyhostError,
+    WorkerCrashed,
+    WorkerTimeout,
+)
+from polyhost.host.dispatcher import INTERRUPT_GRACE, Dispatcher
 from polyhost.host.replica import Replica
 from polyhost.host.request import Pending, Result
 from polyhost.wire.frames import Flag, Frame, Kind, Parser
@@ -190,5 +197,69 @@ def test_a_status_that_no_answer_has_is_an_error_of_the_model() -> None:
         with pytest.raises(ModelError, match="HTTP status 2000") as caught:
             await asked.future
         assert type(caught.value) is ModelError
+
+    on_loop(scenario)
+
+
+# Deadlines
+
+
+def late(made: Made, seconds: float) -> None:
+    """Look at the deadlines, so many seconds from now."""
+    made.dispatcher.sweep(time.monotonic() + seconds)
+
+
+def test_a_late_request_is_run_once_while_another_waits() -> None:
+    async def scenario() -> None:
+        made = Made(deadline=3)
+        slow, behind = made.submit(), made.submit()
+        late(made, 3.1)
+        (link,) = made.links
+        assert link.interrupted == [slow.id]
+        made.frames(error(slow, "WorkerTimeout"))
+        with pytest.raises(WorkerTimeout, match="deadline of 3 s"):
+            await slow.future
+        made.frames(reply(behind))
+        assert (await behind.future).body == b"y"
+        assert link.ids() == [slow.id, behind.id]
+
+    on_loop(scenario)
+
+
+def test_one_that_shared_its_call_runs_once_more_alone() -> None:
+    async def scenario() -> None:
+        made = Made(deadline=3)
+        made.dispatcher.suit(8, 1)
+        slow, shared = made.submit(), made.submit()
+        made.frames(*(error(one, "WorkerTimeout", shared=True) for one in (slow, shared)))
+        (link,) = made.links
+        assert [frame.id for frame in link.sent if frame.flags & Flag.SOLO] == [shared.id]
+        made.frames(reply(shared))
+        made.frames(error(slow, "WorkerTimeout"))
+        with pytest.raises(WorkerTimeout):
+            await slow.future
+        assert (await shared.future).body == b"y"
+        assert sorted(link.ids()) == sorted([slow.id, shared.id] * 2)
+
+    on_loop(scenario)
+
+
+def test_one_that_cannot_be_interrupted_is_answered_before_its_worker_has_ended() -> None:
+    async def scenario() -> None:
+        made = Made(deadline=3)
+        slow, behind = made.submit(), made.submit()
+        late(made, 3.1)
+        late(made, 3.1 + INTERRUPT_GRACE + 0.1)
+        late(made, 9.0)
+        (link,) = made.links
+        assert link.ended == 1
+        with pytest.raises(WorkerTimeout):
+            await slow.future
+        assert not behind.future.done()
+        made.add()
+        made.dispatcher.on_death(made.replica, WorkerCrashed("killed", exit_code=-9))
+        assert made.dispatcher.replicas[0].inflight == {behind.id: behind}
+        made.frames(reply(behind))
+        assert (await behind.future).body == b"y"
 
     on_loop(scenario)

@@ -1,4 +1,4 @@
-import sys
+import os
 
 import pandas as pd
 
@@ -9,5 +9,5 @@ def load_model(code_dir):
 
 def score(data, model, **kwargs):
     if data["a"][0] == 666:
-        sys.exit(3)
+        os._exit(3)
     return pd.DataFrame({"Predictions": data["a"] + model * data["b"]})
