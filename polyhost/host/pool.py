@@ -22,9 +22,10 @@ from polyhost.errors import (
 from polyhost.host.dispatcher import Dispatcher
 from polyhost.host.launcher import Nursery, bridge_environment
 from polyhost.host.observers import NOBODY, ModelObserver
-from polyhost.host.process import Sockets, WorkerProcess
+from polyhost.host.process import WorkerProcess
 from polyhost.host.replica import Replica
 from polyhost.host.request import Body, Pending, Waiter
+from polyhost.host.sockets import Sockets
 from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel

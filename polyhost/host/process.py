@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, from_wire
 from polyhost.host.sender import Sender
+from polyhost.host.sockets import Sockets
 from polyhost.predictor import ModelInfo, ModelSpec
 from polyhost.wire import descriptors, frames
 from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
@@ -25,7 +22,6 @@ from polyhost.worker.stacks import SIGNAL as STACKS_SIGNAL
 
 log = logging.getLogger(__name__)
 
-BOOT = Path(__file__).resolve().parents[1] / "worker" / "boot.py"
 READ = 1 << 18
 
 STACKS_TIME, STACKS_REST = 1.0, 0.05
@@ -38,41 +34,6 @@ OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
 OutputSink = Callable[[str, bytes, int], None]
 """Called with ``"stdout"`` or ``"stderr"``, what the guest wrote there, and the id of the request
 that it belongs to (0: none, or not known). No bytes at all: the line, if it is one, ends here."""
-
-
-class Sockets:
-    """The descriptors of one worker: the host's ends and, until it is started, the worker's."""
-
-    def __init__(self) -> None:
-        self.data, self.worker_data = socket.socketpair()
-        self.control, self.worker_control = socket.socketpair()
-        self.stdout, self.worker_stdout = os.pipe()
-        self.stderr, self.worker_stderr = os.pipe()
-        for fd in (self.stdout, self.stderr):
-            os.set_blocking(fd, False)
-        self.data.setblocking(False)
-        self.control.setblocking(False)
-
-    def for_worker(self) -> List[int]:
-        """Data, control, stdout, stderr."""
-        return [
-            self.worker_data.fileno(),
-            self.worker_control.fileno(),
-            self.worker_stdout,
-            self.worker_stderr,
-        ]
-
-    def close_worker_ends(self) -> None:
-        self.worker_data.close()
-        self.worker_control.close()
-        os.close(self.worker_stdout)
-        os.close(self.worker_stderr)
-
-    def close(self) -> None:
-        self.data.close()
-        self.control.close()
-        os.close(self.stdout)
-        os.close(self.stderr)
 
 
 class WorkerProcess:
@@ -383,38 +344,3 @@ class WorkerProcess:
         if data:
             self._pass_on(name, data)
         return bool(data)
-
-
-def spawn(
-    python: Optional[str],
-    env: Dict[str, str],
-    sockets: Sockets,
-    working_dir: Optional[str] = None,
-    birth: Optional[Mapping[str, Any]] = None,
-) -> int:
-    """Start a worker as a fresh process of an interpreter (None: this one); its pid.
-
-    The interpreter starts as the worker's user: what it runs before our code is the model's too.
-    """
-    data, control, stdout, stderr = sockets.for_worker()
-    birth = dict(birth or {})
-    user = birth.pop("user", None)
-    birth["settled"] = user is not None
-    arguments = json.dumps(
-        {"data_fd": data, "control_fd": control, "host": os.getpid(), "birth": birth}
-    )
-    account: Dict[str, Any] = {}
-    if user is not None:
-        account = {"user": user["uid"], "group": user["gid"], "extra_groups": user["groups"]}
-    process = subprocess.Popen(
-        [python or sys.executable, str(BOOT), "polyhost.worker.spawned", arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        env=env,
-        pass_fds=(data, control),
-        cwd=working_dir,
-        **account,
-    )
-    process.returncode = 0  # reaped through its pidfd, never by the subprocess module
-    return process.pid

@@ -18,7 +18,7 @@ from polyhost.data.target import Target, TargetType
 from polyhost.errors import ModelError, WorkerBusy, WorkerCrashed, WorkerTimeout
 from polyhost.host.launcher import NO_BIRTH, Nursery
 from polyhost.host.pool import Pool, State
-from polyhost.host.process import Sockets
+from polyhost.host.sockets import Sockets
 from polyhost.host.spool import Budget, Spool
 from polyhost.host.stream import ReplyStream
 from polyhost.predictor import ModelSpec
