@@ -7,7 +7,6 @@ its answer. They do not share calls: there is no batching here.
 from __future__ import annotations
 
 import os
-import select
 import socket
 import threading
 from typing import Any, Callable, Deque, Dict, List, Optional, Set
@@ -16,7 +15,7 @@ from polyhost.codecs import Answer
 from polyhost.errors import RequestCancelled
 from polyhost.wire import frames
 from polyhost.wire.frames import Flag, Kind
-from polyhost.worker.connection import Job, Line
+from polyhost.worker.connection import Job, Line, wait_for
 from polyhost.worker.loop import DataLoop, interrupted
 
 
@@ -38,7 +37,7 @@ class SharedLine(Line):
             self._changed.notify_all()
 
     def close(self) -> None:
-        with self._sending:
+        with self._changed, self._sending:
             super().close()
 
     def send(self, data: bytes) -> None:
@@ -79,6 +78,8 @@ class ConcurrentLoop(DataLoop):
         self._changed = threading.Condition()
         self._running: Dict[int, int] = {}
         """Thread by the id of the request that it runs."""
+        self._owners: Dict[int, Line] = {}
+        """Line by the id of the request that runs."""
         self._alone = False
         self._interrupted: Set[int] = set()
         self._failure: Optional[BaseException] = None
@@ -114,8 +115,15 @@ class ConcurrentLoop(DataLoop):
 
     def _wait(self) -> None:
         waiting = [line.sock for line in self._lines]
-        select.select([*waiting, self._control.arrivals_fd, self._woken_fd], [], [])
+        wait_for(*waiting, self._control.arrivals_fd, self._woken_fd)
         self._drain()
+
+    def _abandon(self, line: Line) -> None:
+        """Stop what runs for a front that has gone: nobody judges its deadline any more."""
+        with self._changed:
+            for id, owner in list(self._owners.items()):
+                if owner is line:
+                    self.interrupt(id)
 
     # The threads of the calls
 
@@ -139,6 +147,7 @@ class ConcurrentLoop(DataLoop):
             job = self._jobs.popleft()
             self._alone = job.solo
             self._running[job.id] = threading.get_ident()
+            self._owners[job.id] = job.line
             self._control.tally.batch(1)
             self._mark()
             return job
@@ -150,7 +159,7 @@ class ConcurrentLoop(DataLoop):
 
     def _end(self, job: Job) -> None:
         with self._changed:
-            del self._running[job.id]
+            del self._running[job.id], self._owners[job.id]
             self._interrupted.discard(job.id)
             self._alone = False
             self._mark()

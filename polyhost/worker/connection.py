@@ -15,6 +15,14 @@ from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
 READ = 1 << 20
 
 
+def wait_for(*sources: Any) -> None:
+    """Sleep until one of the sockets or descriptors has something to read, or has ended."""
+    poll = select.poll()  # select.select takes no descriptor above 1023
+    for source in sources:
+        poll.register(source, select.POLLIN)
+    poll.poll()
+
+
 class Job:
     """One request that waits in the worker: its meta as it came, its body, and who asked."""
 
@@ -56,7 +64,10 @@ class Line:
 
     def receive(self, flags: int = 0) -> None:
         """Read once; wait for something to come unless the flags say not to."""
-        data, fds = descriptors.receive(self.sock, READ, flags)
+        try:
+            data, fds = descriptors.receive(self.sock, READ, flags)
+        except ConnectionError:  # it was killed with replies unread
+            data, fds = b"", []
         if not data:
             self.open = False
             return
@@ -69,6 +80,8 @@ class Line:
             elif kind == Kind.CREDIT:
                 if frame.id in self._credits:
                     self._credits[frame.id] += frames.credit_size(frame)
+            elif kind == Kind.PING:
+                self.send(frames.encode(Kind.PONG, frame.id))
             else:
                 raise ProtocolError(f"a frame of kind {kind} on the data socket")
 
@@ -112,20 +125,34 @@ class Line:
                 return
 
     def close(self) -> None:
-        """Its front has gone."""
+        """Its front has gone: drop the socket, and what came over it and has not begun."""
+        self.open = False
+        waiting = list(self._jobs)
+        self._jobs.clear()
+        for job in waiting:
+            if job.line is self:
+                job.release()
+            else:
+                self._jobs.append(job)
+        self._partial.clear()
+        self._parser.close()
         self.sock.close()
 
     # Sending
 
     def send(self, data: bytes) -> None:
         """Write whole frames. A front that is gone is not an error: nobody waits there."""
+        if not self.open:
+            return
         try:
             self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
+        except ConnectionError:
             self.open = False
 
     def send_file(self, id: int, meta: bytes, body: Any) -> None:
         """A reply whose body crosses as a file."""
+        if not self.open:
+            return
         fd = os.memfd_create("polyhost-reply", os.MFD_CLOEXEC)
         try:
             view = memoryview(body)
@@ -135,6 +162,8 @@ class Line:
             sent = descriptors.send(self.sock, data, [fd])
             if sent < len(data):
                 self.send(data[sent:])
+        except ConnectionError:
+            self.open = False
         finally:
             os.close(fd)
 
@@ -160,7 +189,7 @@ class Line:
     def _send_chunk(self, id: int, meta: bytes, chunk: bytes, drain: Callable[[], None]) -> None:
         drain()
         while self.open and id not in self._cancelled and self._credits[id] < len(chunk):
-            select.select([self.sock], [], [])
+            wait_for(self.sock)
             drain()
         if not self.open or id in self._cancelled:
             raise RequestCancelled("the client went away")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import traceback
 from collections import deque
@@ -16,7 +15,7 @@ from polyhost.wire import frames
 from polyhost.wire.frames import Frame, Kind, ProtocolError
 from polyhost.wire.output_marks import Marker
 from polyhost.wire.replies import check_head, checked_error
-from polyhost.worker.connection import Job, Line
+from polyhost.worker.connection import Job, Line, wait_for
 
 
 class DataLoop:
@@ -85,7 +84,7 @@ class DataLoop:
             self._first.receive()
             return
         waiting = [line.sock for line in self._lines]
-        select.select([*waiting, self._control.arrivals_fd], [], [])
+        wait_for(*waiting, self._control.arrivals_fd)
         self._drain()
 
     def _drain(self) -> None:
@@ -100,6 +99,10 @@ class DataLoop:
             if not line.open:
                 line.close()
                 self._lines.remove(line)
+                self._abandon(line)
+
+    def _abandon(self, line: Line) -> None:
+        """Nobody waits for what runs for this line; here nothing of it does while lines are read."""
 
     def _take(self) -> List[Job]:
         """The oldest job and those that may share its call."""
