@@ -23,6 +23,7 @@ from typing import (
     runtime_checkable,
 )
 
+from polyhost.data.column_info import ColumnInfo as ColumnInfo
 from polyhost.data.payload import Payload, Scores, Table, Tensors
 from polyhost.data.target import Target
 
@@ -73,6 +74,8 @@ class Traits:
     whose hooks do all the work needs neither an artifact nor ``load_model``.
     ``load_model_may_defer``: a ``load_model`` hook that returned nothing leaves the loading to the
     built-in loader. ``formats``: what its own reader takes besides CSV (``mtx``).
+    ``untyped``: ``wrap`` types a column of texts as its language's standard reader would where
+    ``Dictionary.untyped`` says that they come from a file and nobody knows their kind.
     """
 
     post_process_sees: str = "marshalled"
@@ -83,15 +86,7 @@ class Traits:
     artifact_optional: bool = False
     load_model_may_defer: bool = False
     formats: Tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ColumnInfo:
-    """A column the model expects: ``type`` is ``number``, ``text``, ``boolean`` or ``any``."""
-
-    name: str
-    type: str = "any"
-    required: bool = True
+    untyped: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,10 @@ class GuestInfo:
 
     ``row_wise``: the built-in predict treats each row on its own, so rows of several requests may
     be put in one call. ``matrix``: it takes a numeric table as one float64 matrix just as well as
-    column by column. ``schema_source``: ``model``, ``metadata`` or ``nothing``.
+    column by column. ``schema_source``: where ``columns`` come from: ``model``, ``signature``,
+    ``metadata``, ``example`` or ``nothing``. ``spelling``: how the model's library spells a
+    column's name that it was given: ``""`` (as it is), ``underscores`` (for blanks) or
+    ``make.names`` (as R does). ``target_type``: the one that the artifact was trained for.
     """
 
     framework: Optional[str] = None
@@ -110,6 +108,8 @@ class GuestInfo:
     row_wise: bool = False
     matrix: bool = False
     predicts: bool = True
+    spelling: str = ""
+    target_type: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,9 @@ class ChatGuest(Protocol):
 class ModelInfo:
     """What a host tells callers about a model. Plain data: it crosses from the worker as JSON.
 
-    ``formats``: structured formats the model takes besides CSV (``mtx``, ``arrow``).
+    ``formats``: structured formats the model takes besides CSV (``mtx``, ``arrow``). ``typed``:
+    the model's own schema says what a request's columns are; where not, its hooks get what its
+    language's standard reader gives.
     """
 
     language: str
@@ -249,6 +251,7 @@ class ModelInfo:
     batchable: bool
     threads: int = 1
     formats: Tuple[str, ...] = ()
+    typed: bool = False
 
 
 @runtime_checkable

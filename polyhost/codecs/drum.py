@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Union
 
 from polyhost.codecs import Answer, Request, deployment, predictions, split_content_type
-from polyhost.codecs.inputs import JSON, read_payload
+from polyhost.codecs.inputs import JSON, read_payload, table_of
 from polyhost.data.payload import Buffer, Payload, Scores, SparseTable, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SettingsError, WrongEndpoint
@@ -82,7 +82,7 @@ def _answer_group(predictor: Predictor, request: Request, group: List[rows.Rows]
     if len(group) > 1:
         try:
             gathered = [row for _, data in group for row in data]
-            table = rows.table(names, gathered, predictor.info.guest.matrix)
+            table = table_of(predictor, names, gathered)
             scores = predictor.predict(table)
         except Exception as error:
             logger.debug("a batch of %d failed, its members run singly: %s", len(group), error)
@@ -93,7 +93,7 @@ def _answer_group(predictor: Predictor, request: Request, group: List[rows.Rows]
 
 
 def _alone(predictor: Predictor, request: Request, decoded: rows.Rows) -> Answer:
-    table = rows.table(*decoded, numeric=predictor.info.guest.matrix)
+    table = table_of(predictor, *decoded)
     scores = predictor.predict(table)
     check_rows(scores, table.rows, strict=True)
     return _answers(predictor, request, scores, [table.rows])[0]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Any, Dict, FrozenSet, List, Mapping, Sequence
 
 from polyhost.codecs import Request, split_content_type
-from polyhost.data.payload import Buffer, Payload
+from polyhost.data.payload import Buffer, Payload, Table
 from polyhost.errors import InvalidInput, UnsupportedContentType
 from polyhost.formats import arrow, multipart, rows, sparse
+from polyhost.pipeline.apply_schema import raw_names
 from polyhost.predictor import Predictor
 
 CSV = "text/csv"
@@ -36,7 +37,7 @@ def read_payload(predictor: Predictor, request: Request, body: Buffer) -> Payloa
     if "read_input_data" not in predictor.info.hooks:
         if kind == JSON:
             decoded = rows.decode(body, request.options.get("max_rows"))
-            table = rows.table(*decoded, numeric=predictor.info.guest.matrix)
+            table = table_of(predictor, *decoded)
         elif kind in arrow.MIMETYPES:
             table = arrow.read(body)
         elif kind not in _CSV_TYPES and kind != sparse.MIMETYPE:
@@ -44,6 +45,13 @@ def read_payload(predictor: Predictor, request: Request, body: Buffer) -> Payloa
     return Payload(
         body, mimetype, charset, request.query, request.headers, parts, table, request.options
     )
+
+
+def table_of(predictor: Predictor, names: Sequence[str], cells: Sequence[List[Any]]) -> Table:
+    """JSON rows as a table; cells keep what the client wrote where the model's schema types them."""
+    guest = predictor.info.guest
+    raw: FrozenSet[str] = raw_names(guest, names) if predictor.info.typed else frozenset()
+    return rows.table(names, cells, numeric=guest.matrix, raw=raw)
 
 
 def _read_form(content_type: str, body: Buffer) -> tuple[Buffer, str, Dict[str, Buffer]]:

@@ -7,7 +7,7 @@ pandas and pyarrow are used where the caller brings their objects.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -44,11 +44,15 @@ class Payload:
 class Dictionary:
     """A text column as codes into its distinct values; -1 is missing.
 
-    ``ordered`` and ``factor`` matter to R only: a factor column stays one.
+    ``factor``: a category whose levels are ``values``, in that order; ``ordered`` if the order
+    means something. ``untyped``: cells of a CSV file as they stand there, whose kind nobody knows.
     """
 
     codes: np.ndarray  # int32, shape (rows,)
     values: Tuple[str, ...]
+    factor: bool = False
+    ordered: bool = False
+    untyped: bool = False
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -146,9 +150,7 @@ class Table:
         if self.matrix is not None:
             return Table.from_matrix(self.names, self.matrix[start:stop])
         parts: List[Column] = [
-            Dictionary(c.codes[start:stop], c.values)
-            if isinstance(c, Dictionary)
-            else c[start:stop]
+            replace(c, codes=c.codes[start:stop]) if isinstance(c, Dictionary) else c[start:stop]
             for c in self.columns
         ]
         return Table(

@@ -119,6 +119,13 @@ _WHOLE = re.compile(r" *[+-]?[0-9]+ *")
 _REAL = re.compile(r" *[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity) *", re.I)
 
 
+def typed(column: Dictionary) -> np.ndarray:
+    """A column of a file's texts as ``pandas.read_csv`` types it."""
+    used = np.unique(column.codes)
+    values = _infer([column.values[i] for i in used])
+    return np.asarray(values[np.searchsorted(used, column.codes)])
+
+
 def _infer(values: Iterable[str]) -> np.ndarray:
     cells = [None if value in _NA else value for value in values]
     known = [cell for cell in cells if cell is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -124,15 +124,26 @@ def matrix(rows: Sequence[List[Any]], width: int) -> np.ndarray:
     return values
 
 
-def table(names: Sequence[str], rows: Sequence[List[Any]], numeric: bool) -> Table:
-    """A table of the rows: one matrix where ``numeric`` allows it and all cells are numbers."""
+def table(
+    names: Sequence[str],
+    rows: Sequence[List[Any]],
+    numeric: bool,
+    raw: FrozenSet[str] = frozenset(),
+) -> Table:
+    """A table of the rows: one matrix where ``numeric`` allows it and all cells are numbers.
+
+    Columns named in ``raw`` keep their cells as the client wrote them.
+    """
     if numeric:
         try:
             return Table.from_matrix(names, matrix(rows, len(names)))
         except (TypeError, ValueError, OverflowError):
             pass  # a text cell: column by column, then
     cells: Sequence[Sequence[Any]] = list(zip(*rows)) or [()] * len(names)
-    return Table(names, [column(values) for values in cells])
+    columns = [
+        objects(values) if name in raw else column(values) for name, values in zip(names, cells)
+    ]
+    return Table(names, columns)
 
 
 def column(values: Sequence[Any]) -> Column:

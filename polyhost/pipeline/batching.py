@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
@@ -75,7 +76,9 @@ def _shape(table: Table, position: int) -> Tuple[Any, ...]:
 
 
 def _kind(column: Column) -> Any:
-    return "text" if isinstance(column, Dictionary) else column.dtype
+    if isinstance(column, Dictionary):
+        return ("text", column.factor and column.values, column.untyped)
+    return column.dtype
 
 
 def concatenate(tables: Sequence[Table]) -> Table:
@@ -88,4 +91,17 @@ def concatenate(tables: Sequence[Table]) -> Table:
 
 
 def _join(columns: List[Column]) -> Column:
+    first = columns[0]
+    if isinstance(first, Dictionary) and (first.factor or first.untyped):
+        return _join_dictionaries([c for c in columns if isinstance(c, Dictionary)])
     return np.concatenate([c.to_objects() if isinstance(c, Dictionary) else c for c in columns])
+
+
+def _join_dictionaries(columns: List[Dictionary]) -> Dictionary:
+    """Columns of one kind as one, whose values are those of all."""
+    positions: Dict[str, int] = {}
+    parts = []
+    for column in columns:
+        places = [positions.setdefault(value, len(positions)) for value in column.values]
+        parts.append(np.array([*places, -1], np.int32)[column.codes])
+    return replace(columns[0], codes=np.concatenate(parts), values=tuple(positions))

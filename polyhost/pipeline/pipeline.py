@@ -13,11 +13,12 @@ from polyhost.code_dir.type_schema import TypeSchema
 from polyhost.data.payload import Payload, Scores, Table, Tensors
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SchemaMismatch, WrongEndpoint
-from polyhost.formats import arrow
-from polyhost.formats.csv import write_table
+from polyhost.formats import arrow, csv_cells
+from polyhost.formats.csv import read_numbers, write_table
 from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
 from polyhost.pipeline import batching, load_guest, schema_check
+from polyhost.pipeline.apply_schema import Schema
 from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column
 from polyhost.pipeline.marshal import check_rows, marshal, split_extra
 from polyhost.pipeline.reports import Monitor, Monitoring, reporter_for
@@ -36,6 +37,7 @@ from polyhost.predictor import (
 )
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
+_DATA_HOOKS = _STRUCTURED_HOOKS - {"post_process"}
 _CHATTY = (TargetType.TEXT_GENERATION, TargetType.AGENTIC_WORKFLOW)
 _NO_PAYLOAD = Payload(b"")
 
@@ -75,6 +77,7 @@ class Pipeline:
                 self._chats = ChatMonitor(reporter, prompt_column(monitoring))
         self._no_request = HookContext(spec.target, _NO_PAYLOAD)
         self._schema = TypeSchema.of(spec.options)
+        self._columns = _input_schema(spec, guest, info)
         self.rows = 0
         """Rows answered so far, for whoever counts them."""
         self.info = ModelInfo(
@@ -85,6 +88,7 @@ class Pipeline:
             batchable=_batchable(spec, guest, info),
             threads=guest.traits.threads,
             formats=(*guest.traits.formats, *(("arrow",) if arrow.available() else ())),
+            typed=self._columns is not None,
         )
 
     # Structured
@@ -123,16 +127,33 @@ class Pipeline:
             context = self._no_request
             if "read_input_data" in self._hooks:  # it reads bytes: the table as it would be sent
                 return self._guest.hook("read_input_data", write_table(request), context), context
-            return self._guest.wrap(request), context
+            return self._wrap(request), context
         context = HookContext(self._target, request)
         if "read_input_data" in self._hooks:
             return self._guest.hook("read_input_data", request.bytes(), context), context
         if request.table is not None:
             check_count(request.table.rows, request.options.get("max_rows"))
-            return self._guest.wrap(request.table), context
-        if request.mimetype.lower() in arrow.MIMETYPES:  # columns already, alike in every language
-            return self._guest.wrap(arrow.read(request.body)), context
-        return self._guest.read(request), context
+            return self._wrap(request.table), context
+        kind = request.mimetype.lower()
+        if kind in arrow.MIMETYPES:  # columns already, alike in every language
+            return self._wrap(arrow.read(request.body)), context
+        if kind not in csv_cells.MIMETYPES:
+            return self._guest.read(request), context
+        return self._read_csv(request), context
+
+    def _read_csv(self, request: Payload) -> Handle:
+        """CSV as the model's schema says; where it says nothing, as the guest's language reads it."""
+        schema = self._columns
+        if schema is None:
+            csv_cells.check(request.body)
+            return self._guest.read(request)
+        table = read_numbers(request.body) if schema.numeric else None
+        if table is None:
+            table = csv_cells.read(request.body, schema.numbers)
+        return self._guest.wrap(schema.apply(table))
+
+    def _wrap(self, table: Table) -> Handle:
+        return self._guest.wrap(table if self._columns is None else self._columns.apply(table))
 
     def _as_table(self, tensors: Tensors) -> Table:
         """The fallback for guests that take no arrays."""
@@ -273,6 +294,20 @@ def _batchable(spec: ModelSpec, guest: Guest, info: GuestInfo) -> bool:
     if "read_input_data" in guest.hooks:  # it needs each request's own bytes
         return False
     return mode == "on" or (info.row_wise and not (_STRUCTURED_HOOKS & guest.hooks))
+
+
+def _input_schema(spec: ModelSpec, guest: Guest, info: GuestInfo) -> Optional[Schema]:
+    """What a request's columns are held against: None where a hook sees the rows first, or the
+    model knows none, or its bridge cannot take columns that are not typed yet."""
+    if not info.columns or not info.predicts or _DATA_HOOKS & guest.hooks:
+        return None
+    schema = Schema(
+        info.columns,
+        rule=info.spelling,
+        unknown_levels=spec.options.get("unknown_levels"),
+        target=spec.target.name,
+    )
+    return schema if guest.traits.untyped or not schema.has_unknown_kinds else None
 
 
 def _wrong_endpoint(target: Target, asked: str) -> WrongEndpoint:

@@ -45,7 +45,9 @@ def info_from_wire(wire: Mapping[str, Any]) -> ModelInfo:
     """The model that READY describes."""
     guest = dict(wire["guest"])
     guest["labels"] = tuple(guest["labels"])
-    guest["columns"] = tuple(ColumnInfo(**column) for column in guest["columns"])
+    guest["columns"] = tuple(
+        ColumnInfo(**{**column, "levels": tuple(column["levels"])}) for column in guest["columns"]
+    )
     return ModelInfo(
         language=wire["language"],
         target=_target_from_wire(wire["target"]),
@@ -54,6 +56,7 @@ def info_from_wire(wire: Mapping[str, Any]) -> ModelInfo:
         batchable=wire["batchable"],
         threads=wire["threads"],
         formats=tuple(wire.get("formats", ())),
+        typed=bool(wire.get("typed", False)),
     )
 
 

@@ -74,6 +74,16 @@ def sparse_names(payload: Payload) -> Optional[List[str]]:
     return None if names is None else sparse.read_names(names)
 
 
+def typed(table: Table) -> Table:
+    """The table with cells of a CSV file typed as ``read_csv`` types a column."""
+    if table.matrix is not None or isinstance(table, SparseTable):
+        return table
+    columns = [
+        csv.typed(c) if isinstance(c, Dictionary) and c.untyped else c for c in table.columns
+    ]
+    return Table(table.names, columns, index=table.index)
+
+
 def from_table(table: Table) -> Any:
     """A DataFrame of a table; missing text is NaN, as ``read_csv`` has it."""
     pd = pandas()

@@ -53,7 +53,7 @@ class PythonGuest:
         self._custom = Custom(spec.code_dir, spec.custom_file, spec.target.type)
         extra = "all" if self._custom.task is None else "none"
         calls = int(spec.options.get("max_concurrency", 1))
-        self.traits = Traits(formats=("mtx",), extra_output=extra, threads=calls)
+        self.traits = Traits(formats=("mtx",), extra_output=extra, threads=calls, untyped=True)
         self._masks = ExitStack()
         if self._custom.task is not None:
             self._masks.enter_context(masked(secrets.values_of(secrets.current())))
@@ -128,6 +128,7 @@ class PythonGuest:
         return frames.read(payload, table=self._wants_tables, numeric=numeric)
 
     def wrap(self, table: Table) -> Any:
+        table = frames.typed(table)
         if self._wants_tables and "post_process" not in self.hooks:
             return table
         return frames.from_table(table)

@@ -144,17 +144,13 @@ def test_a_matrix_and_a_frame_give_the_same(opened, name):
 
 
 @pytest.mark.parametrize("name", ["forest", "columns"])
-def test_columns_that_it_does_not_know_reach_the_model(opened, name):
-    """Whether it can do with them is the library's to say."""
+def test_columns_that_it_does_not_know_are_ignored(opened, name, caplog):
     model = {**NUMERIC, **BY_NAME}[name].fit(IRIS.data, NAMES)
     predictor = opened(SPECIES, model=model)
     rows = csv(IRIS.data.assign(extra=1)[["extra", *reversed(IRIS.data.columns)]])
-    if name == "columns":
-        found = predicted(predictor.predict(rows))
-        pd.testing.assert_frame_equal(found, probabilities(model, IRIS.data))
-    else:
-        with pytest.raises(ModelError, match=r"unseen at fit time:\n- extra"):
-            predictor.predict(rows)
+    found = predicted(predictor.predict(rows))
+    pd.testing.assert_frame_equal(found, probabilities(model, IRIS.data))
+    assert "column(s) that the model does not know are ignored: 'extra'" in caplog.text
 
 
 def test_a_model_without_names_takes_columns_by_position(opened):

@@ -400,8 +400,10 @@ def test_a_transformed_column_needs_a_name(opened):
         answer(predictor, Request("transform", "drum", ""), b"a,b\n0,2\n")
 
 
-def test_no_row_is_an_answer_too(opened):
+def test_a_header_without_rows_is_refused(opened):
     predictor = opened("def load_model(d): return 1\ndef score(x, m): return x[['a']]")
-    assert predict(predictor, b"a,b\n") == {"predictions": []}
+    for body in (b"a,b\n", b"a,b"):
+        with pytest.raises(InvalidInput, match="the table has no rows"):
+            predict(predictor, body)
     table = Table(["a"], [np.array([], float)])
     assert predictor.predict(table).predictions.rows == 0

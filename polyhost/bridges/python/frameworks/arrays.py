@@ -42,6 +42,7 @@ class ArrayModel:
             schema_source="nothing" if names is None else "model",
             row_wise=row_wise,
             matrix=True,
+            spelling=columns.spelling,
         )
 
     def predict(self, data: Any) -> Table:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from polyhost.bridges.python import frames
 from polyhost.data.payload import Dictionary, Table
 from polyhost.errors import SchemaMismatch
+from polyhost.pipeline.spelling import RULES
 
 _KEPT_ORDERS = 100
 
@@ -17,18 +18,18 @@ class Columns:
     """By name in any order when the model knows its names, by position otherwise.
 
     ``width`` is how many there are; None when nobody knows. ``spelling`` is how the model's
-    library spells a name that it was given.
+    library spells a name that it was given (``GuestInfo.spelling``).
     """
 
     def __init__(
         self,
         names: Optional[Sequence[str]] = None,
         width: Optional[int] = None,
-        spelling: Optional[Callable[[str], str]] = None,
+        spelling: str = "",
     ) -> None:
         self.names: Optional[Tuple[str, ...]] = None if names is None else tuple(names)
         self.width = width if self.names is None else len(self.names)
-        self._spelling = spelling
+        self.spelling = spelling
         self._orders: Dict[Tuple[str, ...], Optional[List[int]]] = {}
 
     def order(self, names: Tuple[str, ...]) -> Optional[List[int]]:
@@ -88,7 +89,7 @@ class Columns:
             return None
         if names == self.names:
             return None
-        spelled = [self._spelling(name) for name in names] if self._spelling else list(names)
+        spelled = [*map(RULES[self.spelling], names)]
         missing = [name for name in self.names if name not in spelled]
         if missing:
             raise SchemaMismatch(

@@ -57,6 +57,7 @@ class CategoricalBooster:
             columns=tuple(ColumnInfo(name) for name in self._columns.names or ()),
             schema_source="model" if self._columns.names else "nothing",
             row_wise=True,
+            spelling=self._columns.spelling,
         )
 
     def predict(self, data: Any) -> Table:
@@ -71,14 +72,9 @@ class CategoricalBooster:
         return as_table(found, self._target)
 
 
-def spelling(name: str) -> str:
-    """A column's name as LightGBM keeps it."""
-    return name.replace(" ", "_")
-
-
 def columns_of(booster: Any) -> Columns:
     """A booster's columns. Made-up names (``Column_0``) mean that it was given none."""
     names = booster.feature_name()
     if names == [f"Column_{i}" for i in range(len(names))]:
         return Columns(width=len(names))
-    return Columns(names, spelling=spelling)
+    return Columns(names, spelling="underscores")

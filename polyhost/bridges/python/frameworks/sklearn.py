@@ -60,6 +60,7 @@ class SklearnModel:
             schema_source="nothing" if self._columns.names is None else "model",
             row_wise=estimators.is_row_wise(model),
             matrix=self._matrix,
+            spelling=self._columns.spelling,
         )
 
     def predict(self, data: Any) -> Table:

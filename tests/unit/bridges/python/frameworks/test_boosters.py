@@ -118,7 +118,9 @@ def test_a_sparse_body_means_zeros_to_a_wrapper(opened, xgboost):
 
 def test_text_is_refused_by_a_booster(opened, xgboost):
     model = opened(VALUE, "model.pkl", xgb_booster(xgboost, X.iloc[:, 0]))
-    with pytest.raises(SchemaMismatch, match="must hold numbers"):
+    with pytest.raises(
+        SchemaMismatch, match="row 1: found 'long' where the model expects a number"
+    ):
         model.predict(X.assign(**{X.columns[0]: "long"}))
 
 

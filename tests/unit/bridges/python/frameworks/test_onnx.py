@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from polyhost.data.target import Target, TargetType
-from polyhost.errors import LoadError, SchemaMismatch
+from polyhost.errors import InvalidInput, LoadError, SchemaMismatch
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 VALUE = Target(TargetType.REGRESSION)
@@ -111,7 +111,8 @@ def test_classes_that_are_no_labels_are_applied_by_position(opened, onnx):
 
 def test_no_rows(opened, onnx):
     model = opened(BINARY, "model.onnx", classifier(onnx, maps=False))
-    assert model.predict(X.iloc[:0]).shape == (0, 2)
+    with pytest.raises(InvalidInput, match="the table has no rows"):
+        model.predict(X.iloc[:0])
 
 
 def test_a_batch_of_one(opened, onnx):
@@ -149,7 +150,7 @@ def test_an_input_for_each_column(opened, onnx):
     model = opened(VALUE, "model.onnx", content)
     frame = pd.DataFrame({"colour": ["red", None, "blue"], "other": 0, "size": [1.0, 2.0, 3.0]})
     assert model.predict(frame)["Predictions"].tolist() == [11.0, 1.0, 23.0]
-    assert [(c.name, c.type) for c in model.info.columns] == [
+    assert [(c.name, c.kind) for c in model.info.columns] == [
         ("size", "number"),
         ("colour", "text"),
     ]
