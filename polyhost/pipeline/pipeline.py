@@ -35,6 +35,7 @@ from polyhost.predictor import (
     TensorGuest,
     ThreadedGuest,
 )
+from polyhost.worker import counters
 
 _STRUCTURED_HOOKS = frozenset(("read_input_data", "transform", "score", "post_process"))
 _DATA_HOOKS = _STRUCTURED_HOOKS - {"post_process"}
@@ -306,8 +307,13 @@ def _input_schema(spec: ModelSpec, guest: Guest, info: GuestInfo) -> Optional[Sc
         rule=info.spelling,
         unknown_levels=spec.options.get("unknown_levels"),
         target=spec.target.name,
+        noted=_count_unknown,
     )
     return schema if guest.traits.untyped or not schema.has_unknown_kinds else None
+
+
+def _count_unknown(column: str, level: str, cells: int) -> None:
+    counters.count("unknown_levels", cells, column=column)
 
 
 def _wrong_endpoint(target: Target, asked: str) -> WrongEndpoint:
