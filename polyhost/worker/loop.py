@@ -211,12 +211,11 @@ class DataLoop:
             _close(chunks)
             if line.open:
                 line.send(self._error(job.id, gone))
-        except (OSError, ProtocolError):
+        except ProtocolError:
             raise
-        except BaseException:
-            if self._was_interrupted(job):
-                error = interrupted()
-            line.send(self._error(job.id, error))
+        except BaseException as error:  # the guest's: an OSError too, since a front's end is none
+            found = interrupted() if self._was_interrupted(job) else error
+            line.send(self._error(job.id, found))
 
     def _was_interrupted(self, job: Job) -> bool:
         """True where this request was to be stopped; that is then forgotten."""

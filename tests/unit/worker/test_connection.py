@@ -226,3 +226,26 @@ def test_descriptors_above_1023_are_waited_for(running: Any) -> None:
     finally:
         for fd in held:
             os.close(fd)
+
+
+@pytest.mark.parametrize("error", [GeneratorExit("the guest's own"), FileNotFoundError("lexicon")])
+def test_a_stream_that_breaks_off_is_that_requests_error(
+    running: Any, error: BaseException
+) -> None:
+    def answer(body: bytes) -> Any:
+        if body != b"break":
+            return body
+
+        def chunks() -> Iterator[bytes]:
+            yield b"one"
+            raise error
+
+        return chunks()
+
+    _, _, ours = running(answer)
+    ours.send(request(1, b"break") + request(2, b"next"))
+    kinds: list[tuple[int, int]] = []
+    parser = Parser()
+    while (Kind.REPLY, 2) not in kinds:
+        kinds += [(frame.kind, frame.id) for frame in parser.feed(ours.recv(65536))]
+    assert (Kind.ERROR, 1) in kinds
