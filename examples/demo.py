@@ -29,7 +29,7 @@ JULIA_TOOLS = HERE.parent / "tests" / "models" / "builtin" / "julia"
 POLYHOST = [sys.executable, "-m", "polyhost.cli"]
 READY_WITHIN = 300.0
 TOLERANCE = 1e-9
-"""JSON answers have ten decimal places."""
+"""What the ways of computing a prediction may differ by."""
 
 METADATA = "name: {name}\ntype: inference\ntargetType: regression\n"
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -37,7 +37,7 @@ def encode(scores: Scores, target: Target, config: str) -> bytes:
     for i, row in enumerate(rows):
         row["rowId"] = i
     if scores.extra is not None:
-        columns = [cells(column) for column in scores.extra.columns]
+        columns = [cells(column, name) for name, column in scores.extra]
         for row, values in zip(rows, zip(*columns)):
             row["extraModelOutput"] = dict(zip(scores.extra.names, values))
     return json.dumps({"data": rows})

@@ -6,8 +6,9 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
+from polyhost.codecs import nonfinite
 from polyhost.data.payload import Column, Dictionary, Scores, Table
-from polyhost.data.target import Target
+from polyhost.data.target import PREDICTIONS, Target
 from polyhost.errors import InvalidOutput
 from polyhost.formats import json
 from polyhost.pipeline.batching import split
@@ -46,14 +47,14 @@ def _many(table: Table, target: Target) -> Optional[bytes]:
     names = table.names
     if not target.type.is_numeric or len(names) < 2 or len(set(names)) < len(names):
         return None
-    return json.row_objects(names, json.rounded(_floats(table)))
+    return json.row_objects(names, _floats(table))
 
 
 def listed(table: Table, target: Target) -> List[Any]:
     """One item a row: the value, or an object by column where there are several columns."""
     if not target.type.is_numeric:
         return cells(table.columns[0])
-    values = json.rounded(_floats(table))
+    values = _floats(table)
     if len(table.names) == 1:
         return list(values.ravel().tolist())
     names = table.names
@@ -61,13 +62,25 @@ def listed(table: Table, target: Target) -> List[Any]:
 
 
 def _floats(table: Table) -> np.ndarray:
+    """The predictions as doubles; what is not finite is counted, for JSON can only say null."""
     if table.matrix is not None:
-        return table.matrix
-    return np.column_stack([_float_column(name, column) for name, column in table])
+        values = table.matrix.astype(np.float64, copy=False)
+    else:
+        values = np.column_stack([_float_column(name, column) for name, column in table])
+    if not np.isfinite(values).all():
+        for i, name in enumerate(table.names):
+            nonfinite.note(name, values[:, i])
+    return values
 
 
 def _float_column(name: str, column: Column) -> np.ndarray:
     values = column.to_objects() if isinstance(column, Dictionary) else column
+    if values.dtype.kind in "mM":
+        raise InvalidOutput(
+            f"predictions must be numbers: column {name!r} holds dates or times. Return a number "
+            "for each row.",
+            found=str(values.dtype),
+        )
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -79,16 +92,19 @@ def _float_column(name: str, column: Column) -> np.ndarray:
 
 def _split(table: Table) -> Dict[str, Any]:
     index = list(range(table.rows)) if table.index is None else list(table.index)
-    columns = [cells(column) for column in table.columns]
+    columns = [cells(column, name) for name, column in table]
     return {"columns": list(table.names), "index": index, "data": list(zip(*columns))}
 
 
-def cells(column: Column) -> List[Any]:
-    """The values of a column as JSON has them: rounded numbers, dates as milliseconds."""
+def cells(column: Column, name: str = PREDICTIONS) -> List[Any]:
+    """The values of a column as JSON has them: numbers in full, dates as milliseconds."""
     if isinstance(column, Dictionary):
         return list(column.to_objects())
     if column.dtype.kind == "f":
-        return list(json.rounded(column).tolist())
+        values = column.astype(np.float64, copy=False)
+        if np.isinf(values).any():  # NaN is a missing value here
+            nonfinite.note(name, values[~np.isnan(values)])
+        return list(values.tolist())
     if column.dtype.kind == "M":
         missing = np.isnat(column)
         millis = column.astype("datetime64[ms]").astype(np.int64).tolist()

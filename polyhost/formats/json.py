@@ -21,9 +21,6 @@ try:
 except ImportError:  # another interpreter's worker may do without
     orjson = None  # type: ignore[assignment]
 
-DECIMALS = 10
-_ROUNDS_BELOW = 1e5  # a double above it has fewer decimals than that
-
 
 def loads(body: Buffer) -> Any:
     """The value of a JSON body; InvalidInput when it is malformed."""
@@ -118,15 +115,3 @@ def _row_objects(names: Sequence[str], values: np.ndarray) -> bytes:
     pieces[0] = b"[" + pieces[0][2:]
     pieces.append(b"}]")
     return b"".join(pieces)
-
-
-def rounded(values: np.ndarray) -> np.ndarray:
-    """Floats with at most ten decimals; NaN and infinity stay, for :func:`dumps` to make null."""
-    if values.dtype != np.float64:
-        values = values.astype(np.float64)
-    if not values.size:
-        return values
-    if np.abs(values).max() < _ROUNDS_BELOW:  # false for NaN
-        return np.round(values, DECIMALS)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.where(np.abs(values) < _ROUNDS_BELOW, np.round(values, DECIMALS), values)

@@ -169,6 +169,8 @@ def _as_float(name: str, column: Column) -> np.ndarray:
     if values.dtype.kind in "biuf":
         return np.asarray(values)
     try:
+        if values.dtype.kind in "mM":
+            raise TypeError("a date or a time")
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidOutput(

@@ -25,6 +25,9 @@ class Counter(NamedTuple):
 
 COUNTERS: Mapping[str, Counter] = {
     "unknown_levels": Counter("Cells whose level the model was not trained with.", ("column",)),
+    "nonfinite_predictions": Counter(
+        "Predictions that JSON cannot hold, sent as null.", ("column", "what")
+    ),
 }
 
 

@@ -15,7 +15,7 @@ from conformance.scenarios import BUILTIN
 from polyhost import errors
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
-"""Answers in JSON have ten decimal places."""
+"""What two ways of computing a prediction may differ by."""
 
 
 def check(found: tuple[list[str], list[list[float]]], expected: tuple[list[str], list]) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json as standard
 import math
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -62,21 +61,15 @@ def test_a_value_of_no_kind_is_a_type_error():
         json.dumps(object())
 
 
-@given(st.lists(st.floats(-1e9, 1e9), min_size=1))
-def test_ten_decimals_as_pandas_writes_them(values):
-    found = json.rounded(np.array(values)).tolist()
-    expected = standard.loads(pd.Series(values).to_json(orient="values", double_precision=10))
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-14, abs=1.01e-10)
+@pytest.mark.usefixtures("json_library")
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
+def test_numbers_read_back_the_same(values):
+    assert standard.loads(json.dumps(values)) == values
 
 
-@given(st.floats(-1e5, 1e5))
-def test_never_more_than_ten_decimals(value):
-    found = json.rounded(np.array([value])).tolist()[0]
-    assert -Decimal(repr(found)).as_tuple().exponent <= 10 or abs(found) < 1e-10
-    assert abs(found - value) <= 1e-10
-
-
+@pytest.mark.usefixtures("json_library")
 def test_nan_and_infinity_become_null():
-    values = json.rounded(np.array([np.nan, np.inf, 0.12345678901234, 1e15])).tolist()
-    assert json.dumps(values) == b"[null,null,0.123456789,1000000000000000.0]"
+    values = np.array([np.nan, np.inf, 0.12345678901234, 6.2e-8, 1e15]).tolist()
+    found = json.dumps(values)
+    assert found.startswith(b"[null,null,0.12345678901234,")
+    assert standard.loads(found)[3:] == [6.2e-8, 1e15]

@@ -132,6 +132,12 @@ def test_text_where_probabilities_belong():
         marshal(bad, BINARY)
 
 
+def test_dates_where_probabilities_belong():
+    day = np.array(["2024-01-01"], dtype="M8[ns]")
+    with pytest.raises(InvalidOutput, match="'yes' holds something else"):
+        marshal(Table(["no", "yes"], [np.array([0.5]), day]), BINARY)
+
+
 # Extra columns
 
 
