@@ -244,6 +244,12 @@ FLAGS = (
         "read unlabelled binary predictions as DRUM does: the positive class first",
         options=SWITCH,
     ),
+    Flag(
+        ("--unknown-levels",),
+        "what a text is that no category of the model has: an error, a missing value, or whatever "
+        "the runtime makes of it",
+        options={"choices": ("error", "missing", "warn")},
+    ),
     Flag(("--verbose",), "say more", options=SWITCH),
     Flag(
         ("--logging-level",),

@@ -178,6 +178,7 @@ def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
             "positive_first": getattr(options, "positive_first", False),
             "monitoring": monitoring(options),
             "invocation": invocation(options),
+            "unknown_levels": getattr(options, "unknown_levels", None),
             "allow_missing_columns": True,  # where a model can do without: DRUM does not ask
             **extra,
         },

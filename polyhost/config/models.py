@@ -89,6 +89,8 @@ def _spec(folder: Path, values: Values) -> ModelSpec:
     from polyhost.code_dir.spec import spec_of
 
     options: dict[str, Any] = {"strict_rows": True, "batching": values["batching.mode"].value}
+    if values["unknown_levels"].value is not None:
+        options["unknown_levels"] = values["unknown_levels"].value
     pinned = entries("digests", values)
     if pinned:
         options["digests"] = pinned

@@ -212,6 +212,13 @@ MODEL = Section(
         ),
         TARGET,
         Field(
+            "unknown_levels",
+            choice("error", "missing", "warn").or_none(),
+            "a text that is not among a category's levels: 422, a missing value, or the runtime's "
+            "own rule (also the default); it is counted and logged in any case",
+            flag="--unknown-levels",
+        ),
+        Field(
             "digests",
             kinds.SHA256,
             "SHA-256 of files of the model, checked before each loading; then its custom file and "

@@ -83,17 +83,21 @@ def boolean(text: str) -> Optional[bool]:
 
 def date(text: str) -> Optional[np.datetime64]:
     """A day: ``2024-05-31`` or ``2024/05/31``; a time of day is allowed where it is midnight."""
-    moment = time(text)
+    moment = _moment(text)
     if moment is None:
         return None
-    day = moment.astype("datetime64[D]")
-    if day != moment:
+    if moment.time() != datetime.time():
         raise ValueError("expected a date without a time of day")
-    return np.datetime64(day)
+    return np.datetime64(moment.date(), "D")
 
 
 def time(text: str) -> Optional[np.datetime64]:
     """A moment in ISO 8601, in microseconds; one with an offset is taken to UTC."""
+    moment = _moment(text)
+    return None if moment is None else np.datetime64(moment, "us")
+
+
+def _moment(text: str) -> Optional[datetime.datetime]:
     text = text.strip()
     if text in MISSING_WORDS or text == "NaT":
         return None
@@ -103,7 +107,7 @@ def time(text: str) -> Optional[np.datetime64]:
         raise ValueError("expected a date or time in ISO 8601, such as 2024-05-31") from None
     if found.tzinfo is not None:
         found = found.astimezone(datetime.timezone.utc).replace(tzinfo=None)
-    return np.datetime64(found, "us")
+    return found
 
 
 _SLASHES = re.compile(r"([0-9]{4})/([0-9]{2})/([0-9]{2})(?![0-9])")
