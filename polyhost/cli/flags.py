@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from polyhost.data.booleans import boolean
 from polyhost.data.target import TargetType
 from polyhost.errors import SettingsError
 from polyhost.logs import FORMATS
@@ -460,12 +461,10 @@ def _is_excluded(name: str, arguments: Sequence[str]) -> bool:
 
 
 def _is_true(value: str, variable: str) -> bool:
-    word = value.strip().lower()
-    if word in ("t", "true", "y", "yes", "on", "1", "1.0"):
-        return True
-    if word in ("f", "false", "n", "no", "off", "0", "none", "0.0"):
-        return False
-    raise SettingsError(
-        f"the environment variable {variable} is {value!r}: expected true or false. "
-        "Set it to one of them, or unset it."
-    )
+    found = boolean(value, none_is_false=True)
+    if found is None:
+        raise SettingsError(
+            f"the environment variable {variable} is {value!r}: expected true or false. "
+            "Set it to one of them, or unset it."
+        )
+    return found

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from polyhost.cli.tables import aligned
 from polyhost.errors import PolyhostError, SettingsError
 
 LIMIT = 900.0
@@ -132,7 +133,4 @@ def _told(error: urllib.error.HTTPError) -> str:
 def _print_table(models: list[dict[str, Any]]) -> None:
     columns = ("name", "version", "state", "ready", "replicas", "restarts", "language", "reason")
     rows = [columns, *[tuple(str(model[c] or "") for c in columns) for model in models]]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    for row in rows:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+    print("\n".join(aligned(rows)))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.cli.flags import SWITCH, Flag, add_flags
+from polyhost.cli.tables import aligned
 from polyhost.errors import PolyhostError
 
 CLEAR, HOME = "\x1b[2J", "\x1b[H"
@@ -209,7 +210,7 @@ def view(now: Samples, before: Samples, seconds: float, title: str) -> list[str]
         _row(change, model if versions.count(model) == 1 else f"{model} {version}", model, state)
         for (model, version), state in sorted(states.items())
     ]
-    return [head, "", *table([HEADINGS, *rows])]
+    return [head, "", *aligned([HEADINGS, *rows], right_from=2)]
 
 
 def _row(change: Change, shown: str, model: str, state: str) -> tuple[str, ...]:
@@ -247,15 +248,3 @@ def _codes(samples: Samples, name: str, model: str) -> Iterable[tuple[dict[str, 
         if labels["model"] == model and int(labels["code"]) >= 400
     }
     return found.values()
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as they need; names to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if place < 2 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

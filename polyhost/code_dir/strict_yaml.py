@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
+from polyhost.data.booleans import boolean
 from polyhost.errors import SettingsError
 
 
@@ -118,11 +119,10 @@ class _Reader:
             except ValueError:
                 raise self._wrong(line, f"{name} must be a whole number; found {text!r}") from None
         if kind.is_a == "bool":
-            words = {"true": True, "yes": True, "on": True, "1": True}
-            words.update({"false": False, "no": False, "off": False, "0": False})
-            if text.lower() not in words:
+            value = boolean(text)
+            if value is None:
                 raise self._wrong(line, f"{name} must be true or false; found {text!r}")
-            return words[text.lower()]
+            return value
         if kind.one_of and text not in kind.one_of:
             raise self._wrong(line, f"{name} must be {' or '.join(kind.one_of)}; found {text!r}")
         return text

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.config import units
+from polyhost.data.booleans import boolean
 
 NONE = "none"
 """How a limit is taken away."""
@@ -106,14 +107,11 @@ def _size(text: str, _base: Path) -> int:
         raise ValueError from None
 
 
-_SWITCH = dict.fromkeys(("true", "yes", "on", "1"), True)
-_SWITCH.update(dict.fromkeys(("false", "no", "off", "0"), False))
-
-
 def _switch(text: str, _base: Path) -> bool:
-    if text.lower() not in _SWITCH:
+    value = boolean(text)
+    if value is None:
         raise ValueError
-    return _SWITCH[text.lower()]
+    return value
 
 
 def _folder(text: str, base: Path) -> Path:

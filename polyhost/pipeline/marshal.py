@@ -11,14 +11,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from polyhost.data.booleans import boolean
 from polyhost.data.payload import Column, Dictionary, Scores, Table
 from polyhost.data.target import PREDICTIONS, Target, TargetType
 from polyhost.errors import InvalidOutput
 
 logger = logging.getLogger(__name__)
-
-_TRUE = frozenset(("t", "true", "y", "yes", "on", "1", "1.0"))
-_FALSE = frozenset(("f", "false", "n", "no", "off", "0", "none", "0.0"))
 
 
 def marshal(table: Table, target: Target, positive_first: bool = False) -> Table:
@@ -110,10 +108,8 @@ def _standard(label: str) -> Union[float, str]:
         return float(label)
     except ValueError:
         pass
-    word = label.strip().lower()
-    if word in _TRUE:
-        return 1.0
-    return 0.0 if word in _FALSE else word
+    value = boolean(label, none_is_false=True)
+    return label.strip().lower() if value is None else float(value)
 
 
 def _marshal_classes(table: Table, target: Target, positive_first: bool) -> Table:
