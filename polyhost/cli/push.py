@@ -59,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
             f"push needs {FILE_NAME}: found none in {options.code_dir}. It says the model's name, "
             "type, target type and environment."
         )
+    if "name" not in metadata.document:
+        raise SettingsError(f"push needs a name in {metadata.path}: found none. Add the key name.")
     client = _client()
     _try_here(options, metadata)
     try:

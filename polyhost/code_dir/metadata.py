@@ -1,7 +1,8 @@
 """``model-metadata.yaml``: read strictly, so that a typing error is found at load.
 
-The file is DRUM's. Every scalar is text, labels like ``1`` and ``yes`` included; flow style,
-anchors, tags, repeated keys and unknown keys are refused, with the line.
+The file is DRUM's. Every scalar is text, labels like ``1`` and ``yes`` included; anchors, tags,
+repeated keys and unknown keys are refused, with the line. Unlike there, ``[a, b]`` is a list, and
+``targetType`` is the only key that has to be there.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ _REQUIREMENTS = Kind(
 SCHEMA = Kind(
     "map",
     keys={
-        "name": REQUIRED,
-        "type": REQUIRED,
+        "name": TEXT,
+        "type": TEXT,
         "targetType": REQUIRED,
         "environmentID": TEXT,
         "modelID": TEXT,
@@ -94,8 +95,8 @@ class Metadata:
 
     @property
     def is_inference(self) -> bool:
-        """It describes a model that predicts, not one to be trained."""
-        return bool(self.document["type"] == "inference")
+        """True for a model that predicts, not one to be trained; the default."""
+        return bool(self.document.get("type", "inference") == "inference")
 
     @property
     def inference_model(self) -> Mapping[str, Any]:
@@ -116,7 +117,7 @@ class Metadata:
         """``(positive, negative)``; empty when the file has neither."""
         keys = ("positiveClassLabel", "negativeClassLabel")
         missing = [key for key in keys if key not in self.inference_model]
-        if len(missing) == 2 and not self.is_inference:
+        if len(missing) == 2:
             return ()
         if missing:
             raise self._wrong(
@@ -129,13 +130,12 @@ class Metadata:
         """Labels in the file's order; empty when the file has none."""
         listed = self.inference_model.get("classLabels")
         file = self.inference_model.get("classLabelsFile")
-        if listed is None and file is None and not self.is_inference:
+        if listed is None and file is None:
             return ()
-        if (listed is None) == (file is None):
-            found = "neither" if listed is None else "both"
+        if listed is not None and file is not None:
             raise self._wrong(
                 f"a {self.target_type} model needs exactly one of classLabels and "
-                f"classLabelsFile under inferenceModel; found {found}"
+                "classLabelsFile under inferenceModel; found both"
             )
         return tuple(listed) if listed is not None else self._labels_of(str(file))
 
@@ -154,7 +154,7 @@ class Metadata:
 def read_labels(path: Path) -> Tuple[str, ...]:
     """Labels of a class labels file: one a line, blank lines dropped."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the class labels file {path}: {error}.") from error
     return tuple(line.rstrip("\r") for line in lines if line.strip())
@@ -166,7 +166,7 @@ def read(code_dir: Path) -> Optional[Metadata]:
     if not path.is_file():
         return None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}.", path=str(path)) from error
     found = Metadata(path, read_strictly(text, SCHEMA, path))

@@ -162,6 +162,8 @@ def read_yaml(path: Path) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise SettingsError(f"cannot read {path}: it is nested too deep.", path=str(path)) from None
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: 2026-13-01 is no date
         raise SettingsError(f"cannot read {path}: {error}.", path=str(path)) from error

@@ -1,4 +1,4 @@
-"""Strict YAML: block style, no anchors, no tags, no repeated keys, a fixed schema, text scalars.
+"""Strict YAML: no anchors, no tags, no repeated keys, a fixed schema, text scalars.
 
 A typing error in a metadata file is then found when the file is read, with its line.
 """
@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from polyhost.data.booleans import boolean
 from polyhost.errors import SettingsError
+from polyhost.files.yaml_nodes import YamlFault, compose, entries
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,10 @@ class _Reader:
         self._path = path
 
     def document(self, text: str, schema: Kind) -> Dict[str, Any]:
-        import yaml
-
         try:
-            self._refuse_anchors(yaml, text)
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else 1
-            raise self._wrong(line, getattr(error, "problem", None) or str(error)) from error
+            root = compose(text)
+        except YamlFault as fault:
+            raise self._wrong(fault.line, fault.text) from fault
         if root is None:
             needed = ", ".join(key for key, of in schema.keys.items() if of.required)
             raise self._wrong(1, f"the file is empty; it needs {needed}")
@@ -64,17 +60,8 @@ class _Reader:
         assert isinstance(value, dict)
         return value
 
-    def _refuse_anchors(self, yaml: Any, text: str) -> None:
-        refused = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)
-        for token in yaml.scan(text, Loader=yaml.SafeLoader):
-            if isinstance(token, refused):
-                what = type(token).__name__.replace("Token", "").lower()
-                raise self._wrong(token.start_mark.line + 1, f"YAML's {what} is not allowed here")
-
     def _value(self, node: Any, kind: Kind, name: str) -> Value:
         line = node.start_mark.line + 1
-        if getattr(node, "flow_style", False):
-            raise self._wrong(line, f"{name} is in flow style; write one item a line")
         found = {"scalar": "text", "sequence": "list", "mapping": "map"}[node.id]
         if kind.is_a in ("list", "map") and found != kind.is_a:
             raise self._wrong(line, f"{name} must be a {kind.is_a}; found {found}")
@@ -91,13 +78,7 @@ class _Reader:
 
     def _map(self, node: Any, kind: Kind, name: str) -> Dict[str, Any]:
         values: Dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            if key_node.id != "scalar":
-                raise self._wrong(line, f"a key of {name} is not text")
-            key = key_node.value
-            if key in values:
-                raise self._wrong(line, f"{key} is there twice")
+        for key, line, value_node in entries(node, name, self._raise):
             if kind.is_a == "map" and key not in kind.keys:
                 raise self._wrong(
                     line, f"unknown key {key!r} in {name}; expected {', '.join(kind.keys)}"
@@ -126,6 +107,9 @@ class _Reader:
         if kind.one_of and text not in kind.one_of:
             raise self._wrong(line, f"{name} must be {' or '.join(kind.one_of)}; found {text!r}")
         return text
+
+    def _raise(self, line: int, text: str) -> None:
+        raise self._wrong(line, text)
 
     def _wrong(self, line: int, text: str) -> SettingsError:
         return SettingsError(f"{self._path}, line {line}: {text}.", path=str(self._path), line=line)

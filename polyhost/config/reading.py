@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from polyhost.config.problems import Problems, nearest
 from polyhost.config.schema import KEYS, MODEL, SCHEMA, Field, Section
+from polyhost.files.yaml_nodes import YamlFault, compose, entries, is_empty
 from polyhost.settings import MODEL_NAME, Setting, Source
 
 Values = dict[str, Setting[Any]]
@@ -47,29 +47,13 @@ class _Reader:
         self._mistaken = mistaken
 
     def compose(self, path: Path) -> Any:
-        """The root node; None for an empty file, or when there is no making sense of it."""
-        import yaml
-
+        """The root node; None for an empty file, and for one that cannot be read."""
         try:
-            text = path.read_text(encoding="utf-8-sig")
-            for token in yaml.scan(text, Loader=yaml.SafeLoader):
-                if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
-                    what = type(token).__name__.replace("Token", "").lower()
-                    self._wrong(
-                        token.start_mark.line,
-                        f"YAML's {what} is not allowed here: expected plain values. "
-                        "What models share goes under defaults.",
-                    )
-                    return None
-            return yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            what = getattr(error, "problem", None) or str(error)
-            self._wrong(mark.line if mark else 0, f"this is no YAML: {what}.")
-        except RecursionError:
-            self._wrong(0, "this is no configuration: it is nested too deep.")
+            return compose(path.read_text(encoding="utf-8-sig"))
+        except YamlFault as fault:
+            self._wrong(fault.line, f"{fault.text}.")
         except UnicodeDecodeError as error:
-            self._wrong(0, f"expected UTF-8 text; {error.reason} at byte {error.start}.")
+            self._wrong(1, f"expected UTF-8 text; {error.reason} at byte {error.start}.")
         except OSError as error:
             self._problems.add("", f"cannot read {self._name}: {error.strerror}.")
         return None
@@ -79,7 +63,7 @@ class _Reader:
     ) -> None:
         """Read the settings under one key."""
         shown = prefix.rstrip(".") or "the file"
-        if _is_empty(node):
+        if is_empty(node):
             return
         if node.id != "mapping":
             short = section.get(section.short)
@@ -88,8 +72,7 @@ class _Reader:
             else:
                 self._mismatch(node, shown, "settings by name")
             return
-        given = dict(self._entries(node, shown))
-        for key, (line, value) in given.items():
+        for key, line, value in entries(node, shown, self._wrong_entry):
             part = section.get(key)
             if part is None:
                 self._unknown(line, key, section, shown)
@@ -103,12 +86,12 @@ class _Reader:
                 self.section(value, part, f"{prefix}{key}.", into, document)
 
     def _models(self, node: Any, document: Document) -> None:
-        if _is_empty(node):
+        if is_empty(node):
             return
         if node.id != "mapping":
             self._mismatch(node, "models", "models by name")
             return
-        for name, (line, value) in self._entries(node, "models"):
+        for name, line, value in entries(node, "models", self._wrong_entry):
             if not MODEL_NAME.fullmatch(name):
                 self._wrong(
                     line,
@@ -123,17 +106,17 @@ class _Reader:
             self._require(MODEL, document.models[name], f"models.{name}", line)
 
     def _keys(self, node: Any, document: Document) -> None:
-        if _is_empty(node):
+        if is_empty(node):
             return
         if node.id != "sequence":
             self._mismatch(node, "keys", "a list of keys")
             return
         for number, item in enumerate(node.value, 1):
             name, values = f"keys.{number}", Values()
-            document.places[name] = self._place(item.start_mark.line)
+            document.places[name] = self._place(item.start_mark.line + 1)
             self.section(item, KEYS, f"{name}.", values, document)
             values = _without(f"{name}.", values)
-            self._require(KEYS, values, name, item.start_mark.line)
+            self._require(KEYS, values, name, item.start_mark.line + 1)
             document.keys.append(values)
 
     def _require(self, section: Section, values: Values, name: str, line: int) -> None:
@@ -149,7 +132,7 @@ class _Reader:
             items = node.value if node.id == "sequence" else [node]
             values = [self._value(item, part, name) for item in items]
             if None not in values:
-                line = node.start_mark.line
+                line = node.start_mark.line + 1
                 into[name] = self._setting(tuple(found.value for found in values if found), line)
         else:
             found = self._value(node, part, name)
@@ -157,21 +140,21 @@ class _Reader:
                 into[name] = found
 
     def _map(self, node: Any, part: Field, name: str, into: Values) -> None:
-        if _is_empty(node):
+        if is_empty(node):
             return
         if node.id != "mapping":
             self._mismatch(node, name, f"names with {part.kind.expected} each")
             return
-        for key, (_, value) in self._entries(node, name):
+        for key, _, value in entries(node, name, self._wrong_entry):
             found = self._value(value, part, f"{name}.{key}")
             if found is not None:
                 into[f"{name}.{key}"] = found
 
     def _value(self, node: Any, part: Field, name: str) -> Setting[Any] | None:
-        line = node.start_mark.line
+        line = node.start_mark.line + 1
         if node.id != "scalar":
             self._mismatch(node, name, part.kind.expected)
-        elif _is_empty(node):
+        elif is_empty(node):
             self._wrong(line, f"{name} has no value: expected {part.kind.expected}.")
         else:
             try:
@@ -180,24 +163,6 @@ class _Reader:
                 self._wrong(line, told(name, part, node.value, error))
         self._mistaken.add(name)
         return None
-
-    def _entries(self, node: Any, shown: str) -> Iterator[tuple[str, tuple[int, Any]]]:
-        """Keys of a mapping with their line and value; one that is no text or comes twice is a
-        mistake."""
-        seen: dict[str, int] = {}
-        for key_node, value in node.value:
-            line = key_node.start_mark.line
-            if key_node.id != "scalar":
-                self._wrong(line, f"a key of {shown} is no text: expected a name.")
-            elif key_node.value in seen:
-                first = seen[key_node.value] + 1
-                self._wrong(
-                    line,
-                    f"{key_node.value!r} is in {shown} twice, first in line {first}. Keep one.",
-                )
-            else:
-                seen[key_node.value] = line
-                yield key_node.value, (line, value)
 
     def _unknown(self, line: int, key: str, section: Section, shown: str) -> None:
         known = [part.name for part in section.fields]
@@ -209,13 +174,18 @@ class _Reader:
 
     def _mismatch(self, node: Any, shown: str, expected: str) -> None:
         found = {"scalar": f"{node.value!r}", "sequence": "a list", "mapping": "keys and values"}
-        self._wrong(node.start_mark.line, f"{shown}: expected {expected}; found {found[node.id]}.")
+        self._wrong(
+            node.start_mark.line + 1, f"{shown}: expected {expected}; found {found[node.id]}."
+        )
 
     def _setting(self, value: Any, line: int) -> Setting[Any]:
         return Setting(value, Source.FILE, self._place(line))
 
     def _place(self, line: int) -> str:
-        return f"{self._name}:{line + 1}"
+        return f"{self._name}:{line}"
+
+    def _wrong_entry(self, line: int, text: str) -> None:
+        self._wrong(line, f"{text}.")
 
     def _wrong(self, line: int, text: str) -> None:
         self._problems.add(self._place(line), text)
@@ -227,10 +197,6 @@ def told(name: str, part: Field, text: str, error: ValueError) -> str:
     own = type(error) is ValueError and str(error) and "could not convert" not in str(error)
     found = str(error) if own else repr(text)
     return f"{name}: expected {part.kind.expected}; found {found}."
-
-
-def _is_empty(node: Any) -> bool:
-    return node.id == "scalar" and node.value == "" and node.style is None
 
 
 def _without(prefix: str, values: Values) -> Values:

@@ -3,8 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from polyhost.code_dir.metadata import FILE_NAME, Metadata, read
+from polyhost.code_dir.metadata import FILE_NAME, SCHEMA, Metadata, read
+from polyhost.code_dir.strict_yaml import read_strictly
 from polyhost.errors import SettingsError
 
 HEAD = "name: m\ntype: inference\n"
@@ -17,6 +20,31 @@ def write(folder: Path, text: str) -> Path:
 
 def test_no_file_is_no_metadata(tmp_path):
     assert read(tmp_path) is None
+
+
+def test_the_target_type_is_enough(tmp_path):
+    found = read(write(tmp_path, "targetType: regression\n"))
+    assert found is not None
+    assert (found.target_type, found.is_inference, found.target_name) == ("regression", True, None)
+    found = read(write(tmp_path, "\ufefftargetType: multiclass\n"))  # as some editors save it
+    assert found is not None
+    assert (found.class_labels(), found.binary_labels()) == ((), ())  # flags may have them
+
+
+def test_lists_and_maps_in_brackets(tmp_path):
+    text = "targetType: multiclass\ninferenceModel: {classLabels: [yes, 'b, c', 10]}\n"
+    found = read(write(tmp_path, text))
+    assert found is not None
+    assert found.class_labels() == ("yes", "b, c", "10")
+
+
+@given(st.text(st.characters(codec="utf-8")) | st.text("ab:[]{}-,'\"#&*!|>? \n\t1."))
+def test_any_text_is_read_or_refused_with_a_line(text):
+    try:
+        place = f"{read_strictly(text, SCHEMA, Path(FILE_NAME))}"
+    except SettingsError as error:
+        place = error.message.partition(": ")[0]
+    assert place.startswith((f"{FILE_NAME}, line ", "{"))
 
 
 def test_every_scalar_is_text_unless_typed(tmp_path):
@@ -55,13 +83,21 @@ def test_every_scalar_is_text_unless_typed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("", 1, "the file is empty; it needs name, type, targetType"),
+        ("", 1, "the file is empty; it needs targetType"),
         ("# only this\n", 1, "the file is empty"),
         ("- a\n", 1, "the file must be a map; found list"),
         (HEAD, 1, "required key(s) 'targetType' not found in the file"),
         (HEAD + "targetType: binary\ncolour: red\n", 4, "unknown key 'colour' in the file"),
-        (HEAD + "name: again\n", 3, "name is there twice"),
-        (HEAD + "targetType: [binary]\n", 3, "targetType is in flow style"),
+        (HEAD + "name: again\n", 3, "'name' is in the file twice, first in line 1. Keep one"),
+        (HEAD + "targetType: [binary]\n", 3, "targetType must be text; found a list"),
+        (HEAD + "targetType: {{ kind }}\n", 3, "targetType must be text; found a map"),
+        (
+            HEAD + "inferenceModel: {classLabels: [a, [b]]}\n",
+            3,
+            "item 2 of classLabels must be text",
+        ),
+        (HEAD + "targetType: [binary\n", 4, "this is not YAML"),
+        ("[" * 100_000, 1, "the text is nested too deep"),
         (HEAD + "targetType: &x binary\n", 3, "YAML's anchor is not allowed"),
         (HEAD + "targetType: !!str binary\n", 3, "YAML's tag is not allowed"),
         (HEAD + "targetType:\n  - binary\n", 4, "targetType must be text; found a list"),
@@ -126,7 +162,6 @@ def test_class_labels_in_a_file_where_we_run_or_in_the_code_dir(tmp_path, monkey
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ((), "found neither"),
         (("classLabels:", "  - a", "  - b", "classLabelsFile: f"), "found both"),
         (("classLabelsFile: nowhere.txt",), "no classLabelsFile 'nowhere.txt'"),
     ],

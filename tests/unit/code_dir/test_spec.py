@@ -75,7 +75,7 @@ def test_labels_of_other_types_are_ignored(tmp_path):
         ),
         (flags(binary=("n", "y")), "binary", BINARY, f"Positive/negative class {DIFFER}"),
         (flags(labels=("a", "d")), "multiclass", CLASSES, f"Class {DIFFER}"),
-        (flags(), "binary", (), "missing: positiveClassLabel, negativeClassLabel"),
+        (flags(), "binary", (), "labels are missing"),
         (flags(), "sorting", (), "unknown target type 'sorting'"),
     ],
 )
