@@ -172,6 +172,8 @@ class Model:
     async def load(self, hosted: HostedModel) -> bool:
         """Bring up this version and let it take over; False when it could not (``failure``)."""
         async with self._lock:
+            if self._gone:
+                return False
             coming = self._coming or self._make_pool(hosted)
             self._coming = coming
             old = self._pool
@@ -182,6 +184,9 @@ class Model:
                 await self._retire(old)
                 old = None
             await coming.start()
+            if coming.state is State.STOPPED:
+                self._coming = None
+                return False
             failure = coming.reason if coming.state is State.FAILED else await self._check(coming)
             self._coming = None
             if failure is not None:
@@ -239,8 +244,9 @@ class Model:
         self._grace = grace
         if self._wake is not None:
             self._wake.cancel()
+        leaving = [pool.stop(grace) for pool in self._leaving]
         pools = [pool for pool in (self._coming, self._pool) if pool is not None]
-        await asyncio.gather(*(self._retire(pool) for pool in pools))
+        await asyncio.gather(*leaving, *(self._retire(pool) for pool in pools))
 
     def sweep(self, now: float) -> None:
         """Judge the workers of every version."""

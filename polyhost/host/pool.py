@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
+from typing import Any, Callable, Coroutine, Dict, List, Optional, Protocol, Tuple
 
 from polyhost.environments import Environment, Environments
 from polyhost.errors import (
@@ -26,6 +26,7 @@ from polyhost.host.process import WorkerProcess
 from polyhost.host.replica import Replica
 from polyhost.host.request import Body, Pending, Waiter
 from polyhost.host.sockets import Sockets
+from polyhost.host.warm_parent import ForkLost
 from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
@@ -34,7 +35,9 @@ from polyhost.wire.messages import calls_at_once
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_OUTSIDE = 0.1, 10.0, 1.0
+"""Seconds before another start of a worker, and the most that they grow to as one after another
+fails; less where something outside ended them, which says nothing against the model."""
 MEMORY_LOOK = 1.0
 """Seconds between two looks at the workers' memory."""
 
@@ -81,6 +84,8 @@ class Member(Replica):
     def __init__(self) -> None:
         super().__init__()
         self.worker: Optional[WorkerProcess] = None
+        self.start: Optional[asyncio.Task[None]] = None
+        """What brings it up."""
         self.stopping = False
         self.device = 0
         self.over: Optional[int] = None
@@ -210,7 +215,16 @@ class Pool:
     async def start(self) -> None:
         """Start every replica; returns when all are ready or one has failed for good."""
         await self.prepare()
-        await asyncio.gather(*(self._begin() for _ in range(self._wanted)))
+        await self._start_replicas(self._wanted)
+
+    async def _start_replicas(self, count: int) -> None:
+        """Start so many; returns when each is ready, has failed for good, or was not wanted."""
+        starts = [self._spawn(self._begin()) for _ in range(count)]
+        if starts:
+            await asyncio.wait(starts)
+        for start in starts:
+            if not start.cancelled():  # by stop or scale
+                start.result()
 
     @property
     def _wanted(self) -> int:
@@ -219,12 +233,16 @@ class Pool:
     async def scale(self, replicas: int) -> None:
         """Start or retire replicas until there are so many; returns when they are there."""
         self.model = replace(self.model, workers=replicas)
-        standing = [member for member in self._members if not member.retiring]
+        standing = self._standing
         for member in standing[self._wanted :]:
             self._retire(member)
-        starts = [self._begin() for _ in range(self._wanted - len(standing))]
-        await asyncio.gather(*starts)
+        await self._start_replicas(self._wanted - len(standing))
         self._settle()
+
+    @property
+    def _standing(self) -> List[Member]:
+        """Replicas that are there, or start, and are to stay."""
+        return [member for member in self._members if not member.retiring]
 
     async def stop(self, grace: float) -> None:
         """Answer what was accepted, within ``grace`` seconds; then end every worker."""
@@ -237,8 +255,11 @@ class Pool:
         while self.busy and self.state is not State.FAILED and time.monotonic() < limit:
             await asyncio.sleep(0.02)
         self.state = State.STOPPED
-        for task in tuple(self._tasks):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)  # what they start is then among the members, or ended
         self._dispatcher.fail_all(WorkerNotReady(f"model {self.name!r} was stopped"))
         stops = []
         for member in self._members:
@@ -248,34 +269,61 @@ class Pool:
         await asyncio.gather(*stops)
         if self._own is not None:
             self._own.release()
+            self._own = None
 
     def fail(self, error: PolyhostError) -> None:
         """Take no more requests: this version is not fit to answer."""
+        if self.state is State.STOPPED:
+            return
         self.state = State.FAILED
         self.reason = error
         self._dispatcher.fail_all(self._not_ready())
 
     async def _begin(self) -> None:
         """Bring up a replica. Only a cause that may pass is tried again."""
-        pause = FIRST_PAUSE
+        pause, again = FIRST_PAUSE, True
         while self.state not in (State.FAILED, State.STOPPED):
+            if len(self._standing) >= self._wanted:
+                return  # scaled down since, or another came up first
             try:
                 await self._launch()
                 return
-            except (PolyhostError, OSError) as error:
-                failure = error if isinstance(error, PolyhostError) else WorkerCrashed(str(error))
-                log.error("model %s: a worker did not start: %s", self.name, failure)
-                passing = isinstance(failure, (WorkerCrashed, WorkerStartTimeout))
-                if self.info is None or (self.state is State.LOADING and not passing):
-                    self.fail(failure)
-                    return
+            except Exception as error:
+                failure = error if isinstance(error, PolyhostError) else _unexpected(error)
+            if isinstance(failure, ForkLost) and again:
+                again = False
+                continue
+            if self._is_final(failure):
+                return
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            longest = LONGEST_PAUSE_OUTSIDE if failure.facts.get("outside") else LONGEST_PAUSE
+            pause = min(pause * 2, longest)
+
+    def _is_final(self, failure: PolyhostError) -> bool:
+        """A start has failed; True where another try is pointless, and the pool fails."""
+        log.error("model %s: a worker did not start: %s", self.name, failure)
+        passing = isinstance(failure, (WorkerCrashed, WorkerStartTimeout))
+        final = self.info is None or (self.state is State.LOADING and not passing)
+        if final:
+            self.fail(failure)
+        return final
 
     async def _launch(self) -> None:
         member = Member()
         member.device = self._free_device()
+        member.start = asyncio.current_task()
         self._members.append(member)
+        try:
+            worker = await self._start_worker(member)
+        except BaseException:
+            self._members.remove(member)
+            raise
+        member.link = member.worker = worker
+        self._dispatcher.replicas.append(member)
+        await self._load(member, worker)
+
+    async def _start_worker(self, member: Member) -> WorkerProcess:
+        """A process that waits to hear what to load. Whoever is cancelled here leaves none."""
         temp_dir = tempfile.mkdtemp(prefix="polyhost-")
         sockets = Sockets()
         try:
@@ -295,7 +343,6 @@ class Pool:
             sockets.close_worker_ends()
             sockets.close()
             shutil.rmtree(temp_dir, ignore_errors=True)
-            self._members.remove(member)
             raise
         sockets.close_worker_ends()
 
@@ -303,7 +350,7 @@ class Pool:
             shutil.rmtree(temp_dir, ignore_errors=True)
             self._on_exit(member, worker)
 
-        member.worker = WorkerProcess(
+        return WorkerProcess(
             pid,
             sockets,
             self._loop,
@@ -315,9 +362,6 @@ class Pool:
             on_metric=self._observer.counted,
             marks=self._observer.marks_output,
         )
-        member.link = member.worker
-        self._dispatcher.replicas.append(member)
-        await self._load(member, member.worker)
 
     async def _load(self, member: Member, worker: WorkerProcess) -> None:
         batching = self.model.batching
@@ -368,8 +412,10 @@ class Pool:
         self._dispatcher.dispatch()
 
     def _retire(self, member: Member) -> None:
-        """Let a replica finish what it has, then end it."""
+        """Let a replica finish what it has, then end it; one that starts is ended at once."""
         member.retiring = True
+        if not member.ready and member.start is not None:
+            member.start.cancel()
         self._spawn(self._end(member))
 
     async def _end(self, member: Member) -> None:
@@ -381,10 +427,11 @@ class Pool:
         if member.worker is not None:
             await member.worker.stop(5.0)
 
-    def _spawn(self, work: object) -> None:
-        task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # Faults
 
@@ -428,6 +475,15 @@ class Pool:
             log.error("worker %s of model %s holds %d bytes", worker.pid, self.name, size)
             member.over = size
             worker.kill()
+
+
+def _unexpected(error: Exception) -> WorkerCrashed:
+    """What kept a worker from starting, where it is no error of ours."""
+    if not isinstance(error, OSError):
+        log.error("a worker's start failed", exc_info=error)
+    return WorkerCrashed(
+        f"the worker cannot be started: {type(error).__name__}: {error}", exit_code=0
+    )
 
 
 def _room_for(model: HostedModel, info: ModelInfo) -> Tuple[int, int]:

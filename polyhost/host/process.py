@@ -15,7 +15,7 @@ from polyhost.host.sender import Sender
 from polyhost.host.sockets import Sockets
 from polyhost.predictor import ModelInfo, ModelSpec
 from polyhost.wire import descriptors, frames
-from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
+from polyhost.wire.frames import Flag, Frame, Kind, LongMetas, Parser, ProtocolError
 from polyhost.wire.messages import info_from_wire, spec_to_wire
 from polyhost.wire.output_marks import MarkReader, new_token
 from polyhost.worker.stacks import SIGNAL as STACKS_SIGNAL
@@ -74,7 +74,9 @@ class WorkerProcess:
         self._killed = False
         self._parser = Parser()
         self._control_parser = Parser()
+        self._long = LongMetas()
         self._sender = Sender(sockets.data, loop, f"worker {pid}")
+        self._control = Sender(sockets.control, loop, f"worker {pid} control")
         self._ready: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[int] = loop.create_future()
         self._data_fd = sockets.data.fileno()
@@ -97,7 +99,7 @@ class WorkerProcess:
         }
         if self._token:
             meta["marks"] = self._token
-        self._send_control(frames.encode(Kind.INIT, 0, frames.dumps(meta)))
+        self._control.send(frames.encode_long(Kind.INIT, frames.dumps(meta)))
 
     async def wait_ready(self, timeout: float) -> ModelInfo:
         """Wait for READY. What the worker said is wrong, its early end, or a timeout, is raised."""
@@ -123,20 +125,11 @@ class WorkerProcess:
     def attach(self, sock: socket.socket) -> None:
         """Give the worker another front's data socket."""
         data = frames.encode(Kind.ATTACH, 0, flags=Flag.FD)
-        try:
-            descriptors.send(self._sockets.control, data, [sock.fileno()])
-        except OSError as error:
-            log.debug("worker %s: attach failed: %s", self.pid, error)
+        self._control.send(data, os.dup(sock.fileno()), own=True)
 
     def interrupt(self, id: int) -> None:
         """Ask the guest to stop what it does."""
-        self._send_control(frames.encode(Kind.INTERRUPT, id))
-
-    def _send_control(self, data: bytes) -> None:
-        try:
-            self._sockets.control.send(data)
-        except OSError as error:
-            log.debug("worker %s: control write failed: %s", self.pid, error)
+        self._control.send(frames.encode(Kind.INTERRUPT, id))
 
     # Receiving
 
@@ -181,8 +174,10 @@ class WorkerProcess:
             if not data:
                 self._loop.remove_reader(self._sockets.control.fileno())
                 return
-            for frame in self._control_parser.feed(data):
-                self._on_control_frame(frame)
+            for piece in self._control_parser.feed(data):
+                frame = self._long.add(piece)
+                if frame is not None:
+                    self._on_control_frame(frame)
         except BlockingIOError:
             return
         except ConnectionError:
@@ -237,7 +232,7 @@ class WorkerProcess:
 
     def finish(self) -> None:
         """Ask for an orderly end: the worker answers what it has, then leaves."""
-        self._send_control(frames.encode(Kind.STOP, 0))
+        self._control.send(frames.encode(Kind.STOP, 0))
         try:
             self._sockets.data.shutdown(socket.SHUT_WR)
         except OSError:
@@ -249,7 +244,7 @@ class WorkerProcess:
         Only before it is killed: a worker that is none of ours may die of the signal.
         """
         if self.exit_code is None:
-            self._send_control(frames.encode(Kind.STACKS, 0))
+            self._control.send(frames.encode(Kind.STACKS, 0))
             try:
                 signal.pidfd_send_signal(self._pidfd, STACKS_SIGNAL)
             except ProcessLookupError:
@@ -332,6 +327,7 @@ class WorkerProcess:
         self._loop.remove_reader(self._data_fd)
         self._loop.remove_reader(self._sockets.control.fileno())
         self._sender.close()
+        self._control.close()
         os.close(self._pidfd)
         self._parser.close()
         self._sockets.close()

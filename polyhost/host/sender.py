@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections import deque
-from typing import Deque, List, Optional, Tuple
+from typing import Deque, List, Optional, Set, Tuple
 
 from polyhost.wire import descriptors
 
@@ -24,12 +25,19 @@ class Sender:
         self._loop = loop
         self._name = name
         self._out: Deque[Tuple[bytes, Optional[int]]] = deque()
+        self._own: Set[int] = set()
         self._flushing = False
         self._writing = False
         self._closed = False
 
-    def send(self, data: bytes, fd: Optional[int] = None) -> None:
-        """Queue a frame. Its descriptor must stay open until the frame was answered."""
+    def send(self, data: bytes, fd: Optional[int] = None, *, own: bool = False) -> None:
+        """Queue a frame. Its descriptor must stay open until the frame was answered; one of our
+        own is closed here when it was sent."""
+        if own and fd is not None:
+            self._own.add(fd)
+        if self._closed:
+            self._clear()
+            return
         self._out.append((data, fd))
         if not self._flushing:
             self._flushing = True
@@ -38,7 +46,7 @@ class Sender:
     def close(self) -> None:
         """Write no more."""
         self._closed = True
-        self._out.clear()
+        self._clear()
         if self._writing:
             self._writing = False
             self._loop.remove_writer(self._sock.fileno())
@@ -58,6 +66,8 @@ class Sender:
                 except BlockingIOError:
                     self._out.appendleft((data, fd))
                     raise
+                if fd is not None and fd in self._own:
+                    self._let_go(fd)
                 if sent < len(data):
                     self._out.appendleft((data[sent:], None))
         except BlockingIOError:
@@ -66,7 +76,16 @@ class Sender:
         except OSError as error:
             # The worker has closed its end; its exit is on its way and says why.
             log.debug("%s: write failed: %s", self._name, error)
-            self._out.clear()
+            self._clear()
+
+    def _clear(self) -> None:
+        self._out.clear()
+        for fd in tuple(self._own):
+            self._let_go(fd)
+
+    def _let_go(self, fd: int) -> None:
+        self._own.discard(fd)
+        os.close(fd)
 
     def _gather(self) -> Tuple[bytes, Optional[int]]:
         """The frame in front with its descriptor, or all up to the next that has one."""

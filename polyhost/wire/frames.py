@@ -26,6 +26,9 @@ MAX_META = 1 << 20
 MAX_BODY = 4 << 20
 """Longest meta and body of one frame, in bytes; longer bodies are chunked or sent as a file."""
 
+MAX_LONG_META = 256 << 20
+"""Longest meta of INIT and READY, which may come in pieces: a spec may have very many labels."""
+
 SPOOL_THRESHOLD = 1 << 20
 """Bodies above this many bytes cross as a descriptor."""
 
@@ -100,6 +103,41 @@ def encode(kind: int, id: int, meta: bytes = b"", body: bytes = b"", flags: int 
 def dumps(value: Mapping[str, Any]) -> bytes:
     """A meta's JSON, compact."""
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def encode_long(kind: int, meta: bytes) -> bytes:
+    """INIT or READY: one frame where its meta fits, else frames whose bodies are the meta's pieces."""
+    if len(meta) <= MAX_META:
+        return encode(kind, 0, meta)
+    pieces = [meta[start : start + MAX_BODY] for start in range(0, len(meta), MAX_BODY)]
+    last = len(pieces) - 1
+    return b"".join(
+        encode(kind, 0, b"", piece, Flag.MORE if number < last else 0)
+        for number, piece in enumerate(pieces)
+    )
+
+
+class LongMetas:
+    """Puts INIT and READY frames together that came in pieces."""
+
+    def __init__(self) -> None:
+        self._pieces: List[bytes] = []
+        self._size = 0
+
+    def add(self, frame: Frame) -> Optional[Frame]:
+        """The frame with its whole meta; None while more of it is to come."""
+        more = frame.flags & Flag.MORE
+        if frame.kind not in (Kind.INIT, Kind.READY) or not (frame.body or more):
+            return frame
+        self._pieces.append(frame.body)
+        self._size += len(frame.body)
+        if self._size > MAX_LONG_META:
+            raise ProtocolError(f"a meta of more than {MAX_LONG_META} bytes")
+        if more:
+            return None
+        whole = frame._replace(meta=b"".join(self._pieces), body=b"")
+        self._pieces, self._size = [], 0
+        return whole
 
 
 class Parser:

@@ -10,7 +10,8 @@ import json
 import re
 from typing import Any, Mapping, Optional, Set
 
-from polyhost.errors import GuestStatus, InvalidOutput, ModelError, PolyhostError
+from polyhost.errors import GuestStatus, InvalidOutput, ModelError, PolyhostError, to_wire
+from polyhost.wire import frames
 
 LOWEST, HIGHEST = 200, 599
 """Statuses that may end a request; 1xx only announce another."""
@@ -92,3 +93,28 @@ def checked_error(error: PolyhostError) -> PolyhostError:
         f"{error.message}",
         **facts,
     )
+
+
+LONGEST_MESSAGE, LONGEST_FACT = 100_000, 20_000
+
+
+def error_meta(error: BaseException) -> bytes:
+    """The tagged error as JSON, cut to what a frame may hold."""
+    wire = to_wire(error)
+    try:
+        meta = frames.dumps(wire)
+    except (TypeError, ValueError):
+        wire["facts"] = {key: repr(value)[:2000] for key, value in wire["facts"].items()}
+        meta = frames.dumps(wire)
+    if len(meta) <= frames.MAX_META // 2:
+        return meta
+    wire["message"] = wire["message"][:LONGEST_MESSAGE]
+    wire["facts"] = {
+        key: value[:LONGEST_FACT] if isinstance(value, str) else value
+        for key, value in wire["facts"].items()
+        if len(json.dumps(value)) <= LONGEST_FACT or isinstance(value, str)
+    }
+    meta = frames.dumps(wire)
+    if len(meta) <= frames.MAX_META:
+        return meta
+    return frames.dumps({"kind": wire["kind"], "message": wire["message"]})

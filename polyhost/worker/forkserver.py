@@ -1,9 +1,11 @@
 """A warm parent: one thread, costly imports done, workers forked from it in milliseconds.
 
-The host talks to it over a sequenced-packet socket: one JSON command a packet, with descriptors.
-``{"cmd": "fork", "spec": ..., "env": {...}, "birth": {...}}`` with four descriptors (data, control, stdout,
-stderr) answers ``{"pid": N}`` or ``{"refused": REASON}``; the host then spawns instead. A worker
-is forked twice over, so that it becomes the host's own child and the host alone waits for it.
+The host talks to it over a sequenced-packet socket. A command is ``{"number": N}`` with five
+descriptors: a file with the command itself, ``{"cmd": "fork", "spec": ..., "env": {...}, "birth":
+{...}}``, which may be long, and the worker's data, control, stdout and stderr. The answer is
+``{"number": N, "pid": P}``, or ``{"number": N, "refused": REASON}``; the host then spawns instead.
+A worker is forked twice over, so that it becomes the host's own child and the host alone waits for
+it.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Sequence, Set, Tuple
+from typing import Any, Dict, List, Sequence, Set
 
 from polyhost.wire import descriptors, linux
 from polyhost.worker import identity
 
-MAX_COMMAND = 1 << 20
+MAX_PACKET = 1 << 16
+ADOPTION_LIMIT = 30.0
+"""Seconds in which the kernel must have given a forked worker to the host; a busy machine takes
+its time."""
 
 WARM_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -51,10 +56,10 @@ def main(fd: int, preload: Sequence[str], language: str, host: int) -> None:
     gc.freeze()
     _send(sock, {"ready": os.getpid(), "threads": linux.thread_count()})
     while True:
-        command, fds = _receive(sock)
-        if command is None:
+        data, fds = descriptors.receive(sock, MAX_PACKET)
+        if not data:
             os._exit(0)
-        _send(sock, _fork(sock, command, fds, host))
+        _send(sock, {"number": json.loads(data)["number"], **_answer(sock, fds, host)})
         for descriptor in fds:
             os.close(descriptor)
 
@@ -69,9 +74,15 @@ def _warm_up(preload: Sequence[str], language: str) -> None:
         _warm_for(language)
 
 
-def _receive(sock: socket.socket) -> Tuple[Any, List[int]]:
-    data, fds = descriptors.receive(sock, MAX_COMMAND)
-    return (json.loads(data) if data else None), fds
+def _answer(sock: socket.socket, fds: List[int], host: int) -> Dict[str, Any]:
+    """Carry out the command in the first descriptor's file; a failure is this command's alone."""
+    try:
+        with open(fds.pop(0), "rb") as file:
+            file.seek(0)
+            command = json.load(file)
+        return _fork(sock, command, fds, host)
+    except Exception as error:
+        return {"refused": f"{type(error).__name__}: {error}"}
 
 
 def _send(sock: socket.socket, message: Dict[str, Any]) -> None:
@@ -129,7 +140,7 @@ def _warm_for(language: str) -> None:
 def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:
     """In the grandchild: take the host as parent, a group, an environment and the descriptors."""
     try:
-        limit = time.monotonic() + 5.0
+        limit = time.monotonic() + ADOPTION_LIMIT
         while os.getppid() != host:
             if time.monotonic() > limit:
                 os._exit(71)

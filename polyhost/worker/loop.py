@@ -10,11 +10,11 @@ from time import perf_counter
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from polyhost.codecs import Answer, Request
-from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerTimeout, to_wire
+from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerTimeout
 from polyhost.wire import frames
 from polyhost.wire.frames import Frame, Kind, ProtocolError
 from polyhost.wire.output_marks import Marker
-from polyhost.wire.replies import check_head, checked_error
+from polyhost.wire.replies import check_head, checked_error, error_meta
 from polyhost.worker.connection import Job, Line, wait_for
 
 
@@ -229,7 +229,7 @@ class DataLoop:
         if not isinstance(error, PolyhostError):
             error = _unexpected(error)
         error = checked_error(error)
-        return frames.encode(Kind.ERROR, id, _error_meta(error))
+        return frames.encode(Kind.ERROR, id, error_meta(error))
 
     def _meta(self, answer: Answer) -> bytes:
         """The meta of an answer's first frame; InvalidOutput for one that cannot be written."""
@@ -274,16 +274,3 @@ def _unexpected(error: BaseException) -> ModelError:
     except Exception:  # the guest closed standard error, or its __str__ fails
         text = type(error).__name__
     return ModelError(text, native_type=type(error).__name__)
-
-
-def _error_meta(error: BaseException) -> bytes:
-    """The tagged error as JSON, cut to what a frame may hold."""
-    wire = to_wire(error)
-    try:
-        meta = frames.dumps(wire)
-    except (TypeError, ValueError):
-        wire["facts"] = {key: repr(value)[:2000] for key, value in wire["facts"].items()}
-        meta = frames.dumps(wire)
-    if len(meta) > frames.MAX_META // 2:
-        meta = frames.dumps({"kind": wire["kind"], "message": wire["message"][:100_000]})
-    return meta

@@ -22,11 +22,12 @@ from types import FrameType
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from polyhost import logs
-from polyhost.errors import LoadError, PolyhostError, to_wire
+from polyhost.errors import LoadError, PolyhostError
 from polyhost.wire import descriptors, frames, linux
-from polyhost.wire.frames import Frame, Kind, Parser
+from polyhost.wire.frames import Frame, Kind, LongMetas, Parser
 from polyhost.wire.messages import calls_at_once, info_to_wire, spec_from_wire
 from polyhost.wire.output_marks import Marker
+from polyhost.wire.replies import error_meta
 from polyhost.worker import counters, stacks
 from polyhost.worker.counters import Tally
 
@@ -55,9 +56,12 @@ class Control:
 
     def initial(self) -> Dict[str, Any]:
         """Wait for INIT, the first frame; what came along with it is handled after the start."""
-        while not self._early:
-            self._early = self._parser.feed(*self._read())
-        first = self._early.pop(0)
+        pieces = LongMetas()
+        first: Optional[Frame] = None
+        while first is None:
+            self._early += self._parser.feed(*self._read())
+            while first is None and self._early:
+                first = pieces.add(self._early.pop(0))
         if first.kind != Kind.INIT:
             raise frames.ProtocolError(f"expected INIT first, found kind {first.kind}")
         return first.json()
@@ -133,7 +137,17 @@ class Control:
                 predictor.interrupt()
 
     def send(self, kind: int, id: int = 0, meta: Optional[Dict[str, Any]] = None) -> None:
-        data = frames.encode(kind, id, frames.dumps(meta) if meta else b"")
+        self._write(frames.encode(kind, id, frames.dumps(meta) if meta else b""))
+
+    def send_ready(self, meta: Dict[str, Any]) -> None:
+        """Send READY, however long it is."""
+        self._write(frames.encode_long(Kind.READY, frames.dumps(meta)))
+
+    def send_error(self, error: BaseException) -> None:
+        """Say why there is no model."""
+        self._write(frames.encode(Kind.ERROR, 0, error_meta(error)))
+
+    def _write(self, data: bytes) -> None:
         with self._lock:
             self.sock.sendall(data)
 
@@ -194,19 +208,17 @@ def _run(data: socket.socket, control: Control) -> int:
         if not isinstance(error, PolyhostError):
             traceback.print_exc()
             error = LoadError(f"the model cannot be loaded: {type(error).__name__}: {error}")
-        control.send(Kind.ERROR, 0, to_wire(error))
+        control.send_error(error)
         _wait_for_close(data)
         return 1
     control.predictor = control.tally.predictor = predictor
-    control.send(
-        Kind.READY,
-        0,
+    control.send_ready(
         {
             "protocol": frames.PROTOCOL_VERSION,
             "pid": os.getpid(),
             "descriptors": True,
             "info": info_to_wire(predictor.info),
-        },
+        }
     )
     make_loop = choose(predictor.info.threads)
     make_loop(data, predictor, control, marker=marker, **options).run()

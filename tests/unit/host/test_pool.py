@@ -5,54 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from unit.host.stranger_nursery import StrangerNursery
 
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import ModelError, WorkerBusy, WorkerCrashed, WorkerTimeout
-from polyhost.host.launcher import NO_BIRTH, Nursery
 from polyhost.host.pool import Pool, State
-from polyhost.host.sockets import Sockets
 from polyhost.host.spool import Budget, Spool
 from polyhost.host.stream import ReplyStream
 from polyhost.predictor import ModelSpec
 from polyhost.settings import HostedModel, Limits
 
-STRANGER = Path(__file__).with_name("stranger.py")
 META = b'{"op":"predict","dialect":"drum","type":"text/csv"}'
-
-
-class StrangerNursery(Nursery):
-    """Starts the stranger's worker instead of ours."""
-
-    def __init__(self) -> None:
-        super().__init__(warm=False)
-
-    async def start(
-        self,
-        spec: ModelSpec,
-        python: str | None,
-        env: dict[str, str],
-        sockets: Sockets,
-        birth: Mapping[str, Any] = NO_BIRTH,
-    ) -> int:
-        data, control, stdout, stderr = sockets.for_worker()
-        process = subprocess.Popen(
-            [sys.executable, str(STRANGER), str(data), str(control)],
-            env=env,
-            pass_fds=(data, control),
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
-        process.returncode = 0
-        return process.pid
 
 
 class Fixture:

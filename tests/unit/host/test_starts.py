@@ -1,0 +1,173 @@
+"""Models that are stopped, scaled or removed while their workers start: no process is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.host.stranger_nursery import StrangerNursery
+
+from polyhost.data.target import Target, TargetType
+from polyhost.errors import WorkerCrashed
+from polyhost.host import pool as pools
+from polyhost.host.launcher import NO_BIRTH
+from polyhost.host.model_slot import Model
+from polyhost.host.pool import Pool, State
+from polyhost.host.sockets import Sockets
+from polyhost.host.warm_parent import ForkLost
+from polyhost.predictor import ModelSpec
+from polyhost.settings import HostedModel
+
+SPEC = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
+
+
+class Gated(StrangerNursery):
+    """Starts a worker when it is let; the starts of ``failures`` fail first."""
+
+    def __init__(self, *failures: Exception) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.asked = 0
+        self.pids: list[int] = []
+        self.failures = list(failures)
+
+    async def start(
+        self,
+        spec: ModelSpec,
+        python: str | None,
+        env: dict[str, str],
+        sockets: Sockets,
+        birth: Mapping[str, Any] = NO_BIRTH,
+    ) -> int:
+        self.asked += 1
+        await self.gate.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        self.pids.append(await super().start(spec, python, env, sockets, birth))
+        return self.pids[-1]
+
+    @property
+    def alive(self) -> list[int]:
+        return [pid for pid in self.pids if Path(f"/proc/{pid}").exists()]
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    """Run it; it leaves no descriptor."""
+    before = len(os.listdir("/proc/self/fd"))
+    asyncio.run(asyncio.wait_for(scenario(), 30))  # type: ignore[arg-type]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def pool_of(nursery: Gated, workers: int = 1) -> Pool:
+    return Pool(HostedModel("m", SPEC, workers=workers), nursery, lambda *args: None)
+
+
+async def until(done: Callable[[], bool]) -> None:
+    while not done():
+        await asyncio.sleep(0.005)
+
+
+def test_a_model_that_is_stopped_while_it_starts_leaves_no_process() -> None:
+    async def scenario() -> None:
+        nursery = Gated()
+        pool = pool_of(nursery, 3)
+        starting = asyncio.create_task(pool.start())
+        await until(lambda: nursery.asked == 3)
+        await pool.stop(1.0)
+        nursery.gate.set()
+        await starting
+        assert (nursery.pids, pool.workers, pool.state) == ([], [], State.STOPPED)
+
+    run(scenario)
+
+
+def test_a_model_that_is_removed_during_its_first_load_leaves_no_process() -> None:
+    async def scenario() -> None:
+        nursery = Gated()
+        model = Model(HostedModel("m", SPEC), lambda hosted: pool_of(nursery))
+        loading = asyncio.create_task(model.load(model.model))
+        behind = asyncio.create_task(model.load(model.model))
+        await until(lambda: nursery.asked == 1)
+        await model.stop(1.0)
+        nursery.gate.set()
+        assert (await loading, await behind) == (False, False)
+        assert (nursery.asked, nursery.pids, model.workers) == (1, [], [])
+        assert model.state is State.STOPPED
+
+    run(scenario)
+
+
+def test_replicas_that_still_start_are_taken_back_by_a_smaller_number() -> None:
+    async def scenario() -> None:
+        nursery = Gated()
+        nursery.gate.set()
+        pool = pool_of(nursery)
+        await pool.start()
+        nursery.gate.clear()
+        growing = asyncio.create_task(pool.scale(4))
+        await until(lambda: nursery.asked == 4)
+        await pool.scale(1)
+        nursery.gate.set()
+        await growing
+        await until(lambda: len(nursery.alive) == 1)
+        assert len(pool.workers) == 1
+        await pool.stop(1.0)
+        assert nursery.alive == []
+
+    run(scenario)
+
+
+def test_a_start_that_waits_for_its_next_try_is_no_replica_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pools, "FIRST_PAUSE", 0.05)
+
+    async def scenario() -> None:
+        nursery = Gated()
+        nursery.gate.set()
+        pool = pool_of(nursery, 2)
+        await pool.start()
+        nursery.failures = [WorkerCrashed("not yet", exit_code=1)]
+        os.kill(nursery.pids[0], 9)
+        await until(lambda: not nursery.failures)
+        await pool.scale(1)  # the other start waits
+        await pool.scale(2)
+        await until(lambda: pool.ready_workers == 2)
+        await asyncio.gather(*pool._tasks)
+        assert len(nursery.alive) == len(pool.workers) == 2
+        await pool.stop(1.0)
+
+    run(scenario)
+
+
+def test_a_fork_that_got_lost_is_tried_again_with_other_sockets() -> None:
+    async def scenario() -> None:
+        nursery = Gated(ForkLost("it ended", exit_code=0))
+        nursery.gate.set()
+        pool = pool_of(nursery)
+        await pool.start()
+        assert (pool.state, nursery.asked) == (State.READY, 2)
+        await pool.stop(1.0)
+
+    run(scenario)
+
+
+def test_an_unexpected_failure_of_a_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "FIRST_PAUSE", 0.01)
+
+    async def scenario() -> None:
+        nursery = Gated()
+        nursery.gate.set()
+        pool = pool_of(nursery)
+        await pool.start()
+        nursery.failures = [KeyError("a fault of ours"), OSError("no processes left")]
+        os.kill(nursery.pids[0], 9)
+        result = await pool.submit(b'{"op":"predict"}', b"a", True).future
+        assert result.body == b"A"
+        await pool.stop(1.0)
+
+    run(scenario)
