@@ -67,6 +67,7 @@ class PythonGuest:
         self.hooks: FrozenSet[str] = self._custom.names
         self._model: Any = None
         self._builtin: Optional[frameworks.BuiltIn] = None
+        self._transformer: Optional[frameworks.SklearnTransformer] = None
 
     # Loading
 
@@ -84,8 +85,10 @@ class PythonGuest:
     def describe(self) -> GuestInfo:
         kind = self._target.type
         if kind is TargetType.TRANSFORM:
-            known = "transform" in self.hooks or frameworks.is_transformer(self._model)
-            return GuestInfo(predicts=known)
+            if "transform" in self.hooks:
+                return GuestInfo()
+            self._transformer = frameworks.transformer(self._model)
+            return self._transformer.info if self._transformer else GuestInfo(predicts=False)
         if kind is TargetType.UNSTRUCTURED or "score" in self.hooks:
             return GuestInfo(predicts="score" in self.hooks)
         self._builtin = frameworks.built_in(self._model, self._target)
@@ -120,7 +123,9 @@ class PythonGuest:
     @property
     def _wants_tables(self) -> bool:
         """No hook sees the data, so it need not become a DataFrame first."""
-        return self._builtin is not None and "transform" not in self.hooks
+        if "transform" in self.hooks:
+            return False
+        return self._builtin is not None or self._transformer is not None
 
     def read(self, payload: Payload) -> Any:
         builtin = self._builtin if self._wants_tables else None
@@ -129,9 +134,7 @@ class PythonGuest:
 
     def wrap(self, table: Table) -> Any:
         table = frames.typed(table)
-        if self._wants_tables and "post_process" not in self.hooks:
-            return table
-        return frames.from_table(table)
+        return table if self._wants_tables else frames.from_table(table)
 
     def unwrap(self, data: Any) -> Table:
         if isinstance(data, Table):
@@ -152,6 +155,8 @@ class PythonGuest:
 
     def _hook(self, name: str, data: Any, context: HookContext) -> Any:
         function = self._custom[name]
+        if isinstance(data, Table):
+            data = frames.from_table(data)
         if name == "read_input_data":
             return self._call(name, function, data)
         if name == "score":
@@ -207,7 +212,9 @@ class PythonGuest:
             arguments = (data, self._model, y)[: self._custom.transform_arity]
             found = self._call("transform", self._custom["transform"], *arguments)
         else:
-            found = frames.from_transformer(self._call("transform", self._model.transform, data))
+            assert self._transformer is not None
+            found = self._call("transform", self._transformer.transform, data)
+            found = frames.from_transformer(found)
         if isinstance(found, tuple):
             raise InvalidOutput(
                 "Transformation of the target variable is not supported by DRUM. transform returned "
@@ -280,7 +287,7 @@ class PythonGuest:
             self._mlops.close()
         self._masks.close()
         self._custom.close()
-        self._model = self._builtin = None
+        self._model = self._builtin = self._transformer = None
 
 
 def _reply(found: Any, call: chat.Call) -> Reply:

@@ -15,7 +15,7 @@ from polyhost.bridges.python.frameworks.libraries import missing_in
 from polyhost.bridges.python.frameworks.lightgbm import LightGBMFramework
 from polyhost.bridges.python.frameworks.onnx import OnnxFramework
 from polyhost.bridges.python.frameworks.pmml import PmmlFramework
-from polyhost.bridges.python.frameworks.sklearn import SklearnFramework
+from polyhost.bridges.python.frameworks.sklearn import SklearnFramework, SklearnTransformer
 from polyhost.bridges.python.frameworks.torch import TorchFramework
 from polyhost.bridges.python.frameworks.xgboost import XGBoostFramework
 from polyhost.data.payload import Table
@@ -104,9 +104,18 @@ def built_in(model: Any, target: Target) -> Optional[BuiltIn]:
     return None
 
 
-def is_transformer(model: Any) -> bool:
-    """Whether a model of a known library can transform rows by itself."""
-    return any(framework.accepts(model) for framework in FRAMEWORKS) and hasattr(model, "transform")
+def transformer(model: Any) -> Optional[SklearnTransformer]:
+    """A model that can transform rows by itself; None when no library knows it, or it cannot."""
+    known = any(framework.accepts(model) for framework in FRAMEWORKS)
+    return SklearnTransformer(model) if known and hasattr(model, "transform") else None
 
 
-__all__ = ["FRAMEWORKS", "BuiltIn", "Framework", "built_in", "is_transformer", "load_artifact"]
+__all__ = [
+    "FRAMEWORKS",
+    "BuiltIn",
+    "Framework",
+    "SklearnTransformer",
+    "built_in",
+    "load_artifact",
+    "transformer",
+]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import numpy as np
 
+from polyhost.bridges.python.frameworks import boosters
 from polyhost.bridges.python.frameworks.columns import Columns
+from polyhost.bridges.python.frameworks.expected import Expected
+from polyhost.data.column_info import NUMBER
 from polyhost.data.payload import Table
 from polyhost.data.target import PREDICTIONS, Target
 from polyhost.errors import InvalidOutput, LoadError
+from polyhost.pipeline.apply_schema import Schema
 from polyhost.predictor import ColumnInfo, GuestInfo
 
 
@@ -29,25 +33,44 @@ class ArrayModel:
         dtype: Any = np.float32,
         width: Optional[int] = None,
         row_wise: bool = False,
+        expected: Optional[Sequence[Expected]] = None,
+        target_type: Optional[str] = None,
     ) -> None:
         check_width(width, target, framework)
         self._target = target
         self._columns = columns
         self._run = run
         self._dtype = dtype
-        names = columns.names
+        self._coded = boosters.has_categories(expected)
+        infos = _column_infos(columns, expected)
+        self._schema = Schema(infos, rule=columns.spelling)
         self.info = GuestInfo(
             framework=framework,
-            columns=tuple(ColumnInfo(name, "number") for name in names or ()),
-            schema_source="nothing" if names is None else "model",
+            columns=infos,
+            schema_source="model" if infos else "nothing",
             row_wise=row_wise,
-            matrix=True,
+            matrix=not self._coded,
             spelling=columns.spelling,
+            target_type=target_type,
         )
 
     def predict(self, data: Any) -> Table:
         """Predictions for a DataFrame or a Table."""
+        if self._coded:
+            table = data if isinstance(data, Table) else self._schema.apply(Table.from_pandas(data))
+            data = boosters.coded(table)
         return as_table(self._run(self._columns.matrix(data, self._dtype)), self._target)
+
+
+def _column_infos(
+    columns: Columns, expected: Optional[Sequence[Expected]]
+) -> Tuple[ColumnInfo, ...]:
+    """The neutral records of columns, which are numbers unless somebody knows better."""
+    if columns.width is None:
+        return ()
+    names = columns.names or [""] * columns.width
+    found = expected or [Expected(NUMBER)] * columns.width
+    return tuple(each.info(name) for each, name in zip(found, names))
 
 
 def as_table(found: Any, target: Target, labels: Sequence[str] = ()) -> Table:

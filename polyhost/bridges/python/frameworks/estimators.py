@@ -6,7 +6,7 @@ import copy
 import traceback
 import warnings
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 
@@ -53,6 +53,20 @@ def last_step(model: Any) -> Any:
     if not derives(model, "sklearn.pipeline", "Pipeline") or not steps:
         return None
     return steps[-1][1]
+
+
+def target_type(model: Any) -> Optional[str]:
+    """The target type that a fitted estimator was trained for; None when it does not say."""
+    from sklearn import base
+
+    classes = getattr(model, "classes_", None)
+    if getattr(model, "multilabel_", False) or (isinstance(classes, list) and len(classes) > 1):
+        return "multilabel"
+    if base.is_classifier(model) and classes is not None and len(classes) > 1:
+        return "binary" if len(classes) == 2 else "multiclass"
+    if base.is_regressor(model):
+        return "regression"
+    return "anomaly" if base.is_outlier_detector(model) else None
 
 
 def is_row_wise(model: Any) -> bool:

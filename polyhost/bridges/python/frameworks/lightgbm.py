@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from polyhost.bridges.python.frameworks import estimators, pickled
-from polyhost.bridges.python.frameworks.arrays import ArrayModel, as_table, check_width
+from polyhost.bridges.python.frameworks import boosters, estimators, pickled
+from polyhost.bridges.python.frameworks.arrays import ArrayModel
 from polyhost.bridges.python.frameworks.columns import Columns
-from polyhost.data.payload import Table
 from polyhost.data.target import Target
-from polyhost.errors import SchemaMismatch
-from polyhost.predictor import ColumnInfo, GuestInfo
 
 NAME = "lightgbm"
 
@@ -31,8 +29,6 @@ class LightGBMFramework:
         return estimators.derives(model, "lightgbm.basic", "Booster")
 
     def built_in(self, model: Any, target: Target) -> Any:
-        if getattr(model, "pandas_categorical", None):
-            return CategoricalBooster(model, target)
         return ArrayModel(
             NAME,
             target,
@@ -41,40 +37,28 @@ class LightGBMFramework:
             dtype=np.float64,
             width=model.num_model_per_iteration(),
             row_wise=True,
+            expected=boosters.expected_by_lightgbm(model),
+            target_type=_TARGETS.get(_objective(model)),
         )
 
 
-class CategoricalBooster:
-    """A booster with categories of text, which only a DataFrame can tell."""
+_TARGETS = {
+    "binary": "binary",
+    "cross_entropy": "binary",
+    "multiclass": "multiclass",
+    "multiclassova": "multiclass",
+    **dict.fromkeys(["regression", "regression_l1", "huber", "fair", "poisson"], "regression"),
+    **dict.fromkeys(["quantile", "mape", "gamma", "tweedie"], "regression"),
+}
+"""Target types by a booster's objective."""
 
-    def __init__(self, booster: Any, target: Target) -> None:
-        check_width(booster.num_model_per_iteration(), target, NAME)
-        self._booster = booster
-        self._target = target
-        self._columns = columns_of(booster)
-        self.info = GuestInfo(
-            framework=NAME,
-            columns=tuple(ColumnInfo(name) for name in self._columns.names or ()),
-            schema_source="model" if self._columns.names else "nothing",
-            row_wise=True,
-            spelling=self._columns.spelling,
-        )
 
-    def predict(self, data: Any) -> Table:
-        """Predictions for a DataFrame or a Table."""
-        frame = self._columns.frame(data)
-        texts = [name for name in frame.columns if frame[name].dtype.kind not in "biuf"]
-        frame = frame.astype(dict.fromkeys(texts, "category"))
-        try:
-            found = self._booster.predict(frame)
-        except ValueError as error:
-            raise SchemaMismatch(f"the model cannot take this data: {error}") from error
-        return as_table(found, self._target)
+def _objective(booster: Any) -> str:
+    """The objective that a booster's own text names, without its parameters."""
+    found = re.search(r"^objective=(\S+)", booster.model_to_string(num_iteration=1), re.MULTILINE)
+    return found[1] if found else ""
 
 
 def columns_of(booster: Any) -> Columns:
-    """A booster's columns. Made-up names (``Column_0``) mean that it was given none."""
-    names = booster.feature_name()
-    if names == [f"Column_{i}" for i in range(len(names))]:
-        return Columns(width=len(names))
-    return Columns(names, spelling="underscores")
+    """A booster's columns, by position where it was given no names."""
+    return Columns(boosters.lightgbm_names(booster), booster.num_feature(), "underscores")

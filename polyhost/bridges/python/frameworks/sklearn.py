@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ContextManager, Tuple
+from typing import Any, ContextManager, Optional, Tuple
 
 import numpy as np
 
 from polyhost.bridges.python import frames
-from polyhost.bridges.python.frameworks import estimators, lightgbm, pickled
+from polyhost.bridges.python.frameworks import boosters, estimators, pickled
 from polyhost.bridges.python.frameworks.arrays import as_table
 from polyhost.bridges.python.frameworks.columns import Columns
-from polyhost.data.payload import SparseTable, Table
+from polyhost.bridges.python.frameworks.expected import is_missing
+from polyhost.bridges.python.frameworks.given import all_numbers, column_infos, given
+from polyhost.bridges.python.frameworks.sklearn_schema import Inputs, inputs_of
+from polyhost.data.payload import Dictionary, SparseTable, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
-from polyhost.predictor import ColumnInfo, GuestInfo
+from polyhost.pipeline.apply_schema import Schema
+from polyhost.predictor import GuestInfo
 
 _VALUES = (TargetType.REGRESSION, TargetType.ANOMALY, TargetType.GEO_POINT)
 
@@ -37,49 +41,62 @@ class SklearnFramework:
 
 
 class SklearnModel:
-    """An estimator with its input schema. Numbers reach a plain one as one float64 matrix."""
+    """An estimator with its input schema. Numbers reach a plain one as one float64 matrix, and so
+    do the categories of a booster's wrapper, as their codes."""
 
     def __init__(self, model: Any, target: Target, framework: str = SklearnFramework.name) -> None:
         self._target = target
-        self._columns = _columns(model)
-        self._matrix = estimators.takes_matrix(model) and self._columns.width is not None
+        self._inputs = inputs_of(model)
+        self._columns = _columns(self._inputs)
+        self._matrix = all_numbers(self._inputs) and estimators.takes_matrix(model)
+        categories = boosters.has_categories(self._inputs.columns)
+        self._coded = categories and boosters.expected_by_wrapper(model) is not None
         self._densify = estimators.absent_is_missing(model)
-        self._labels = _labels(model, target)
+        self._labels = _labels(model)
         self._predict = _method(model, target)
-        # Names are checked here, so the estimator need not warn that a matrix has none.
-        nameless = estimators.without_names(model) if self._matrix else model
+        # Names are checked before, so the estimator need not warn that a matrix has none.
+        by_matrix = self._matrix or self._coded
+        nameless = estimators.without_names(model) if by_matrix else model
         self._predict_matrix = _method(nameless, target)
-        self._quiet = self._matrix and estimators.nested_names(nameless)
+        self._quiet = by_matrix and estimators.nested_names(nameless)
+        columns = column_infos(self._inputs)
+        self._schema = Schema(columns, rule=self._inputs.spelling)
         self.info = GuestInfo(
             framework=framework,
             labels=self._labels,
-            columns=tuple(
-                ColumnInfo(name, "number" if self._matrix else "any")
-                for name in self._columns.names or ()
-            ),
-            schema_source="nothing" if self._columns.names is None else "model",
+            columns=columns,
+            schema_source="model" if columns else "nothing",
             row_wise=estimators.is_row_wise(model),
             matrix=self._matrix,
-            spelling=self._columns.spelling,
+            spelling=self._inputs.spelling,
+            target_type=estimators.target_type(model),
         )
 
     def predict(self, data: Any) -> Table:
         """Predictions for a DataFrame or a Table."""
-        others = self._columns.has_others(data)
+        others = not isinstance(data, Table) and self._columns.has_others(data)
         try:
-            if isinstance(data, SparseTable) and not self._densify:
-                found = self._predict_sparse(data)
-            elif self._matrix and not others:
-                with self._silence():
-                    found = self._predict_matrix(self._columns.matrix(data))
-            else:
-                found = self._predict(self._columns.frame(data, others=True))
+            found = self._found(data, others)
         except ValueError as error:
             # What refuses columns that it does not know fails as it does in DRUM, with a 500.
             if others or not estimators.raised_by_library(error):
                 raise
-            raise _mismatch(error) from error
+            raise mismatch(error, data) from error
         return self._to_table(found)
+
+    def _found(self, data: Any, others: bool) -> Any:
+        if isinstance(data, SparseTable) and not self._densify:
+            return self._predict_sparse(data)
+        if self._coded:
+            table = data if isinstance(data, Table) else self._schema.apply(Table.from_pandas(data))
+            with self._silence():
+                return self._predict_matrix(self._columns.matrix(boosters.coded(table)))
+        if self._matrix and not others:
+            with self._silence():
+                return self._predict_matrix(self._columns.matrix(data))
+        if not isinstance(data, Table):
+            data = self._columns.frame(data, others=True)
+        return self._predict(given(self._inputs, data))
 
     def _silence(self) -> ContextManager[Any]:
         return estimators.quiet() if self._quiet else nullcontext()
@@ -96,7 +113,31 @@ class SklearnModel:
     def _to_table(self, found: Any) -> Table:
         if isinstance(found, list):  # one array of two columns for each label
             found = np.column_stack([part[:, -1] for part in found])
-        return as_table(found, self._target, self._labels)
+        labels = self._labels if self._target.type.is_classification else ()
+        return as_table(found, self._target, labels)
+
+
+class SklearnTransformer:
+    """An estimator that transforms rows, with its input schema."""
+
+    def __init__(self, model: Any) -> None:
+        self._transform = model.transform
+        self._inputs = inputs_of(model)
+        columns = column_infos(self._inputs)
+        self.info = GuestInfo(
+            framework=SklearnFramework.name,
+            columns=columns,
+            schema_source="model" if columns else "nothing",
+        )
+
+    def transform(self, data: Any) -> Any:
+        """What the estimator makes of a DataFrame or a Table."""
+        try:
+            return self._transform(given(self._inputs, data))
+        except ValueError as error:
+            if not estimators.raised_by_library(error):
+                raise
+            raise mismatch(error, data) from error
 
 
 def _method(model: Any, target: Target) -> Any:
@@ -119,25 +160,40 @@ def _method(model: Any, target: Target) -> Any:
     )
 
 
-def _columns(model: Any) -> Columns:
-    names, width = getattr(model, "feature_names_in_", None), getattr(model, "n_features_in_", None)
-    first = model.steps[0][1] if estimators.last_step(model) is not None else model
-    if type(first).__module__ == "lightgbm.sklearn":
-        return lightgbm.columns_of(first.booster_)
-    return Columns(names, width)
+def _columns(inputs: Inputs) -> Columns:
+    width = None if inputs.columns is None else len(inputs.columns)
+    return Columns(inputs.names, width, inputs.spelling)
 
 
-def _labels(model: Any, target: Target) -> Tuple[str, ...]:
+def _labels(model: Any) -> Tuple[str, ...]:
     classes = getattr(model, "classes_", None)
-    if not target.type.is_classification or classes is None or isinstance(classes, list):
+    if classes is None or isinstance(classes, list):
         return ()
     return tuple(str(label) for label in classes)
 
 
-def _mismatch(error: ValueError) -> SchemaMismatch:
+def mismatch(error: ValueError, data: Any) -> SchemaMismatch:
+    """The caller's mistake that a library's own error tells of, with the place where it is known."""
+    hole = _first_missing(data) if "NaN" in str(error) else None
+    where = (
+        "" if hole is None else f" The first missing value is in column {hole[0]!r}, row {hole[1]}."
+    )
     return SchemaMismatch(
-        f"the model cannot take this data: {str(error).rstrip('.')}. Send columns and values such "
-        "as it was trained with.",
+        f"the model cannot take this data: {str(error).rstrip('.')}.{where} Send columns and values "
+        "such as it was trained with.",
         native_type=type(error).__name__,
         native_message=str(error),
     )
+
+
+def _first_missing(data: Any) -> Optional[Tuple[str, int]]:
+    if not isinstance(data, Table) or isinstance(data, SparseTable):
+        return None
+    for name, column in data:
+        if isinstance(column, Dictionary):
+            holes = column.codes < 0
+        else:
+            holes = np.array([is_missing(value) for value in column.tolist()], bool)
+        if holes.any():
+            return name, int(np.argmax(holes)) + 1
+    return None

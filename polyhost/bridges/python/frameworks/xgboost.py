@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
-from polyhost.bridges.python.frameworks import estimators, pickled
+from polyhost.bridges.python.frameworks import boosters, estimators, pickled
 from polyhost.bridges.python.frameworks.arrays import ArrayModel
 from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.libraries import library
@@ -49,6 +49,8 @@ class XGBoostFramework:
             dtype=np.float64,
             width=_width(learner),
             row_wise=True,
+            expected=boosters.expected_by_xgboost(model),
+            target_type=_target_type(learner["objective"]["name"]),
         )
 
 
@@ -74,6 +76,14 @@ def _predict_method(booster: Any, learner: Dict[str, Any]) -> Callable[[np.ndarr
         return booster.predict(data)
 
     return predict
+
+
+def _target_type(objective: str) -> Optional[str]:
+    """The target type that a booster was trained for, by its objective."""
+    known = {"binary:logistic": "binary", "multi:softprob": "multiclass"}
+    if objective in known:
+        return known[objective]
+    return "regression" if objective.startswith(("reg:", "count:")) else None
 
 
 def _width(learner: Dict[str, Any]) -> int:
