@@ -37,6 +37,7 @@ class Draft:
         self.folder = folder
         self.bytes = 0
         self._most = most
+        self._bound: tuple[int, str] | None = None
         self._made: dict[str, bytes | None] = {}
         folder.mkdir(mode=0o700)
 
@@ -86,6 +87,25 @@ class Draft:
                 quota=self._most,
             )
 
+    def bound(self, most: int, what: str) -> None:
+        """Refuse content of more bytes than this; ``what`` begins the sentence that says so."""
+        self._bound = most, what
+
+    def expect(self, size: int, files: int) -> None:
+        """Refuse content that is announced, before any of it is written, where it is too much."""
+        self._expect_size(self.bytes + size)
+        if len(self._made) + files > MOST_FILES:
+            raise _too_many(f"{files} more")
+
+    def _expect_size(self, size: int) -> None:
+        self.expect_fits(size)
+        if self._bound is not None and size > self._bound[0]:
+            most, what = self._bound
+            raise SourceError(
+                f"{what} to {size} bytes or more: expected at most {most}. Unpack it yourself and "
+                "give the folder, if you trust it."
+            )
+
     def lift(self) -> None:
         """Leave out a single folder that holds everything, as archives of a folder have it."""
         tops = {name.partition("/")[0] for name in self._made}
@@ -114,19 +134,31 @@ class Draft:
 
     def _expect_room(self, name: str) -> None:
         if len(self._made) >= MOST_FILES:
-            raise SourceError(
-                f"too many files: expected at most {MOST_FILES}; {name!r} is one more. "
-                "Leave out what the model does not need."
-            )
+            raise _too_many(f"{name!r} is one more")
 
     def _copy(self, source: Reader, write: Callable[[bytes], object]) -> bytes:
         digest = hashlib.sha256()
         while block := source.read(BLOCK):
             self.bytes += len(block)
-            self.expect_fits(self.bytes)
+            self._expect_size(self.bytes)
             digest.update(block)
             write(block)
         return digest.digest()
+
+
+def refused(name: str, found: str, expected: str) -> SourceError:
+    """The error for a member that is neither a file nor a folder."""
+    return SourceError(
+        f"{name!r} is {found}: expected files and folders only. Put {expected} there.",
+        name=name,
+    )
+
+
+def _too_many(found: str) -> SourceError:
+    return SourceError(
+        f"too many files: expected at most {MOST_FILES}; found {found}. "
+        "Leave out what the model does not need."
+    )
 
 
 def checked(name: str) -> PurePosixPath:

@@ -5,37 +5,14 @@ Each way reads a source into a :class:`~polyhost.store.draft.Draft`, which check
 
 from __future__ import annotations
 
-import lzma
 import os
 import stat
-import struct
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from polyhost.errors import RuntimeUnavailable, SourceError
-from polyhost.store.draft import BYTECODE, Draft
-
-ZIP = (".zip",)
-TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-ARCHIVES = ZIP + TAR
-DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    MemoryError,
-)
-"""What the archive modules raise for bytes that are no archive, or one that they cannot read."""
+from polyhost.store.archives import ARCHIVES, add_archive
+from polyhost.store.draft import BLOCK, BYTECODE, Draft, refused
 
 
 def fill(draft: Draft, source: str) -> None:
@@ -48,7 +25,7 @@ def fill(draft: Draft, source: str) -> None:
     if path.is_dir():
         _from_folder(draft, path)
     elif path.is_file():
-        _from_archive(draft, path, path.name)
+        add_archive(draft, path, path.name)
     else:
         raise SourceError(
             f"no source at {path}: expected a folder, or an archive ({', '.join(ARCHIVES)}); "
@@ -76,7 +53,8 @@ def _from_folder(draft: Draft, folder: Path) -> None:
         inside = Path(place).relative_to(root)
         for name in folders:
             if (Path(place) / name).is_symlink():
-                raise _refused(str(inside / name), "a link to a folder", "the folder itself")
+                _inside(root, inside / name)
+                raise refused(str(inside / name), "a link to a folder", "the folder itself")
             draft.add_folder(str(inside / name))
         for name in sorted(files):
             _add_local(draft, root, inside / name)
@@ -86,11 +64,19 @@ def _unreadable(error: OSError) -> None:
     raise error
 
 
+def _inside(root: Path, name: Path) -> str:
+    """Where a path below the folder really is. Of a link that leads out it is not said whether
+    anything is at its end."""
+    path = os.path.realpath(root / name)
+    if not Path(path).is_relative_to(root):
+        found = f"a link to {os.readlink(root / name)}, outside the folder"
+        raise refused(str(name), found, "the file itself")
+    return path
+
+
 def _add_local(draft: Draft, root: Path, name: Path) -> None:
     """A file, or a link to a file of the same folder; a link that leads out is refused."""
-    path = (root / name).resolve()
-    if not path.is_relative_to(root):
-        raise _refused(str(name), f"a link to {path}, outside the folder", "the file itself")
+    path = _inside(root, name)
     try:
         # Not blocking: opening a pipe would wait for its other end.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -99,56 +85,8 @@ def _add_local(draft: Draft, root: Path, name: Path) -> None:
     with open(fd, "rb") as file:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
-            raise _refused(str(name), "a device, pipe or socket", "a file")
+            raise refused(str(name), "a device, pipe or socket", "a file")
         draft.add_file(name.as_posix(), file, executable=bool(mode & 0o100))
-
-
-def _from_archive(draft: Draft, path: Path, name: str) -> None:
-    read: Callable[[Draft, Path], None]
-    if name.lower().endswith(ZIP):
-        read = _from_zip
-    elif name.lower().endswith(TAR):
-        read = _from_tar
-    else:
-        raise SourceError(
-            f"{name} is no archive: expected a folder, or a file ending in {', '.join(ARCHIVES)}.",
-            source=str(path),
-        )
-    try:
-        read(draft, path)
-    except DAMAGED as error:
-        raise SourceError(
-            f"cannot read the archive {name}: {type(error).__name__}: {error}. "
-            "Make it again, or copy it again.",
-            source=str(path),
-        ) from error
-    draft.lift()
-
-
-def _from_zip(draft: Draft, path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            mode = member.external_attr >> 16
-            if member.is_dir():
-                draft.add_folder(member.filename)
-            elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                raise _refused(member.filename, "a link or a device", "a file")
-            else:
-                with archive.open(member) as file:
-                    draft.add_file(member.filename, file, executable=bool(mode & 0o100))
-
-
-def _from_tar(draft: Draft, path: Path) -> None:
-    with tarfile.open(path, "r:*") as archive:
-        for member in archive:
-            if member.isdir():
-                draft.add_folder(member.name)
-            elif not member.isreg():
-                raise _refused(member.name, "a link or a device", "a file")
-            else:
-                file = archive.extractfile(member)
-                assert file is not None
-                draft.add_file(member.name, file, executable=bool(member.mode & 0o100))
 
 
 def _from_address(draft: Draft, address: str) -> None:
@@ -190,13 +128,11 @@ def _from_remote_folder(draft: Draft, system: Any, folder: str) -> None:
 def _from_remote_archive(draft: Draft, system: Any, path: str) -> None:
     draft.expect_fits(system.size(path) or 0)
     local = draft.folder.with_name("download")
-    system.get_file(path, str(local))
-    _from_archive(draft, local, path.rpartition("/")[2])
+    came = 0
+    with system.open(path, "rb") as remote, open(local, "xb") as file:
+        while block := remote.read(BLOCK):
+            came += len(block)
+            draft.expect_fits(came)  # whatever the server said of its size
+            file.write(block)
+    add_archive(draft, local, path.rpartition("/")[2])
     local.unlink()
-
-
-def _refused(name: str, found: str, expected: str) -> SourceError:
-    return SourceError(
-        f"{name!r} is {found}: expected files and folders only. Put {expected} there.",
-        name=name,
-    )
