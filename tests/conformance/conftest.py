@@ -9,7 +9,43 @@ import pytest
 from conformance.builtin import Made, make
 from conformance.gaps import GAPS
 from conformance.scenarios import BUILTIN, SCENARIOS, with_metadata
+from support.command import Command
 from support.served import Served
+from support.warm_command import WarmCommand, WarmProcess
+
+
+@pytest.fixture(scope="session")
+def warm_processes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], WarmProcess]]:
+    """``warm_processes(language)``: the process in which ``score`` runs for that language."""
+    started: dict[str, WarmProcess] = {}
+
+    def get(language: str) -> WarmProcess:
+        if language not in started:
+            started[language] = WarmProcess(language, tmp_path_factory.mktemp(f"warm-{language}"))
+        return started[language]
+
+    yield get
+    for process in started.values():
+        process.close()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """The ``polyhost`` command in a process of its own, for what ends processes."""
+    return Command(tmp_path)
+
+
+@pytest.fixture
+def polyhost(
+    request: pytest.FixtureRequest,
+    command: Command,
+    warm_processes: Callable[[str], WarmProcess],
+) -> Command | WarmCommand:
+    """The ``polyhost`` command; ``score`` runs in one process for all tests of a language."""
+    language = request.node.callspec.params.get("runtime")
+    return WarmCommand(warm_processes(language), command.folder) if language else command
 
 
 @pytest.fixture(scope="module")

@@ -38,9 +38,9 @@ def test_from_the_command_line(polyhost, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases(["raises_in_score"]))
-def test_the_native_traceback_is_told_when_asked_for(polyhost, scenario, runtime):
+def test_the_native_traceback_is_told_when_asked_for(command, scenario, runtime):
     with pytest.raises(errors.ModelError) as raised:
-        run_score(polyhost, scenario, runtime, CSV, "--show-stacktrace")
+        run_score(command, scenario, runtime, CSV, "--show-stacktrace")
     message, *trace = raised.value.err.splitlines()
     assert "score went wrong" in message
     assert any("score" in line for line in trace)
@@ -72,9 +72,9 @@ def test_a_missing_row_is_a_warning_in_score_unless_rows_are_strict(polyhost, sc
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases(["exits_in_score"]))
-def test_an_exit_is_no_success_on_the_command_line(polyhost, scenario, runtime):
+def test_an_exit_is_no_success_on_the_command_line(command, scenario, runtime):
     with pytest.raises(errors.WorkerCrashed, match="with status 3") as raised:
-        run_score(polyhost, scenario, runtime, KILLS)
+        run_score(command, scenario, runtime, KILLS)
     assert raised.value.exit_code == 3
 
 
