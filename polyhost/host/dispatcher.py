@@ -7,21 +7,22 @@ import itertools
 import logging
 import os
 import time
-from collections import deque
-from typing import Deque, Dict, List, Optional, cast
+from typing import Dict, List, Optional, cast
 
 from polyhost.errors import (
     InvalidOutput,
     PolyhostError,
-    WorkerBusy,
     WorkerCrashed,
     WorkerTimeout,
     from_wire,
 )
+from polyhost.host.balance import Balance
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.quarantine import Killers
 from polyhost.host.replica import Link, Replica
 from polyhost.host.request import Body, Pending, Result, Waiter
+from polyhost.host.request_queue import RequestQueue
+from polyhost.host.shared_counts import SharedCount
 from polyhost.host.stream import ReplyStream
 from polyhost.wire.frames import Flag, Frame, Kind
 from polyhost.wire.replies import check_meta, checked_error
@@ -43,7 +44,8 @@ NAMES_KEPT = 1024
 class Dispatcher:
     """A queue before a model's replicas. Lives on the event loop's thread.
 
-    ``first_id``: ids count from here; those of two that share a worker must not meet.
+    ``first_id``: ids count from here; those of two that share a worker must not meet. ``queued``:
+    the number of waiting requests that all processes which serve the model keep together.
     """
 
     def __init__(
@@ -54,14 +56,16 @@ class Dispatcher:
         deadline: Optional[float],
         observer: ModelObserver = NOBODY,
         first_id: int = 1,
+        queued: Optional[SharedCount] = None,
     ) -> None:
         self.name = name
-        self.max_queue = max_queue
         self.deadline = deadline
         self.window = SERIAL_WINDOW
         self.calls = 1
         self.replicas: List[Replica] = []
-        self.queue: Deque[Pending] = deque()
+        self.queue = RequestQueue(name, max_queue, queued)
+        self.balance: Optional[Balance] = None
+        """Set where several replicas could share calls."""
         self._observer = observer
         self._names: Dict[int, str] = {}
         self.killers = Killers()
@@ -77,6 +81,8 @@ class Dispatcher:
         """Let a worker hold what it can use: ``batch`` requests share a call, ``calls`` run at once."""
         self.calls = calls
         self.window = calls if calls > 1 else SERIAL_WINDOW * batch
+        if batch > 1 and calls == 1 and self.balance is None:
+            self.balance = Balance()
 
     # Requests
 
@@ -84,11 +90,7 @@ class Dispatcher:
         self, meta: bytes, body: Body, retry: bool, waiter: Optional[Waiter] = None
     ) -> Pending:
         """Accept a request; WorkerBusy when too many wait, WorkerCrashed for a known killer."""
-        if len(self.queue) >= self.max_queue:
-            raise WorkerBusy(
-                f"the queue of model {self.name!r} is full: {self.max_queue} requests wait",
-                retry_after=1,
-            )
+        self.queue.check()
         on_trial = bool(self.killers) and self._judge(meta, body)
         if waiter is None:
             waiter = cast(Waiter, self._loop.create_future())
@@ -96,7 +98,7 @@ class Dispatcher:
         if on_trial:
             pending.tries, pending.solo = TRIAL, True
         if self.queue or not self._send(pending):
-            self.queue.append(pending)
+            self.queue.add(pending)
         return pending
 
     def _judge(self, meta: bytes, body: Body) -> bool:
@@ -118,26 +120,15 @@ class Dispatcher:
                     pending.stream.abandon()
                 replica.cancel(pending)
                 return True
-        try:
-            self.queue.remove(pending)
-        except ValueError:
+        if not self.queue.remove(pending):
             return False
         pending.waiter.cancel()
         pending.release()
         return True
 
     def _send(self, pending: Pending) -> bool:
-        """Give a request to the least busy replica that has room; False when none has."""
-        best: Optional[Replica] = None
-        window = self.window
-        for replica in self.replicas:
-            if replica.solo or not replica.active or not replica.has_room(pending, window):
-                continue
-            held = len(replica.inflight)
-            if best is None or held < len(best.inflight):
-                best = replica
-                if held == 0:
-                    break
+        """Give a request to a replica that has room; False when none has."""
+        best = self._choose(pending)
         if best is None:
             return False
         if pending.exchange is not None and self._observer.marks_output:
@@ -145,11 +136,36 @@ class Dispatcher:
         best.give(pending, time.monotonic())
         return True
 
+    def _choose(self, pending: Pending) -> Optional[Replica]:
+        """The least busy of as many replicas as share the work now; another when they are full."""
+        best: Optional[Replica] = None
+        balance, width, seen, least = self.balance, 0, 0, 0
+        if balance is not None and len(self.replicas) > 1:
+            balance.note(sum(len(replica.inflight) for replica in self.replicas))
+            width = balance.width
+        for replica in self.replicas:
+            if not replica.active:
+                continue
+            seen += 1
+            if best is not None and width and seen > width:
+                break
+            held = len(replica.inflight)
+            if replica.solo or (best is not None and held >= least):
+                continue
+            if replica.has_room(pending, self.window):
+                best, least = replica, held
+                if held == 0:
+                    break
+        return best
+
     def dispatch(self) -> None:
         """Give out what waits, as far as there is room."""
         queue = self.queue
-        while queue and self._send(queue[0]):
-            queue.popleft()
+        if not queue:
+            return
+        while queue and self._send(queue.first):
+            queue.pop()
+        queue.publish()
 
     def _remember_name(self, id: int, name: str) -> None:
         """Keep what clients call a request: its output may come after its answer."""
@@ -240,7 +256,7 @@ class Dispatcher:
             if error.facts.get("shared") and pending.retry and not pending.tries:
                 pending.tries += 1
                 pending.solo = True
-                self.queue.appendleft(pending)
+                self.queue.put_back((pending,))
                 return
             error = self._late()
         fail(pending, error)
@@ -281,13 +297,14 @@ class Dispatcher:
                 pending.solo = True
                 again.append(pending)
         again.sort(key=lambda pending: pending.id)
-        self.queue.extendleft(reversed(again))
+        self.queue.put_back(again)
         self.dispatch()
 
     def fail_all(self, error: PolyhostError) -> None:
         """Nobody will ever answer what waits."""
         while self.queue:
-            fail(self.queue.popleft(), error)
+            fail(self.queue.pop(), error)
+        self.queue.publish()
 
     def _late(self) -> WorkerTimeout:
         return WorkerTimeout(
@@ -301,6 +318,8 @@ class Dispatcher:
 
         A stream has the deadline for each chunk, while its reader keeps up.
         """
+        if self.balance is not None:
+            self.balance.settle(sum(r.active for r in self.replicas), self.window // SERIAL_WINDOW)
         if self.deadline is None:
             return
         for replica in self.replicas:

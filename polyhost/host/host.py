@@ -12,6 +12,7 @@ from polyhost.host.model_slot import Model
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.orphans import MARK, Orphans
 from polyhost.host.pool import Output, Pool, Watcher
+from polyhost.host.shared_counts import SharedCount
 from polyhost.host.spool import Budget
 from polyhost.host.user import WorkerUser
 from polyhost.settings import HostedModel, HostLimits
@@ -30,7 +31,10 @@ ORPHANS_LOOK, ORPHANS_LIMIT = 1.0, 5.0
 
 
 class Host:
-    """Owns every worker of this process. Made and used on one event loop."""
+    """Owns every worker of this process. Made and used on one event loop.
+
+    ``bodies``: bytes of bodies that this process and its fronts keep together.
+    """
 
     def __init__(
         self,
@@ -41,12 +45,13 @@ class Host:
         observe: Callable[[HostedModel], ModelObserver] = lambda model: NOBODY,
         limits: HostLimits = NO_LIMITS,
         worker_user: Optional[WorkerUser] = None,
+        bodies: Optional[SharedCount] = None,
     ) -> None:
         adopts = adopt and linux.become_subreaper()
         self._orphans = Orphans() if adopts else None
         self._orphans_cleared = 0.0
         self.models: Dict[str, Model] = {}
-        self.budget = Budget(limits.body_budget)
+        self.budget = Budget(limits.body_budget, bodies)
         self.on_sweep: List[Callable[[float], None]] = []
         self.on_change: List[Callable[[], None]] = []
         """Called when a name comes, goes, or has another version."""

@@ -19,12 +19,14 @@ from polyhost.errors import (
     WorkerNotReady,
     WorkerStartTimeout,
 )
+from polyhost.host.balance import CallCost, Cost, report_parts
 from polyhost.host.dispatcher import Dispatcher
 from polyhost.host.launcher import Nursery, bridge_environment
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.process import WorkerProcess
 from polyhost.host.replica import Replica
 from polyhost.host.request import Body, Pending, Waiter
+from polyhost.host.shared_counts import SharedCount
 from polyhost.host.sockets import Sockets
 from polyhost.host.warm_parent import ForkLost
 from polyhost.host.worker_env import worker_environment
@@ -61,8 +63,20 @@ class State(str, enum.Enum):
 class Watcher(Protocol):
     """Who hands a pool's workers to further fronts."""
 
+    def pool_made(self, pool: Pool) -> Optional[SharedCount]:
+        """A pool begins; the number of its waiting requests that all processes keep together."""
+        ...
+
+    def pool_ended(self, pool: Pool) -> None:
+        """A pool has stopped: what fronts still hold for it fails."""
+        ...
+
     def worker_up(self, pool: Pool, worker: WorkerProcess) -> None:
         """A worker is ready."""
+        ...
+
+    def cost_changed(self, pool: Pool, cost: Cost) -> None:
+        """Workers have reported what their calls take."""
         ...
 
     def worker_down(self, pool: Pool, worker: WorkerProcess, crash: WorkerCrashed) -> None:
@@ -125,11 +139,13 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._looked = 0.0
         self._own: Optional[Environment] = None
+        self._cost = CallCost()
         self._dispatcher = Dispatcher(
             model.name,
             max_queue=model.limits.max_queue,
             deadline=model.deadline,
             observer=observer,
+            queued=None if watcher is None else watcher.pool_made(self),
         )
 
     # Requests
@@ -168,8 +184,8 @@ class Pool:
 
     @property
     def queued(self) -> int:
-        """Requests that no worker has yet."""
-        return len(self._dispatcher.queue)
+        """Requests that no worker has yet, in all processes that serve the model."""
+        return self._dispatcher.queue.total
 
     @property
     def ready_workers(self) -> int:
@@ -267,6 +283,8 @@ class Pool:
             if member.worker is not None:
                 stops.append(member.worker.stop(max(0.5, limit - time.monotonic())))
         await asyncio.gather(*stops)
+        if self.watcher is not None:
+            self.watcher.pool_ended(self)
         if self._own is not None:
             self._own.release()
             self._own = None
@@ -359,7 +377,7 @@ class Pool:
             on_output=lambda stream, data, id: self._on_output(
                 self.name, stream, data, pid, self._dispatcher.name_of(id)
             ),
-            on_metric=self._observer.counted,
+            on_metric=self._on_metric,
             marks=self._observer.marks_output,
         )
 
@@ -381,6 +399,18 @@ class Pool:
             member.begins = True
             self.watcher.worker_up(self, worker)
         self._settle()
+
+    def _on_metric(self, report: Dict[str, Any]) -> None:
+        calls, seconds = report_parts(report)
+        self._observer.counted(report)
+        if not seconds:
+            return
+        self._cost.add(calls, seconds)
+        cost = self._cost.cost
+        if self._dispatcher.balance is not None:
+            self._dispatcher.balance.cost = cost
+        if self.watcher is not None:
+            self.watcher.cost_changed(self, cost)
 
     def _environment(self, temp_dir: str, device: int) -> Dict[str, str]:
         own = {} if self._own is None else self._own.variables

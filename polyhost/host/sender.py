@@ -1,4 +1,4 @@
-"""Writes frames to a data socket: all of one turn of the event loop in one write."""
+"""Writes frames to a stream socket: all of one turn of the event loop in one write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 1 << 18
 
 
 class Sender:
-    """The host's writing half of one worker's data socket. Lives on the event loop's thread."""
+    """The writing half of a socket to a worker or a front. Lives on the event loop's thread."""
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, name: str) -> None:
         self._sock = sock
@@ -29,6 +29,11 @@ class Sender:
         self._flushing = False
         self._writing = False
         self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that could not be written yet."""
+        return sum(len(data) for data, _ in self._out)
 
     def send(self, data: bytes, fd: Optional[int] = None, *, own: bool = False) -> None:
         """Queue a frame. Its descriptor must stay open until the frame was answered; one of our

@@ -8,6 +8,7 @@ import tempfile
 from typing import Optional, Union
 
 from polyhost.errors import NoRoom, PolyhostError, WorkerBusy
+from polyhost.host.shared_counts import SharedCount
 
 IN_MEMORY = 32 << 20
 """Spooled bodies up to this size stay in an anonymous memory file; larger ones go to disk."""
@@ -27,23 +28,41 @@ def _refusal(error: OSError) -> PolyhostError:
 
 
 class Budget:
-    """Bytes of bodies that the host may hold at once, over all models."""
+    """Bytes of bodies that the host may hold at once, over all models.
 
-    def __init__(self, limit: int = 16 << 30) -> None:
+    ``shared``: the same number of all processes that serve clients; the limit is for their sum.
+    """
+
+    def __init__(self, limit: int = 16 << 30, shared: Optional[SharedCount] = None) -> None:
         self.limit = limit
         self.used = 0
+        self._shared = shared
+
+    @property
+    def total(self) -> int:
+        """Bytes that all processes hold."""
+        return self.used if self._shared is None else self.used + self._shared.others
 
     def take(self, size: int) -> None:
-        if self.used + size > self.limit:
+        """Add to what is held; WorkerBusy where that would be more than the limit."""
+        self._set(self.used + size)
+        total = self.total
+        if total > self.limit:
+            self._set(self.used - size)
             raise WorkerBusy(
-                f"the host holds {self.used} bytes of unanswered bodies and may hold "
+                f"the host holds {total - size} bytes of unanswered bodies and may hold "
                 f"{self.limit}: try again later",
                 retry_after=1,
             )
-        self.used += size
 
     def give_back(self, size: int) -> None:
-        self.used -= size
+        """Take from what is held."""
+        self._set(self.used - size)
+
+    def _set(self, used: int) -> None:
+        self.used = used
+        if self._shared is not None:
+            self._shared.put(used)
 
 
 class Spool:

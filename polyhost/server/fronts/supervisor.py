@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from polyhost.errors import WorkerCrashed, to_wire
+from polyhost.host.balance import Cost
 from polyhost.host.host import Host
 from polyhost.host.pool import Pool
 from polyhost.host.process import WorkerProcess
+from polyhost.host.shared_counts import SharedCount
 from polyhost.server.credentials import access_to_wire
 from polyhost.server.fronts.channel import Channel
 from polyhost.server.fronts.front_state import model_to_wire, state_to_wire
@@ -226,6 +228,16 @@ class Fronts:
         await asyncio.to_thread(os.waitpid, self._forker.pid, 0)
 
     # What the pools say
+
+    def pool_made(self, pool: Pool) -> Optional[SharedCount]:
+        """A pool begins."""
+        return None
+
+    def pool_ended(self, pool: Pool) -> None:
+        """A pool has stopped."""
+
+    def cost_changed(self, pool: Pool, cost: Cost) -> None:
+        """Workers have reported what their calls take."""
 
     def worker_up(self, pool: Pool, worker: WorkerProcess) -> None:
         """Give a new worker to every front."""

@@ -263,3 +263,33 @@ def test_one_that_cannot_be_interrupted_is_answered_before_its_worker_has_ended(
         assert (await behind.future).body == b"y"
 
     on_loop(scenario)
+
+
+def test_small_requests_go_to_the_replica_that_batches_them() -> None:
+    async def scenario() -> None:
+        made = Made(replicas=2)
+        dispatcher = made.dispatcher
+        dispatcher.suit(batch=4, calls=1)
+        assert dispatcher.balance is not None
+        dispatcher.balance.width = 1
+        for _ in range(10):
+            made.submit()
+        assert [len(link.ids()) for link in made.links] == [8, 2]  # the window, and the rest
+        dispatcher.balance.width = 0
+        for _ in range(4):
+            made.submit()
+        assert [len(link.ids()) for link in made.links] == [8, 6]
+
+    asyncio.run(scenario())
+
+
+def test_a_model_whose_requests_share_no_calls_uses_every_replica() -> None:
+    async def scenario() -> None:
+        made = Made(replicas=2)
+        made.dispatcher.suit(batch=1, calls=1)
+        assert made.dispatcher.balance is None
+        for _ in range(4):
+            made.submit()
+        assert [len(link.ids()) for link in made.links] == [2, 2]
+
+    asyncio.run(scenario())
