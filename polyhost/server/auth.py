@@ -19,10 +19,10 @@ from typing import Any, Iterable, List, Optional, Sequence
 
 from polyhost.errors import SettingsError
 from polyhost.server.http import tls
-from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send
-from polyhost.server.http.connection import message, refuse
+from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send, refuse
 from polyhost.server.http.endpoint import Endpoint, Handler
 from polyhost.server.http.request_id import request_id
+from polyhost.server.http.status_lines import message
 from polyhost.settings import ApiKey, ServerSettings
 
 log = logging.getLogger(__name__)

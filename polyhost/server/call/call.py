@@ -20,10 +20,10 @@ from polyhost.server.http.asgi import (
     Watcher,
     check_length,
     read_body,
+    refuse,
     respond,
     send_result,
 )
-from polyhost.server.http.connection import refuse
 from polyhost.server.watch.stats import Timings
 
 log = logging.getLogger(__name__)

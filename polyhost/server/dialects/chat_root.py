@@ -27,7 +27,6 @@ from polyhost.server.dialects.chat import (
     refuse,
     tell_of,
 )
-from polyhost.server.http import connection
 from polyhost.server.http.asgi import (
     FILE_CHUNK,
     ClientGone,
@@ -38,7 +37,9 @@ from polyhost.server.http.asgi import (
     Watcher,
     read_body,
 )
+from polyhost.server.http.asgi import refuse as asgi_refuse
 from polyhost.server.http.endpoint import Endpoint, Handler
+from polyhost.server.http.status_lines import message
 from polyhost.settings import ServerSettings
 
 PATH = "/v1/chat/completions"
@@ -87,9 +88,7 @@ def _endpoint(path: str, tell: Any) -> Endpoint:
             await tell(scope["path"][len(path) :], scope, receive, send)
         else:
             headers = [(b"allow", b"GET, HEAD"), *common_headers(scope)]
-            await connection.refuse(
-                receive, send, 405, connection.message("only GET is answered"), headers
-            )
+            await asgi_refuse(receive, send, 405, message("only GET is answered"), headers)
 
     return Endpoint("GET", path + ID, handle, "One of the models there are", _ONE_OPERATION)
 
@@ -168,7 +167,7 @@ class Router:
         except PolyhostError as error:
             status, data, headers = error_reply(error, self._settings.drum)
             common = common_headers(scope)
-            await connection.refuse(receive, send, status, data, [*common, *headers])
+            await asgi_refuse(receive, send, status, data, [*common, *headers])
             return
         again = Again(body, receive, self._budget)
         try:

@@ -28,8 +28,16 @@ from polyhost.server.dialects.answers import (
     headers_of_id,
 )
 from polyhost.server.dialects.drum_probes import Probes
-from polyhost.server.http.asgi import ClientGone, Receive, Scope, Send, Watcher, header, respond
-from polyhost.server.http.connection import refuse
+from polyhost.server.http.asgi import (
+    ClientGone,
+    Receive,
+    Scope,
+    Send,
+    Watcher,
+    header,
+    refuse,
+    respond,
+)
 from polyhost.server.http.endpoint import Endpoint, Handler
 from polyhost.server.http.fast_path import FastRoute
 from polyhost.server.http.request_id import request_id

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import time
 from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, Set, Tuple
 
 from polyhost.host.request import Pending, Result
 from polyhost.host.spool import Budget
 from polyhost.server.call.body_reader import Body, Intake, check_size
 from polyhost.server.call.served_model import Served
+from polyhost.server.http.wire import LINGER
 from polyhost.wire.frames import SPOOL_THRESHOLD
 from polyhost.wire.replies import BODILESS
 
@@ -73,6 +76,29 @@ def check_length(scope: Scope, limit: int, budget: Budget) -> None:
     length = header(scope, b"content-length")
     if length.isdecimal():
         check_size(int(length), limit, budget)
+
+
+async def refuse(
+    receive: Receive, send: Send, status: int, body: bytes, headers: List[Header]
+) -> None:
+    """Answer a request whose body was not read, and end its connection.
+
+    The answer goes at once. What the client still sends is then read for a while and dropped.
+    """
+    length = (b"content-length", str(len(body)).encode())
+    own = [(b"content-type", b"application/json"), length, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await asyncio.wait((asyncio.ensure_future(_drain(receive)),), timeout=LINGER)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _drain(receive: Receive) -> None:
+    until = time.monotonic() + LINGER
+    while time.monotonic() < until:
+        found = await receive()
+        if found["type"] == "http.disconnect" or not found.get("more_body", False):
+            return
 
 
 async def respond(
@@ -171,8 +197,6 @@ class Watcher:
 
     def sweep(self, now: float) -> None:
         """Start watching every exchange that has waited for PATIENCE seconds."""
-        import asyncio
-
         for pending, (since, pool, receive) in list(self._waiting.items()):
             if now - since < PATIENCE:
                 break

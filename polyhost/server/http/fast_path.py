@@ -8,20 +8,11 @@ bytes.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextvars import copy_context
 from functools import partial
 from time import perf_counter
-from typing import Any, Callable, Dict, List, MutableMapping, Optional, Tuple, cast
-
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_RE,
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from typing import Any, Callable, Dict, List, MutableMapping, Optional, Tuple
 
 from polyhost.errors import PolyhostError, RequestCancelled
 from polyhost.host.observers import Exchange, current
@@ -29,8 +20,11 @@ from polyhost.host.request import Pending, Result
 from polyhost.server.auth import Keys
 from polyhost.server.call.call import JSON, Forward, Shape
 from polyhost.server.http.asgi import Header, Receive, Scope, Send, head_of, own_headers
-from polyhost.server.http.connection import LimitedProtocol, Wire
+from polyhost.server.http.asgi_turn import NAME, NO_VALUE, AsgiTurn, scope_of
+from polyhost.server.http.connection import Connection, Refusal, Turn
+from polyhost.server.http.heads import Fault, parse_target
 from polyhost.server.http.request_id import chosen_id
+from polyhost.server.http.status_lines import STATUS_LINE
 from polyhost.server.watch.instrument import GONE
 from polyhost.server.watch.metrics import RouteMeter
 from polyhost.wire.replies import BODILESS
@@ -39,9 +33,6 @@ log = logging.getLogger(__name__)
 
 LARGEST = 64 << 10
 """Bytes of the largest body that goes this way."""
-_on_body = HttpToolsProtocol.on_body
-_on_message_complete = HttpToolsProtocol.on_message_complete
-_head_complete = HttpToolsProtocol.on_headers_complete
 
 
 class FastRoute:
@@ -74,9 +65,8 @@ class FastRoute:
         route.meter = meter
         return route
 
-    def board(self, protocol: FastProtocol) -> Optional[FastExchange]:
-        """An exchange for the request whose head is complete; None when it has to go by ASGI."""
-        headers = dict(protocol.headers)
+    def turn(self, protocol: Connection, headers: Dict[bytes, bytes]) -> Optional[FastExchange]:
+        """A turn for the request whose head is complete; None when it has to go by ASGI."""
         length = headers.get(b"content-length", b"")
         if (
             len(headers) != len(protocol.headers)
@@ -124,47 +114,39 @@ def _plain_head(status: int, headers: List[Header]) -> Optional[bytes]:
     for name, value in headers:
         if name in (b"connection", b"content-length", b"transfer-encoding"):
             return None
-        if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+        if not NAME.fullmatch(name) or NO_VALUE.search(value):
             return None
     if not 200 <= status < 600 or status in BODILESS:
         return None
     return STATUS_LINE[status] + _lines(headers)
 
 
-class _Nobody:
-    """In the place of an event that nobody waits for."""
-
-    def set(self) -> None:
-        """Nothing."""
-
-
 class FastExchange(Exchange):
-    """One request on the short way; uvicorn sees it as its cycle, the dispatcher as its waiter."""
+    """One request on the short way: a turn of its connection, and the dispatcher's waiter."""
 
     __slots__ = (
         "began",
         "body",
         "content_type",
-        "disconnected",
+        "answering",
+        "complete",
+        "gone",
         "keep_alive",
         "meta",
         "more_body",
         "pending",
         "raw_id",
-        "response_complete",
-        "response_started",
-        "scope",
+        "url",
         "_done",
         "_ended",
         "_held",
         "_protocol",
         "_route",
     )
-    message_event = _Nobody()
 
     def __init__(
         self,
-        protocol: FastProtocol,
+        protocol: Connection,
         route: FastRoute,
         meta: bytes,
         content_type: str,
@@ -173,20 +155,27 @@ class FastExchange(Exchange):
         Exchange.__init__(self, id.decode("ascii"), route.forward.name)
         self.began = perf_counter()
         self.raw_id = id
-        self.scope = protocol.scope
+        self.url = protocol.url
         self.meta = meta
         self.content_type = content_type
         self.body = b""
         self.more_body = True
         self.keep_alive = True
-        self.disconnected = self.response_started = self.response_complete = False
+        self.gone = self.answering = self.complete = False
         self.pending: Optional[Pending] = None
         self._protocol = protocol
         self._route = route
         self._done = self._ended = False
         self._held = 0
 
-    def start(self) -> None:
+    def begin(self) -> None:
+        """It goes this way only where no other is before it."""
+
+    def add(self, data: bytes) -> None:
+        """A piece of the body."""
+        self.body += data
+
+    def end(self) -> None:
         """The body is complete: have it answered."""
         self.more_body = False
         forward, body = self._route.forward, self.body
@@ -199,7 +188,7 @@ class FastExchange(Exchange):
 
     def leave(self) -> None:
         """The client has gone."""
-        self.disconnected = True
+        self.gone = True
         if self.pending is not None and not self._done:
             self._route.forward.pool.cancel(self.pending)
         self._end(0)
@@ -233,7 +222,7 @@ class FastExchange(Exchange):
         protocol, route = self._protocol, self._route
         if self.pending is not None:
             route.forward.answered(self.pending)
-        whole = result.stream is None and result.fd is None and not protocol.flow.write_paused
+        whole = result.stream is None and result.fd is None and not protocol.write_paused
         data = route.answer(result, self.raw_id) if whole else None
         if data is None:
             self._go_by_asgi(result)
@@ -266,27 +255,23 @@ class FastExchange(Exchange):
 
     def _write(self, status: int, data: bytes) -> None:
         protocol = self._protocol
-        if self.disconnected or protocol.transport.is_closing():
+        if self.gone or protocol.transport.is_closing():
             self._end(0)
             return
         if not self.keep_alive:
             data = data.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
         protocol.transport.write(data)
-        self.response_complete = True
+        self.complete = True
         self._end(status)
-        if not self.keep_alive:
-            protocol.transport.close()
-        protocol.on_response_complete()
+        protocol.answered(self)
 
     def _end(self, status: int) -> None:
         """Count the request, and give back what it held; once."""
-        protocol, meter = self._protocol, self._route.meter
+        meter = self._route.meter
         if self._ended:
             return
         self._ended = True
         self.pending = None  # it holds us: what is over needs no garbage collector
-        if protocol.exchange is self:
-            protocol.exchange = None
         if meter is not None:
             meter.add(status or GONE, perf_counter() - self.began)
         if self._held:
@@ -313,87 +298,72 @@ class FastExchange(Exchange):
             finally:
                 self._end(self.status)
 
-        protocol.go_on(self, answer)
+        go_on(protocol, self, answer)
 
 
-class FastProtocol(LimitedProtocol):
-    """A connection whose requests may take the short way, if they show a key that opens it."""
+def go_on(connection: Connection, exchange: FastExchange, app: Any) -> None:
+    """Answer an exchange's request by an ASGI app, its body having been taken."""
+    target = parse_target(b"POST", exchange.url)
+    assert target is not None
+    scope = scope_of(connection, b"POST", "1.1", target)
+    turn = AsgiTurn(connection, app, scope, exchange.keep_alive, False)
+    turn.more_body = False
+    if exchange.gone:
+        turn.leave()
+    if connection.last is exchange:
+        connection.last = turn
+    if connection.turn is exchange:
+        connection.turn = turn
+    turn.begin()
 
-    def __init__(
-        self, wire: Wire, fast: Dict[bytes, FastRoute], keys: Keys, *args: Any, **kwargs: Any
-    ) -> None:
-        super().__init__(wire, *args, **kwargs)
+
+def may_be_fast(connection: Connection) -> bool:
+    """Whether nothing about the connection, or the request's method, asks for ASGI."""
+    parser = connection.parser
+    return (
+        connection.turn is None
+        and not connection.write_paused
+        and parser.get_method() == b"POST"
+        and parser.get_http_version() == "1.1"
+        and parser.should_keep_alive()
+    )
+
+
+class Turns:
+    """Makes the turn of each request: the short way for those that may take it, else ASGI."""
+
+    def __init__(self, app: Any, fast: Dict[bytes, FastRoute], keys: Keys) -> None:
+        self._app = app
         self._fast = fast
         self._keys = keys
-        self.exchange: Optional[FastExchange] = None
-        """The one that is under way on the short way."""
 
-    def head_complete(self) -> None:
-        """Take the request the short way, if it may."""
-        route = self._fast.get(self.url)
+    def __call__(self, connection: Connection, names: Dict[bytes, bytes]) -> Turn:
+        """The turn of the request whose head has come."""
+        route = self._fast.get(connection.url)
         if (
             route is not None
-            and self._may_be_fast()
-            and self._keys.open(route.forward.name, self.headers)
+            and b"expect" not in names
+            and may_be_fast(connection)
+            and self._keys.open(route.forward.name, connection.headers)
         ):
-            exchange = route.board(self)
+            exchange = route.turn(connection, names)
             if exchange is not None:
-                self.exchange = exchange
-                self.cycle = cast(Any, exchange)
-                return
-        _head_complete(self)
+                return exchange
+        return self._by_asgi(connection, names)
 
-    def _may_be_fast(self) -> bool:
-        parser, cycle = self.parser, self._now()[0]
-        return (
-            (cycle is None or cycle.response_complete)
-            and not self.expect_100_continue
-            and not self.flow.write_paused
-            and parser.get_method() == b"POST"
-            and parser.get_http_version() == "1.1"
-            and parser.should_keep_alive()
-            and not parser.should_upgrade()
-        )
-
-    def on_body(self, body: bytes) -> None:
-        exchange = self.exchange
-        if exchange is not None and self._now()[0] is exchange:
-            exchange.body += body
-        else:
-            _on_body(self, body)
-
-    def on_message_complete(self) -> None:
-        exchange = self.exchange
-        if exchange is not None and self._now()[0] is exchange:
-            exchange.start()
-        else:
-            _on_message_complete(self)
-
-    def connection_lost(self, exc: Optional[Exception]) -> None:
-        if self.exchange is not None:
-            self.exchange.leave()
-        super().connection_lost(exc)
-
-    def go_on(self, exchange: FastExchange, app: Any) -> None:
-        """Answer an exchange's request by an ASGI app, its body having been taken."""
-        exchange.scope["method"] = "POST"
-        cycle = RequestResponseCycle(
-            scope=exchange.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=exchange.keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cycle.more_body = False
-        cycle.disconnected = exchange.disconnected
-        if self._now()[0] is exchange:
-            self.cycle = cycle
-        task = self.loop.create_task(cycle.run_asgi(app))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
+    def _by_asgi(self, connection: Connection, names: Dict[bytes, bytes]) -> Turn:
+        parser = connection.parser
+        method, version = parser.get_method(), parser.get_http_version()
+        target = parse_target(method, connection.url)
+        if target is None:
+            return Refusal(connection, Fault(400, "the address of the request is not well formed"))
+        if target.host:
+            fault = connection.wire.hosts.fault(target.host)
+            if fault is not None:
+                return Refusal(connection, fault)
+            own = [pair for pair in connection.headers if pair[0] != b"host"]
+            connection.headers = [(b"host", target.host), *own]
+        scope = scope_of(connection, method, version, target)
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        expects = names.get(b"expect", b"").lower() == b"100-continue"
+        return AsgiTurn(connection, self._app, scope, keep_alive, expects)

@@ -1,21 +1,20 @@
-"""Listen for clients with uvicorn, until told to stop."""
+"""Listen for clients, until stopped."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import socket
 from dataclasses import replace
-from functools import partial
-from typing import Any, Callable, Iterator, cast
-
-import uvicorn
+from typing import Any, Callable
 
 from polyhost.server.auth import gated
 from polyhost.server.credentials import Access
-from polyhost.server.http.connection import Wire
-from polyhost.server.http.fast_path import FastProtocol
+from polyhost.server.http.connection import Connection
+from polyhost.server.http.fast_path import Turns
+from polyhost.server.http.heads import HostRule
+from polyhost.server.http.tls import Handshake
+from polyhost.server.http.wire import Wire
 from polyhost.settings import ServerSettings
 
 BACKLOG = 2048
@@ -31,14 +30,6 @@ def runner() -> Callable[[Any], Any]:
     return run
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the exit code is ours to decide."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def listen(
     app: Any, settings: ServerSettings, access: Access, sock: socket.socket, stop: asyncio.Event
 ) -> None:
@@ -48,30 +39,25 @@ async def listen(
     """
     local = sock.family == socket.AF_UNIX  # behind fronts, which have had a look already
     limits = replace(settings.limits, max_connections=None) if local else settings.limits
-    wire = Wire(limits, settings.fronts)
-    config = uvicorn.Config(
-        gated(app, access.keys, settings.url_prefix),
-        http=cast(Any, partial(FastProtocol, wire, getattr(app, "fast", {}), access.keys)),
-        proxy_headers=False,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="off",
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=max(1, round(settings.grace)),
-    )
-    config.load()
-    if not local:
-        config.ssl = access.context
+    gate = gated(app, access.keys, settings.url_prefix)
+    turns = Turns(gate, getattr(app, "fast", {}), access.keys)
+    wire = Wire(limits, turns, HostRule(), settings.fronts)
+    loop = asyncio.get_running_loop()
     gc.freeze()  # what lives as long as the server need not be looked through again and again
+    context = None if local else access.context
+
+    def accept() -> asyncio.BaseProtocol:
+        return Connection(wire) if context is None else Handshake(wire, context)
+
+    if context is not None:
+        wire.scheme = "https"
+    server: Any
+    if local:
+        server = await loop.create_unix_server(accept, sock=sock, backlog=BACKLOG)
+    else:
+        server = await loop.create_server(accept, sock=sock, backlog=BACKLOG)
     watching = asyncio.create_task(wire.watch())
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    stopping.cancel()
-    await serving
+    await stop.wait()
+    server.close()
+    await wire.drain(settings.grace)
     watching.cancel()

@@ -1,0 +1,92 @@
+"""What all connections of a process share: the limits, and which of them are there."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, Set
+
+from polyhost.server.http.heads import HostRule
+from polyhost.settings import HostLimits
+
+if TYPE_CHECKING:
+    from polyhost.server.http.connection import Connection, Turn
+
+LINGER = 2.0
+"""Seconds for which what a refused client still sends is read, so that it can read its answer."""
+MOST_LINGERING = 128
+"""Refused connections that are let linger at once; further ones are closed."""
+KEEP_ALIVE = 60.0
+"""Seconds that a connection may be idle between two requests."""
+LOOK_EVERY = 1.0
+HANDSHAKE = 10.0
+"""Most seconds that a TLS handshake may take."""
+
+TurnOf = Callable[["Connection", Dict[bytes, bytes]], "Turn"]
+
+
+class Wire:
+    """Connections of one process. ``turn_of`` makes the turn of a request whose head has come."""
+
+    def __init__(
+        self, limits: HostLimits, turn_of: TurnOf, hosts: HostRule, fronts: int = 1
+    ) -> None:
+        most = limits.max_connections
+        self.loop = asyncio.get_running_loop()
+        self.turn_of = turn_of
+        self.hosts = hosts
+        self.max_connections = None if most is None else max(1, most // fronts)
+        self.max_header = limits.max_header
+        self.max_query = limits.max_query
+        self.timeout = limits.body_timeout
+        self.keep_alive = KEEP_ALIVE
+        self.least = min(limits.max_header, limits.max_query)
+        self.scheme = "http"
+        self.connections: Set[Connection] = set()
+        self.lingering: Set[Connection] = set()
+        self.handshakes: Set[Any] = set()
+        self.tasks: Set[asyncio.Task[None]] = set()
+        """What answers requests."""
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many connections, or beginnings of them, as there may be."""
+        most = self.max_connections
+        return most is not None and len(self.connections) + len(self.handshakes) >= most
+
+    @property
+    def handshake(self) -> float:
+        """Seconds that a client has for its TLS handshake."""
+        return HANDSHAKE if self.timeout is None else min(HANDSHAKE, self.timeout)
+
+    def look(self, now: float) -> None:
+        """End every connection whose client is too slow."""
+        for connection in tuple(self.connections):
+            connection.look(now)
+
+    async def watch(self) -> None:
+        """Look as often as the time allowed to a client asks for; never returns."""
+        pause = LOOK_EVERY if self.timeout is None else min(LOOK_EVERY, self.timeout / 4)
+        while True:
+            await asyncio.sleep(pause)
+            self.look(time.monotonic())
+
+    def run(self, coroutine: Any) -> None:
+        """Run what answers a request."""
+        task = self.loop.create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def drain(self, grace: float) -> None:
+        """Answer what was asked, for so many seconds; then end what is left."""
+        for connection in tuple(self.connections):
+            connection.stop()
+        until = self.loop.time() + grace
+        while (self.connections or self.tasks) and self.loop.time() < until:
+            await asyncio.sleep(0.02)
+        for task in tuple(self.tasks):
+            task.cancel()
+        for connection in (*self.connections, *self.lingering):
+            connection.transport.abort()
+        if self.tasks:
+            await asyncio.wait(tuple(self.tasks), timeout=1.0)
