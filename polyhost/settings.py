@@ -215,7 +215,8 @@ class ServerSettings:
     ``fronts``: processes that serve clients. ``grace``: seconds that accepted requests may still
     take once the server was told to stop. ``desired``: the file that holds what was deployed over
     the admin API; None keeps nothing. ``worker_user``: the account that workers run under; None is
-    ours.
+    ours. ``allowed_hosts``: values of a request's Host that are answered besides the names of
+    loopback; asked for where the server listens on loopback without keys. ``*`` is any.
     """
 
     address_host: str = "127.0.0.1"
@@ -242,6 +243,7 @@ class ServerSettings:
     store: StoreSettings = StoreSettings()
     desired: Optional[Path] = None
     worker_user: Optional[str] = None
+    allowed_hosts: Tuple[str, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:

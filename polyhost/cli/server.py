@@ -64,6 +64,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
             raise
         failure = error
     given = options.from_environment
+    hosts = options.environment.get("POLYHOST__ALLOWED_HOSTS", "")
     return ServerSettings(
         address_host=host,
         port=port,
@@ -80,6 +81,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
         log_format=options.log_format,
         access_log=options.access_log,
         deployment_config=options.deployment_config,
+        allowed_hosts=tuple(filter(None, hosts.replace(" ", "").split(","))),
         sources={
             name: Source.ENVIRONMENT if flag in given else Source.FLAG
             for name, flag in (("address_host", "address"), ("port", "address"))

@@ -202,5 +202,6 @@ def _settings(
         store=StoreSettings(values["store.path"].value, values["store.quota"].value),
         desired=values["store.desired"].value,
         worker_user=values["worker_user"].value,
+        allowed_hosts=values["allowed_hosts"].value,
         sources={**sources, "address_host": values["host"].source},
     )

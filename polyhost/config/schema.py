@@ -270,6 +270,13 @@ SCHEMA = Section(
             flag="--fronts",
         ),
         Field(
+            "allowed_hosts",
+            kinds.WORD,
+            "names by which clients may address a server that listens on loopback without keys, "
+            "besides those of loopback; `*` is any",
+            many="list",
+        ),
+        Field(
             "grace",
             kinds.SECONDS,
             "time that accepted requests may still take once the server is told to stop",

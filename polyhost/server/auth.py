@@ -11,7 +11,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import logging
 import secrets
 from dataclasses import replace
@@ -21,6 +20,7 @@ from polyhost.errors import SettingsError
 from polyhost.server.http import tls
 from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send, refuse
 from polyhost.server.http.endpoint import Endpoint, Handler
+from polyhost.server.http.heads import is_loopback
 from polyhost.server.http.request_id import request_id
 from polyhost.server.http.status_lines import message
 from polyhost.settings import ApiKey, ServerSettings
@@ -194,14 +194,6 @@ def _no_admin(scope: Scope, settings: ServerSettings, path: str) -> str:
     if key.models and not (words[0] == "models" and len(words) > 1 and words[1] in key.models):
         return f"key {key.name!r} opens only {', '.join(key.models)}"
     return ""
-
-
-def is_loopback(host: str) -> bool:
-    """Only programs of this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def check_exposure(settings: ServerSettings) -> None:

@@ -57,7 +57,7 @@ def connected(served: Served) -> Iterator[socket.socket]:
 
 
 def request(body: bytes, path: str = "/predict/", *lines: str, kind: str = "text/csv") -> bytes:
-    own = ("Host: x", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *lines)
+    own = ("Host: localhost", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *lines)
     return "\r\n".join([f"POST {path} HTTP/1.1", *own, "", ""]).encode() + body
 
 

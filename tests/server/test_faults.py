@@ -142,7 +142,7 @@ def test_a_client_that_leaves_frees_its_place(serve: Serve, model: Model) -> Non
     served = serve(model(OBEYS), *REGRESSION)
     body = order("sleep").encode()
     head = (
-        f"POST /predict/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
+        f"POST /predict/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode()
     for _ in range(20):

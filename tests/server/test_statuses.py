@@ -51,7 +51,10 @@ def connection() -> Iterator[Callable[[Served], socket.socket]]:
 
 def post(sock: socket.socket, path: str, body: str, long_way: bool = False) -> tuple[int, bytes]:
     """Ask over a connection; what the standard library's client reads of the answer."""
-    data, head = body.encode(), [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: text/csv"]
+    data, head = (
+        body.encode(),
+        [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: text/csv"],
+    )
     if long_way:
         head.append("Transfer-Encoding: chunked")
         data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)

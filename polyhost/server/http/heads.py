@@ -112,7 +112,7 @@ def _host_fault(version: str, headers: Sequence[Header], hosts: HostRule) -> Opt
         return hosts.fault(found[0])
     if version == "1.1":
         return Fault(400, "the request has no Host header: HTTP/1.1 requires one")
-    return hosts.fault(b"")
+    return None  # of HTTP/1.0, which no browser speaks
 
 
 def _coding_fault(version: str, headers: Sequence[Header]) -> Optional[Fault]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import ssl
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any, Callable, Optional, cast
 
 from polyhost.server.auth import gated
 from polyhost.server.credentials import Access
+from polyhost.server.http import tls
 from polyhost.server.http.connection import Connection
 from polyhost.server.http.fast_path import Turns
-from polyhost.server.http.heads import HostRule
-from polyhost.server.http.tls import Handshake
+from polyhost.server.http.heads import HostRule, is_loopback
 from polyhost.server.http.wire import Wire
 from polyhost.settings import ServerSettings
 
@@ -30,6 +31,17 @@ def runner() -> Callable[[Any], Any]:
     return run
 
 
+def host_rule(settings: ServerSettings) -> HostRule:
+    """Which values of Host are answered.
+
+    A page in a browser can reach a server on loopback under a name of its own, whose address it
+    changes (DNS rebinding). Where no key keeps it out, only known names are answered.
+    """
+    names = settings.allowed_hosts
+    exposed = not settings.keys and is_loopback(settings.address_host)
+    return HostRule(names if (exposed or names) and "*" not in names else None)
+
+
 async def listen(
     app: Any, settings: ServerSettings, access: Access, sock: socket.socket, stop: asyncio.Event
 ) -> None:
@@ -41,23 +53,35 @@ async def listen(
     limits = replace(settings.limits, max_connections=None) if local else settings.limits
     gate = gated(app, access.keys, settings.url_prefix)
     turns = Turns(gate, getattr(app, "fast", {}), access.keys)
-    wire = Wire(limits, turns, HostRule(), settings.fronts)
-    loop = asyncio.get_running_loop()
+    wire = Wire(limits, turns, HostRule() if local else host_rule(settings), settings.fronts)
     gc.freeze()  # what lives as long as the server need not be looked through again and again
     context = None if local else access.context
-
-    def accept() -> asyncio.BaseProtocol:
-        return Connection(wire) if context is None else Handshake(wire, context)
-
-    if context is not None:
-        wire.scheme = "https"
-    server: Any
-    if local:
-        server = await loop.create_unix_server(accept, sock=sock, backlog=BACKLOG)
-    else:
-        server = await loop.create_server(accept, sock=sock, backlog=BACKLOG)
+    server = await _start(wire, sock, context)
     watching = asyncio.create_task(wire.watch())
     await stop.wait()
     server.close()
     await wire.drain(settings.grace)
     watching.cancel()
+
+
+async def _start(wire: Wire, sock: socket.socket, context: Optional[ssl.SSLContext]) -> Any:
+    """Begin to accept clients; what is returned can be closed."""
+    if context is not None:
+        wire.scheme = "https"
+        sock.listen(BACKLOG)
+        return _Accepting(asyncio.ensure_future(tls.accept(wire, context, sock)), sock)
+    start = wire.loop.create_server
+    if sock.family == socket.AF_UNIX:
+        start = cast(Any, wire.loop.create_unix_server)
+    return await start(lambda: Connection(wire), sock=sock, backlog=BACKLOG)
+
+
+class _Accepting:
+    def __init__(self, task: asyncio.Future[None], sock: socket.socket) -> None:
+        self._task = task
+        self._sock = sock
+
+    def close(self) -> None:
+        """Accept no further client."""
+        self._task.cancel()
+        self._sock.close()

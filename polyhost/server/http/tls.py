@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import os
+import socket
 import ssl
 import stat
-from typing import Optional, cast
 
 from polyhost.errors import SettingsError
 from polyhost.server.http.connection import Connection
 from polyhost.server.http.wire import Wire
 from polyhost.settings import Tls
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 0.5
+"""Seconds between two tries to accept a client where descriptors or memory lack."""
+_LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def context(tls: Tls) -> ssl.SSLContext:
@@ -49,67 +57,46 @@ def exposed_key(tls: Tls) -> str:
     return f"every user of this machine may read {tls.key} (mode {mode:o}): chmod 600 it."
 
 
-class Handshake(asyncio.Protocol):
-    """The beginning of an encrypted connection. It counts as one, and has its time."""
-
-    def __init__(self, wire: Wire, context: ssl.SSLContext) -> None:
-        self._wire = wire
-        self._context = context
+class _Secure(Connection):
+    """A connection that was a handshake until it is made."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        wire = self._wire
-        if wire.full:
-            cast(asyncio.Transport, transport).abort()
-            return
-        wire.handshakes.add(self)
-        cast(asyncio.Transport, transport).pause_reading()
-        wire.run(self._shake(cast(asyncio.Transport, transport)))
-
-    async def _shake(self, transport: asyncio.Transport) -> None:
-        wire, connection = self._wire, _Early(self._wire)
-        try:
-            secure = await wire.loop.start_tls(
-                transport,
-                connection,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=wire.handshake,
-            )
-        except (OSError, asyncio.CancelledError):  # among them ssl.SSLError and TimeoutError
-            transport.abort()
-            return
-        finally:
-            wire.handshakes.discard(self)
-        if secure is None:
-            transport.abort()
-        else:
-            connection.connection_made(secure)
-
-
-class _Early(Connection):
-    """A connection that may hear from its client before it has its transport."""
-
-    _early = b""
-    _made = False
-    _lost = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._made = True
+        self.wire.handshakes.discard(self)
         super().connection_made(transport)
-        if self._lost:
-            super().connection_lost(None)
-        elif self._early:
-            early, self._early = self._early, b""
-            super().data_received(early)
 
-    def data_received(self, data: bytes) -> None:
-        if not self._made:
-            self._early += data
-        else:
-            super().data_received(data)
 
-    def connection_lost(self, exc: Optional[Exception]) -> None:
-        if not self._made:
-            self._lost = True
-        else:
-            super().connection_lost(exc)
+async def accept(wire: Wire, context: ssl.SSLContext, listener: socket.socket) -> None:
+    """Make connections of the clients of a listening socket; never returns.
+
+    A handshake counts as a connection, and has its time.
+    """
+    listener.setblocking(False)
+    while True:
+        try:
+            client, _ = await wire.loop.sock_accept(listener)
+        except OSError as error:
+            if error.errno in _LACKS:
+                logger.error("a client could not be accepted: %s", error.strerror)
+                await asyncio.sleep(PAUSE)
+            continue
+        if wire.full:
+            client.close()
+            continue
+        connection = _Secure(wire)
+        wire.handshakes.add(connection)
+        wire.run(_shake(connection, context, client))
+
+
+async def _shake(connection: _Secure, context: ssl.SSLContext, client: socket.socket) -> None:
+    wire = connection.wire
+    try:
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await wire.loop.connect_accepted_socket(
+            lambda: connection, client, ssl=context, ssl_handshake_timeout=wire.handshake
+        )
+    except (OSError, asyncio.TimeoutError) as error:  # ssl.SSLError is an OSError
+        logger.debug("a TLS handshake failed: %s", error)
+        client.close()
+    finally:
+        wire.handshakes.discard(connection)
