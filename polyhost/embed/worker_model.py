@@ -41,6 +41,7 @@ class _Background:
     """The one host of this process, and the thread that its event loop runs on."""
 
     def __init__(self) -> None:
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="polyhost", daemon=True)
         self._thread.start()
@@ -54,7 +55,13 @@ class _Background:
         return host
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run on the loop; called from any other thread."""
+        """Run on the loop; called from any other thread. A forked process has no such loop."""
+        if os.getpid() != self._process:
+            work.close()
+            raise WorkerNotReady(
+                "this process was forked from the one that loaded the model, whose threads it does "
+                "not have. Load the model in the forked process too."
+            )
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def stop(self) -> None:
@@ -95,6 +102,17 @@ def _leave(model: BackgroundModel) -> None:
             _background = None
 
 
+def _forget() -> None:
+    """In a forked process: the models are the parent's, and so are the host and its thread."""
+    global _background, _lock
+    _lock = threading.Lock()  # another thread of the parent may have held the old one
+    _background = None
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
 @atexit.register
 def _close_all() -> None:
     for model in tuple(_open):
@@ -129,6 +147,8 @@ class BackgroundModel(LoadedModel):
 
     def close(self) -> None:
         """End the worker; the last model to close ends the host too."""
+        if self not in _open:
+            return  # closed already, or the parent's
         pool = self._background.host.models.pop(self._name, None)
         if pool is not None:
             self._background.run(pool.stop(STOP_WITHIN))

@@ -13,14 +13,16 @@ from polyhost.errors import (
     InvalidOutput,
     PolyhostError,
     WorkerCrashed,
+    WorkerNotReady,
     WorkerTimeout,
     from_wire,
 )
 from polyhost.host.balance import Balance
+from polyhost.host.deadline import SERIAL_WINDOW, Deadline
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.quarantine import Killers
-from polyhost.host.replica import Link, Replica
-from polyhost.host.request import Body, Pending, Result, Waiter
+from polyhost.host.replica import Replica
+from polyhost.host.request import Body, Pending, Result, Waiter, fail
 from polyhost.host.request_queue import RequestQueue
 from polyhost.host.shared_counts import SharedCount
 from polyhost.host.stream import ReplyStream
@@ -29,11 +31,9 @@ from polyhost.wire.replies import check_meta, checked_error
 
 logger = logging.getLogger(__name__)
 
-SERIAL_WINDOW = 2
-"""Requests that a worker may hold: one that runs and one that waits."""
-
-INTERRUPT_GRACE = 0.5
-"""Seconds that a worker has to answer once it was interrupted."""
+STRANDED, RETRY_STRANDED = 30.0, 5
+"""Seconds that a request waits while there is no worker at all, and after which its client may try
+again."""
 
 TRIAL = 2
 """Tries of a request that is let in once more, alone, though it was there at two deaths."""
@@ -59,7 +59,7 @@ class Dispatcher:
         queued: Optional[SharedCount] = None,
     ) -> None:
         self.name = name
-        self.deadline = deadline
+        self.deadline = None if deadline is None else Deadline(name, deadline)
         self.window = SERIAL_WINDOW
         self.calls = 1
         self.replicas: List[Replica] = []
@@ -69,6 +69,8 @@ class Dispatcher:
         self._observer = observer
         self._names: Dict[int, str] = {}
         self.killers = Killers()
+        self._had_worker = False
+        self._none_since: Optional[float] = None
         self._ids = itertools.count(first_id)
         self._loop = asyncio.get_running_loop()
 
@@ -258,7 +260,7 @@ class Dispatcher:
                 pending.solo = True
                 self.queue.put_back((pending,))
                 return
-            error = self._late()
+            error = self.deadline.error()
         fail(pending, error)
 
     def _take(self, replica: Replica, pending: Pending) -> None:
@@ -282,11 +284,13 @@ class Dispatcher:
         if replica.begins:
             suspects = [pending for pending in held if pending.id in replica.begun]
         again = [pending for pending in held if pending not in suspects]
+        deadline = self.deadline if replica.timed_out else None
+        late = None if deadline is None else deadline.error()
         for pending in suspects:
             if pending.id in replica.hung or (pending.waiter.done() and pending.stream is None):
                 pending.release()
-            elif replica.timed_out and (len(suspects) == 1 or pending.solo):
-                fail(pending, self._late())
+            elif late is not None and (len(suspects) == 1 or pending.solo):
+                fail(pending, late)
             elif pending.stream is not None or not pending.retry or pending.tries:
                 if pending.tries:
                     guilty = pending.tries == TRIAL or not crash.facts.get("outside")
@@ -306,98 +310,47 @@ class Dispatcher:
             fail(self.queue.pop(), error)
         self.queue.publish()
 
-    def _late(self) -> WorkerTimeout:
-        return WorkerTimeout(
-            f"model {self.name!r} did not answer within its deadline of {self.deadline:g} s: "
-            "the work was stopped. Raise --deadline if it needs longer.",
-            deadline=self.deadline,
-        )
-
     def sweep(self, now: float) -> None:
-        """Judge every busy replica by its deadline: interrupt it, and then replace it.
-
-        A stream has the deadline for each chunk, while its reader keeps up.
-        """
+        """Refuse what waits in vain, and judge every busy replica by its deadline."""
         if self.balance is not None:
             self.balance.settle(sum(r.active for r in self.replicas), self.window // SERIAL_WINDOW)
+        self._refuse_stranded(now)
         if self.deadline is None:
             return
-        for replica in self.replicas:
-            link = replica.link
-            if not replica.inflight or link is None:
-                continue
-            if self.calls > 1:
-                self._sweep_calls(replica, link, self.deadline, now)
-                continue
-            head = next(iter(replica.inflight.values()))
-            if replica.begins and head.id not in replica.begun:
-                continue  # another front's requests run there
-            since, stream = max(head.sent, replica.progress), head.stream
-            if stream is not None:
-                since = now if stream.behind else max(since, stream.read_at)
-            if now - since <= self.deadline:
-                continue
-            if replica.interrupted is None:
-                replica.interrupted = now
-                link.interrupt(head.id)
-            elif now - replica.interrupted > INTERRUPT_GRACE and not replica.timed_out:
-                replica.timed_out = True
-                link.end_hung()
-                if self._runs_alone(replica, head):
-                    replica.hung.add(head.id)
-                    fail(head, self._late())
+        failure: Optional[Exception] = None
+        for replica in tuple(self.replicas):
+            try:
+                self.deadline.judge(replica, now, self.calls, self.window)
+            except Exception as error:  # one mistake must not keep the others from being judged
+                failure = error
+        if failure is not None:
+            raise failure
 
-    def _runs_alone(self, replica: Replica, head: Pending) -> bool:
-        """True where it is known that no other request shares its call."""
-        if replica.begins:
-            return list(replica.begun) == [head.id]
-        return self.window <= SERIAL_WINDOW or head.solo or len(replica.inflight) == 1
+    def _refuse_stranded(self, now: float) -> None:
+        """Refuse what has waited for STRANDED seconds while no worker was there to take it.
 
-    def _sweep_calls(self, replica: Replica, link: Link, deadline: float, now: float) -> None:
-        """The same where several run at once: each is judged, and interrupted, by itself.
-
-        One that cannot be interrupted keeps its place while others run; then the worker is ended.
+        The first worker of a model has the time that loading has.
         """
-        late, hung = replica.late, replica.hung
-        hung.intersection_update(replica.inflight)
-        for id in late.keys() - replica.inflight.keys():
-            del late[id]
-        for pending in tuple(replica.inflight.values()):
-            id, since = pending.id, _alive_since(replica, pending, now)
-            if since is None or now - since <= deadline:
-                late.pop(id, None)
-            elif id not in late:
-                late[id] = now
-                link.interrupt(id)
-            elif now - late[id] > INTERRUPT_GRACE and id not in hung:
-                hung.add(id)
-                fail(pending, self._late())
-        if hung and hung.issuperset(replica.inflight):
-            replica.timed_out = True
-            link.end_hung()
-
-
-def _alive_since(replica: Replica, pending: Pending, now: float) -> Optional[float]:
-    """When a request last showed that it is worked on; None while it has not begun."""
-    since = replica.begun.get(pending.id) if replica.begins else pending.sent
-    stream = pending.stream
-    if stream is None or since is None:
-        return since
-    return now if stream.behind else max(stream.told_at, stream.read_at)
+        if any(replica.ready and not replica.retiring for replica in self.replicas):
+            self._had_worker, self._none_since = True, None
+            return
+        if self._none_since is None:
+            self._none_since = now
+        queue = self.queue
+        while self._had_worker and queue:
+            if now - max(queue.first.accepted, self._none_since) <= STRANDED:
+                break
+            fail(
+                queue.pop(),
+                WorkerNotReady(
+                    f"model {self.name!r} has had no worker for {STRANDED:g} s; another one is "
+                    "being started. Try again soon.",
+                    retry_after=RETRY_STRANDED,
+                ),
+            )
+        queue.publish()
 
 
 def _close(fd: Optional[int]) -> None:
     if fd is not None:
         os.close(fd)
-
-
-def fail(pending: Pending, error: PolyhostError) -> None:
-    """Give a request its error."""
-    if pending.stream is not None:
-        pending.stream.fail(error)
-    elif not pending.waiter.done():
-        try:
-            pending.waiter.set_exception(error)
-        except Exception:
-            logger.exception("a request's error could not be passed on")
-    pending.release()

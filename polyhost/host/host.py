@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Callable, Dict, Iterable, List, Optional
 
+from polyhost.host import temp_dirs
 from polyhost.host.launcher import Nursery
 from polyhost.host.model_slot import Model
 from polyhost.host.observers import NOBODY, ModelObserver
@@ -14,6 +15,7 @@ from polyhost.host.orphans import MARK, Orphans
 from polyhost.host.pool import Output, Pool, Watcher
 from polyhost.host.shared_counts import SharedCount
 from polyhost.host.spool import Budget
+from polyhost.host.sweeper import Part, Sweeper
 from polyhost.host.user import WorkerUser
 from polyhost.settings import HostedModel, HostLimits
 from polyhost.wire import linux
@@ -52,7 +54,8 @@ class Host:
         self._orphans_cleared = 0.0
         self.models: Dict[str, Model] = {}
         self.budget = Budget(limits.body_budget, bodies)
-        self.on_sweep: List[Callable[[float], None]] = []
+        self._sweeper = Sweeper(SWEEP)
+        self._sweeper.parts += [self._sweep_models, self._sweep_others]
         self.on_change: List[Callable[[], None]] = []
         """Called when a name comes, goes, or has another version."""
         self._limits = limits
@@ -65,12 +68,16 @@ class Host:
         self._observe = observe
         self.watcher: Optional[Watcher] = None
         """Who hands workers to further fronts; set before the first model is loaded."""
-        self._sweeper: Optional[asyncio.Task[None]] = None
+
+    @property
+    def on_sweep(self) -> List[Part]:
+        """What is called every SWEEP seconds, with the time of the look."""
+        return self._sweeper.parts
 
     async def start(self, models: Iterable[HostedModel]) -> None:
         """Load every model that is not lazy; returns when each is ready or has failed."""
-        if self._sweeper is None:
-            self._sweeper = asyncio.create_task(self._sweep())
+        self._sweeper.start()
+        temp_dirs.clear_abandoned()
         added = [self._add(hosted) for hosted in models]
         self._changed()
         await asyncio.gather(*(self._load(model) for model in added if not model.model.lazy))
@@ -123,27 +130,27 @@ class Host:
         self._nursery.close()
         if self._orphans is not None:
             self._orphans.clear_all(self._nursery.born, time.monotonic() + ORPHANS_LIMIT)
-        for task in (self._sweeper, self._weighing):
-            if task is not None:
-                task.cancel()
-        self._sweeper = None
+        self._sweeper.stop()
+        if self._weighing is not None:
+            self._weighing.cancel()
 
     # Watching
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP)
-            now = time.monotonic()
-            for model in tuple(self.models.values()):
-                model.sweep(now)
-            for sweep in self.on_sweep:
-                sweep(now)
-            if self._orphans is not None and now - self._orphans_cleared > ORPHANS_LOOK:
-                self._orphans_cleared = now
-                self._orphans.clear(self._nursery.born, now)
-            if self._limits.memory is not None and now - self._weighed > MEMORY_LOOK:
-                self._weighed = now
-                self._weighing = asyncio.create_task(self._keep_budget(self._limits.memory))
+    def _sweep_models(self, now: float) -> None:
+        for model in tuple(self.models.values()):
+            self._sweeper.call(model.sweep, now)
+
+    def _sweep_others(self, now: float) -> None:
+        if self._orphans is not None and now - self._orphans_cleared > ORPHANS_LOOK:
+            self._orphans_cleared = now
+            self._sweeper.call(self._clear_orphans, now)
+        if self._limits.memory is not None and now - self._weighed > MEMORY_LOOK:
+            self._weighed = now
+            self._weighing = asyncio.create_task(self._keep_budget(self._limits.memory))
+
+    def _clear_orphans(self, now: float) -> None:
+        if self._orphans is not None:
+            self._orphans.clear(self._nursery.born, now)
 
     async def _keep_budget(self, budget: int) -> None:
         """Let idle lazy models rest, the longest unused first, until all fit in the budget."""

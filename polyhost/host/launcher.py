@@ -11,6 +11,7 @@ from polyhost.errors import WorkerCrashed
 from polyhost.host.sandbox import Confiner
 from polyhost.host.sockets import Sockets
 from polyhost.host.spawn import spawn
+from polyhost.host.temp_dirs import TempDirs
 from polyhost.host.warm_parent import WarmParent
 from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import ModelSpec
@@ -31,6 +32,7 @@ class Nursery:
         self.born: Set[int] = set()
         self.confiner = Confiner()
         """Makes the cells that workers are put in, and knows whose they are."""
+        self.temp_dirs = TempDirs()
         self._warm = warm
         self._mark = dict(mark or {})
         self._parents: Dict[str, WarmParent] = {}
@@ -92,6 +94,7 @@ class Nursery:
             parent.close()
         self._parents.clear()
         self.confiner.close()
+        self.temp_dirs.close()
 
 
 def bridge_environment(language: str) -> Dict[str, str]:

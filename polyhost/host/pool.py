@@ -7,7 +7,6 @@ import contextlib
 import enum
 import logging
 import shutil
-import tempfile
 import time
 from dataclasses import replace
 from typing import Any, Callable, Coroutine, Dict, List, Optional, Protocol, Tuple
@@ -342,7 +341,7 @@ class Pool:
 
     async def _start_worker(self, member: Member) -> WorkerProcess:
         """A process that waits to hear what to load. Whoever is cancelled here leaves none."""
-        temp_dir = tempfile.mkdtemp(prefix="polyhost-")
+        temp_dir = self._nursery.temp_dirs.make()
         sockets = Sockets()
         try:
             env = self._environment(temp_dir, member.device)
@@ -490,7 +489,12 @@ class Pool:
 
     def sweep(self, now: float) -> None:
         """Judge workers by the deadline and by the memory limit."""
-        self._dispatcher.sweep(now)
+        try:
+            self._dispatcher.sweep(now)
+        finally:
+            self._look_at_memory(now)
+
+    def _look_at_memory(self, now: float) -> None:
         limit = self.model.limits.memory
         if limit is not None and now - self._looked >= MEMORY_LOOK:
             self._looked = now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Optional, Protocol, Union, cast
 
@@ -10,6 +11,8 @@ from polyhost.errors import PolyhostError
 from polyhost.host.observers import Exchange, current
 from polyhost.host.spool import Spool
 from polyhost.host.stream import ReplyStream
+
+logger = logging.getLogger(__name__)
 
 Body = Union[bytes, Spool]
 
@@ -87,3 +90,15 @@ class Pending:
         """Let go of the body: nobody can need it again."""
         if isinstance(self.body, Spool):
             self.body.close()
+
+
+def fail(pending: Pending, error: PolyhostError) -> None:
+    """Give a request its error."""
+    if pending.stream is not None:
+        pending.stream.fail(error)
+    elif not pending.waiter.done():
+        try:
+            pending.waiter.set_exception(error)
+        except Exception:
+            logger.exception("a request's error could not be passed on")
+    pending.release()

@@ -157,7 +157,10 @@ def _host_probes(host: Host, prefix: str) -> List[Endpoint]:
 
     async def health(scope: Scope, receive: Receive, send: Send) -> None:
         states = {name: pool.state.value for name, pool in host.models.items()}
-        good = all(state in (State.READY.value, State.DEGRADED.value) for state in states.values())
+        good = all(
+            pool.any_ready and pool.state in (State.READY, State.DEGRADED)
+            for pool in host.models.values()
+        )
         body = answers.dump(
             {"message": "OK" if good else "not every model is ready", "models": states}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -80,6 +81,69 @@ def test_a_hang_is_504_at_the_deadline_and_the_server_goes_on(serve: Serve, mode
     assert reply.status_code == 504
     assert "deadline of 1 s" in reply.json()["message"]
     assert served.post("/predict/", CSV).json() == {"predictions": [1.0, 2.0]}
+
+
+WAITS = """
+import os, time
+import pandas as pd
+def load_model(code_dir):
+    count = os.path.join(code_dir, "starts")
+    with open(count, "a") as file:
+        file.write("x")
+    while os.path.getsize(count) > 1 and not os.path.exists(os.path.join(code_dir, "go")):
+        time.sleep(0.02)
+    return 1
+def score(data, model, **kwargs):
+    return pd.DataFrame({"Predictions": data["a"].astype(float)})
+"""
+
+
+def test_health_is_503_while_a_model_has_no_worker(serve: Serve, model: Model) -> None:
+    metadata = "name: m\ntype: inference\ntargetType: regression\n"
+    waits, other = model(WAITS, "waits", metadata), model(OBEYS, "other", metadata)
+    served = serve(waits, other)
+    for path in ("/health/", "/models/waits/health/"):
+        assert served.client.get(path).status_code == 200
+    starts = (waits / "starts").stat().st_size
+    for worker in workers_of(served):
+        worker.kill()
+    until(lambda: (waits / "starts").stat().st_size > starts)
+    for path in ("/health/", "/models/waits/health/"):
+        reply = served.client.get(path)
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+    (waits / "go").touch()
+    until(lambda: served.client.get("/health/").status_code == 200)
+
+
+UNSTRUCTURED = """
+import time
+def load_model(code_dir):
+    return 1
+def score_unstructured(model, data, **kwargs):
+    print("began", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_kill_from_outside_is_503_where_nothing_may_be_tried_again(
+    serve: Serve, model: Model
+) -> None:
+    served = serve(model(UNSTRUCTURED), "--target-type", "unstructured")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(served.post, "/predictUnstructured/", "x", "text/plain")
+        until(lambda: "began" in served.out)
+        for worker in workers_of(served):
+            worker.kill()
+        reply = asked.result()
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "5")
+    assert "killed by SIGKILL" in reply.json()["message"]
+
+
+def until(done: Callable[[], bool], seconds: float = 30) -> None:
+    limit = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 def test_no_request_is_lost_when_the_only_worker_is_killed(serve: Serve, model: Model) -> None:
@@ -257,8 +321,8 @@ def test_workers_end_with_a_host_that_is_killed(serve: Serve, model: Model) -> N
     served.process.wait()
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
-    for path in (served.folder / "tmp").iterdir():
-        path.rmdir() if path.is_dir() else path.unlink()
+    for path in (served.folder / "tmp").iterdir():  # which the next host would remove
+        shutil.rmtree(path)
 
 
 def test_a_port_in_use_is_a_clear_error(serve: Serve, model: Model, polyhost: Command) -> None:

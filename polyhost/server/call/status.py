@@ -25,6 +25,8 @@ def status_of(error: PolyhostError) -> int:
     """The status of an error: its own if guest code asked for one, else its nearest class's."""
     if isinstance(error, errors.GuestStatus):
         return int(error.facts.get("status", 400))
+    if isinstance(error, errors.WorkerCrashed) and error.facts.get("outside"):
+        return 503  # an operator, or the kernel, ended the process: the request may be as good
     for kind in type(error).__mro__:
         if kind in STATUS:
             return STATUS[kind]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Any, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping
 
 from polyhost.host.spool import Budget
+from polyhost.host.sweeper import Part, Sweeper
 from polyhost.server.credentials import Access
 from polyhost.server.dialects import endpoints_of
 from polyhost.server.fronts.channel import Channel
@@ -66,24 +67,26 @@ async def _serve(
             host.on_message(message, fd)
 
     asyncio.get_running_loop().add_reader(channel.sock.fileno(), on_channel)
-    sweeper = asyncio.create_task(_sweep(host, app, watch, ask))
+    sweeper = Sweeper(SWEEP)
+    sweeper.parts += [host.sweep, app.watcher.sweep, _counts(watch, ask)]
+    sweeper.start()
     await listen(app, settings, access, sock, stop)
-    sweeper.cancel()
+    sweeper.stop()
     if tracing is not None:
         tracing.close()
 
 
-async def _sweep(host: FrontHost, app: FrontApp, watch: Observation, ask: Any) -> None:
-    told = 0.0
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(SWEEP)
-        now = loop.time()
-        host.sweep(now)
-        app.watcher.sweep(now)
-        if now - told > COUNTS_EVERY:
-            told = now
+def _counts(watch: Observation, ask: Callable[[Mapping[str, Any]], None]) -> Part:
+    """What sends this front's counts to the supervisor, every COUNTS_EVERY seconds."""
+    sent = 0.0
+
+    def send(now: float) -> None:
+        nonlocal sent
+        if now - sent > COUNTS_EVERY:
+            sent = now
             ask({"families": families_to_wire(watch.metrics.families())})
+
+    return send
 
 
 class FrontApp:

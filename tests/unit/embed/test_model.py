@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -145,3 +147,34 @@ def test_a_second_native_runtime_is_refused(monkeypatch):
     with pytest.raises(SettingsError, match="holds the runtime of java") as raised:
         loaded._claim_runtime("julia")
     assert raised.value.facts == {"active": "java", "asked": "julia"}
+
+
+FORKS = """
+import os, sys
+import pandas as pd
+import polyhost
+from polyhost.errors import WorkerNotReady
+
+rows = pd.DataFrame({"a": [1.0], "name": ["ann"]})
+model = polyhost.load(sys.argv[1], target_type="regression")
+child = os.fork()
+if child == 0:
+    try:
+        model.predict(rows)
+    except WorkerNotReady as error:
+        assert "forked" in str(error)
+        model.close()
+        with polyhost.load(sys.argv[1], target_type="regression") as own:
+            assert own.predict(rows)["Predictions"].tolist() == [2.0]
+        sys.exit(7)  # as a program ends, with what is registered for that
+    sys.exit(1)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), model.predict(rows)["Predictions"].tolist())
+"""
+
+
+def test_a_process_that_is_forked_after_loading_ends_and_the_model_stays(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, str(folder)], capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.returncode) == ("7 [2.0]\n", 0), done.stderr

@@ -16,9 +16,11 @@ from polyhost.errors import (
     ModelError,
     PolyhostError,
     WorkerCrashed,
+    WorkerNotReady,
     WorkerTimeout,
 )
-from polyhost.host.dispatcher import INTERRUPT_GRACE, Dispatcher
+from polyhost.host.deadline import INTERRUPT_GRACE
+from polyhost.host.dispatcher import STRANDED, Dispatcher
 from polyhost.host.replica import Replica
 from polyhost.host.request import Pending, Result
 from polyhost.wire.frames import Flag, Frame, Kind, Parser
@@ -293,3 +295,54 @@ def test_a_model_whose_requests_share_no_calls_uses_every_replica() -> None:
         assert [len(link.ids()) for link in made.links] == [2, 2]
 
     asyncio.run(scenario())
+
+
+def test_what_waits_without_a_worker_is_refused_in_the_end() -> None:
+    async def scenario() -> None:
+        made = Made()
+        asked = made.submit()
+        late(made, 0)
+        made.dispatcher.on_death(made.replica, WorkerCrashed("killed", exit_code=-9, outside=True))
+        assert made.dispatcher.queue.first is asked
+        late(made, 1)
+        late(made, STRANDED)
+        assert not asked.future.done()
+        late(made, STRANDED + 1.1)
+        with pytest.raises(WorkerNotReady, match="no worker for 30 s") as caught:
+            await asked.future
+        assert caught.value.retry_after == 5
+
+    on_loop(scenario)
+
+
+def test_the_first_worker_may_take_longer() -> None:
+    async def scenario() -> None:
+        made = Made(replicas=0)
+        asked = made.submit()
+        for seconds in (0, 10 * STRANDED):
+            late(made, seconds)
+        assert not asked.future.done()
+        made.add()
+        made.dispatcher.dispatch()
+        made.frames(reply(asked))
+        assert (await asked.future).body == b"y"
+
+    on_loop(scenario)
+
+
+def test_a_fault_with_one_replica_does_not_keep_the_others_from_being_judged() -> None:
+    async def scenario() -> None:
+        made = Made(replicas=2, deadline=3)
+        for _ in range(2):
+            made.submit()
+
+        def broken(id: int) -> None:
+            raise KeyError(id)
+
+        first, second = made.links
+        first.interrupt = broken  # type: ignore[method-assign]
+        with pytest.raises(KeyError):
+            late(made, 3.1)
+        assert len(second.interrupted) == 1
+
+    on_loop(scenario)

@@ -52,7 +52,8 @@ def with_pool(
         model = HostedModel(
             "m", spec, workers=workers, limits=Limits(deadline=deadline, max_queue=max_queue)
         )
-        pool = Pool(model, StrangerNursery(), lambda *args: output.append(args[2]))
+        nursery = StrangerNursery()
+        pool = Pool(model, nursery, lambda *args: output.append(args[2]))
         await pool.start()
         assert pool.state is State.READY
 
@@ -68,6 +69,7 @@ def with_pool(
         finally:
             pids += [worker.pid for worker in pool.workers]
             await pool.stop(5.0)
+            nursery.close()
             sweep.cancel()
         for pid in pids:
             assert not Path(f"/proc/{pid}").exists()

@@ -30,6 +30,7 @@ class Gated(StrangerNursery):
 
     def __init__(self, *failures: Exception) -> None:
         super().__init__()
+        MADE.append(self)
         self.gate = asyncio.Event()
         self.asked = 0
         self.pids: list[int] = []
@@ -55,10 +56,15 @@ class Gated(StrangerNursery):
         return [pid for pid in self.pids if Path(f"/proc/{pid}").exists()]
 
 
+MADE: list[Gated] = []
+
+
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
     """Run it; it leaves no descriptor."""
     before = len(os.listdir("/proc/self/fd"))
     asyncio.run(asyncio.wait_for(scenario(), 30))  # type: ignore[arg-type]
+    while MADE:
+        MADE.pop().close()
     assert len(os.listdir("/proc/self/fd")) == before
 
 
