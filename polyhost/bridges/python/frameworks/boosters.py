@@ -109,12 +109,14 @@ def expected_by_lightgbm(booster: Any) -> List[Expected]:
 
 
 def _line_after(text: str, start: str) -> str:
-    found = re.search(re.escape(start) + r"([^\]\n]*)", text)
+    """The rest of the first line that begins so."""
+    found = re.search("^" + re.escape(start) + "(.*)$", text, re.MULTILINE)
     return found[1].strip() if found else ""
 
 
 def _numbers_after(text: str, start: str) -> List[int]:
-    return [int(number) for number in _line_after(text, start).split(",") if number.strip()]
+    line = _line_after(text, start).rstrip("]")
+    return [int(number) for number in line.split(",") if number.strip()]
 
 
 def _places(
