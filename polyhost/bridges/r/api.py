@@ -52,6 +52,7 @@ class Api:
         self._names: Dict[Tuple[str, ...], Sexp] = {}
         self.NAMES = self.lib.Rf_install(b"names")
         self.ROW_NAMES = self.lib.Rf_install(b"row.names")
+        self.LEVELS = self.lib.Rf_install(b"levels")
         self.CLASS = self.lib.R_ClassSymbol
         self.TZONE = self.lib.Rf_install(b"tzone")
 
@@ -162,6 +163,10 @@ class Api:
     def kind(self, sexp: Sexp) -> int:
         """R's type code of an object."""
         return int(sexp.sxpinfo.type)
+
+    def attribute_of(self, sexp: Sexp, name: Sexp) -> Sexp:
+        """An object's attribute; ``nil`` when it has none of this name."""
+        return self.lib.Rf_getAttrib(sexp, name)
 
     def to_doubles(self, sexp: Sexp) -> np.ndarray:
         """A numeric vector's values; NA is NaN."""

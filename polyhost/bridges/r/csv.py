@@ -184,7 +184,7 @@ def _part(column: Any) -> Part:
     if pa.types.is_string(kind):
         encoded = array.dictionary_encode()
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32) + 1
-        return Part("text", codes, encoded.dictionary.to_pylist())
+        return Part("text", codes, encoded.dictionary.to_pylist(), typed=True)
     missing = None
     if array.null_count:
         missing = array.is_null().to_numpy(zero_copy_only=False)

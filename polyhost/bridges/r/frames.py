@@ -20,6 +20,8 @@ _JOINED = 64
 
 _SEPARATOR = "\x1f"
 
+_FACTOR, _ORDERED = ("factor",), ("ordered", "factor")
+
 _SPARSE = 3
 """Where ``columns_out`` has the number of rows of what is sparse; else it ends before."""
 
@@ -35,22 +37,14 @@ def to_frame(engine: Engine, table: Table) -> Held:
         return held
     if table.matrix is not None and table.matrix.dtype.kind == "f":
         columns = with_na(np.ascontiguousarray(table.matrix.T, np.float64))
-        return _build(engine, table.names, [Part("double", values) for values in columns])
-    return _build(engine, table.names, [part(name, column) for name, column in table], table.rows)
+        return build(engine, table.names, [Part("double", values) for values in columns])
+    return build(engine, table.names, [part(name, column) for name, column in table], table.rows)
 
 
-def build(engine: Engine, names: Sequence[str], parts: Sequence[Part], rows: int) -> Held:
-    """A data frame of a CSV file's columns, whose text may yet be numbers to R."""
-    return _build(engine, names, parts, rows, typed=True)
-
-
-def _build(
-    engine: Engine,
-    names: Sequence[str],
-    parts: Sequence[Part],
-    rows: Optional[int] = None,
-    typed: bool = False,
+def build(
+    engine: Engine, names: Sequence[str], parts: Sequence[Part], rows: Optional[int] = None
 ) -> Held:
+    """A data frame of these columns."""
     api = engine.api
     if rows is None:
         rows = len(parts[0].data) if parts else 0
@@ -60,7 +54,7 @@ def _build(
         for i, column in enumerate(parts):
             if column.kind != "text":
                 _put(api, frame, i, column)
-            elif typed or rows > _FEW:
+            elif column.typed or rows > _FEW:
                 late.append(i)
             else:
                 api.put(frame, i, api.texts(_cells(column)))
@@ -72,7 +66,7 @@ def _build(
         held = engine.hold(frame, rows)
     finally:
         api.unprotect(1)
-    return _fill(engine, held, parts, late, typed) if late else held
+    return _fill(engine, held, parts, late) if late else held
 
 
 def _put(api: Api, frame: Sexp, i: int, column: Part) -> None:
@@ -80,6 +74,11 @@ def _put(api: Api, frame: Sexp, i: int, column: Part) -> None:
         api.put(frame, i, api.integers(column.data))
     elif column.kind == "logical":
         api.put(frame, i, api.logicals(column.data))
+    elif column.kind == "factor":
+        api.put(frame, i, api.integers(column.data))
+        vector = api.get(frame, i)
+        api.attribute(vector, api.LEVELS, api.names(column.cells))
+        api.attribute(vector, api.CLASS, api.names(_ORDERED if column.ordered else _FACTOR))
     else:
         api.put(frame, i, api.doubles(column.data))
         if column.kind == "date":
@@ -95,9 +94,7 @@ def _cells(column: Part) -> List[Optional[str]]:
     return [None if code == NA_INTEGER else cells[code - 1] for code in column.data.tolist()]
 
 
-def _fill(
-    engine: Engine, frame: Held, parts: Sequence[Part], late: Sequence[int], typed: bool
-) -> Held:
+def _fill(engine: Engine, frame: Held, parts: Sequence[Part], late: Sequence[int]) -> Held:
     filled = engine.call(
         "read",
         "fill_text",
@@ -105,7 +102,7 @@ def _fill(
         np.array(late, np.int32) + 1,
         tuple(parts[i].data for i in late),
         tuple(_pool(parts[i].cells) for i in late),
-        typed,
+        np.array([parts[i].typed for i in late], np.int32),
     )
     assert filled is not None
     filled.rows = frame.rows

@@ -11,6 +11,7 @@ from polyhost.bridges.r import api as r_api
 from polyhost.bridges.r.api import Pairs
 from polyhost.bridges.r.csv import decode, read_csv
 from polyhost.bridges.r.engine import LANGUAGE, Engine, Held, start
+from polyhost.bridges.r.facts import Facts
 from polyhost.bridges.r.frames import scores, to_frame, to_table
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target, TargetType
@@ -18,7 +19,6 @@ from polyhost.errors import MissingHook, UnsupportedContentType
 from polyhost.formats import sparse
 from polyhost.pipeline.fit import FitJob
 from polyhost.predictor import (
-    ColumnInfo,
     GuestInfo,
     Handle,
     HookContext,
@@ -33,6 +33,7 @@ TRAITS = Traits(
     threads=1,
     load_model_may_defer=True,
     formats=("mtx",),
+    untyped=True,
 )
 
 _CSV_TYPES = ("", "text/csv", "text/plain")
@@ -123,21 +124,23 @@ class RGuest:
         self._opened = self._engine.call(
             "load", "open_model", self._model, self._target.type.value, self._answers_itself()
         )
-        told = self._engine.call("load", "describe_model", self._opened)
-        assert told is not None
-        texts = [api.to_strings(api.get(told.sexp, i)) for i in (0, 1, 2, 3, 5)]
-        framework, labels, names, types, refusal = texts
+        described = self._engine.call("load", "describe_model", self._opened)
+        assert described is not None
+        facts = Facts(api, described)
+        refusal = facts.text("refusal")
         if refusal and not self._answers_itself():
-            raise self._no_predict(framework[0], refusal[0])
-        columns = tuple(ColumnInfo(name, kind) for name, kind in zip(names, types))
+            raise self._no_predict(facts.text("framework") or "R", refusal)
+        columns = facts.columns()
         return GuestInfo(
-            framework=framework[0],
-            labels=self._match(tuple(labels)),
+            framework=facts.text("framework"),
+            labels=self._match(tuple(facts.texts("labels"))),
             columns=columns,
             schema_source="model" if columns else "nothing",
-            row_wise=bool(api.to_logicals(api.get(told.sexp, 4))[0]),
-            matrix=not refusal,
+            row_wise=facts.flag("row_wise"),
+            matrix=not refusal and facts.flag("matrix"),
             predicts=not refusal,
+            spelling="make.names",
+            target_type=facts.text("type"),
         )
 
     def _answers_itself(self) -> bool:

@@ -18,19 +18,24 @@ class Part(NamedTuple):
     """A column ready to be copied into R.
 
     ``kind``: ``double`` (float64), ``integer`` and ``logical`` (int32), ``date`` (float64 days),
-    ``datetime`` (float64 seconds), ``text`` (int32 codes from 1 into ``cells``).
+    ``datetime`` (float64 seconds), ``text`` and ``factor`` (int32 codes from 1 into ``cells``).
+    ``typed``: text of a file, whose type R's own reader decides. ``ordered``: of a factor.
     """
 
     kind: str
     data: np.ndarray
     cells: Sequence[str] = ()
+    typed: bool = False
+    ordered: bool = False
 
 
 def part(name: str, column: Column) -> Part:
     """A neutral column as R would have read it; SchemaMismatch for what R has no vector for."""
     if isinstance(column, Dictionary):
-        codes = np.where(column.codes < 0, NA_INTEGER, column.codes + 1)
-        return Part("text", codes.astype(np.int32), column.values)
+        codes = np.where(column.codes < 0, NA_INTEGER, column.codes + 1).astype(np.int32)
+        if column.factor:
+            return Part("factor", codes, column.values, ordered=column.ordered)
+        return Part("text", codes, column.values, typed=column.untyped)
     kind = column.dtype.kind
     if kind == "f":
         return Part("double", with_na(column))
@@ -39,6 +44,8 @@ def part(name: str, column: Column) -> Part:
     if kind == "b":
         return Part("logical", column.astype(np.int32))
     if kind == "M":
+        if np.datetime_data(column.dtype)[0] == "D":
+            return Part("date", with_na(column.astype(np.int64).astype(float), np.isnat(column)))
         return Part("datetime", _seconds(column))
     if kind == "U":
         return text(column.tolist())

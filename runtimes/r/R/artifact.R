@@ -43,6 +43,7 @@ class_packages <- list(
   lda = "MASS",
   lmerMod = "lme4",
   model_fit = "parsnip",
+  multinom = "nnet",
   naiveBayes = "e1071",
   nnet = "nnet",
   polr = "MASS",

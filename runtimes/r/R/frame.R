@@ -5,7 +5,7 @@
 #'   where a cell is missing; `cells` a list of the distinct texts, each a
 #'   character vector or a list of one text: all of them and a last one to drop,
 #'   joined by the unit separator.
-#' @param typed are these cells of a CSV file, whose text may yet be a number?
+#' @param typed which of them are cells of a file, whose text may yet be a number?
 #' @export
 fill_text <- function(frame, positions, codes, cells, typed) {
   columns <- unclass(frame)
@@ -14,7 +14,7 @@ fill_text <- function(frame, positions, codes, cells, typed) {
     if (is.list(texts)) {
       texts <- utils::head(strsplit(texts[[1L]], "\x1f", fixed = TRUE)[[1L]], -1L)
     }
-    if (typed) texts <- typed_cells(texts)
+    if (typed[[i]]) texts <- typed_cells(texts)
     columns[[positions[[i]]]] <- texts[codes[[i]]]
   }
   class(columns) <- "data.frame"

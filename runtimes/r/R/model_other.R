@@ -1,33 +1,84 @@
 # Models that nothing more is known of than that predict() takes them.
 
 model_facts.default <- function(model, classify) {
-  facts(framework = class(model)[[1L]], refusal = if (!has_predict(model)) no_predict(model))
+  terms <- if (is.list(model) && inherits(model$terms, "terms")) model$terms
+  facts(
+    framework = class(model)[[1L]],
+    shape = if (!is.null(terms)) {
+      shape <- terms_shape(terms, as.list(model$xlevels), frame = model$model)
+      shape[c("columns", "refusal")]
+    } else {
+      list()
+    },
+    refusal = if (!has_predict(model)) {
+      paste("there is no predict method for class", class(model)[[1L]])
+    } else if (classify) {
+      no_probabilities(model)
+    }
+  )
 }
 
 score_rows.default <- function(model, data, classify, facts) {
   if (classify) stats::predict(model, data, type = "prob") else stats::predict(model, data)
 }
 
-has_predict <- function(model) {
-  is.object(model) && any(vapply(class(model), function(class) {
-    !is.null(utils::getS3method("predict", class, optional = TRUE))
-  }, NA))
+predict_methods <- function(model) {
+  Filter(Negate(is.null), lapply(class(model), function(class) {
+    utils::getS3method("predict", class, optional = TRUE)
+  }))
 }
 
-no_predict <- function(model) paste("there is no predict method for class", class(model)[[1L]])
+has_predict <- function(model) is.object(model) && length(predict_methods(model)) > 0L
+
+#' Why `predict(type = "prob")` cannot work, by the types that the method names; NULL when it may
+#' @noRd
+no_probabilities <- function(model) {
+  parameters <- formals(args(predict_methods(model)[[1L]]))
+  types <- if (is.call(parameters$type)) tryCatch(eval(parameters$type), error = function(e) NULL)
+  if (is.character(types) && !"prob" %in% types) {
+    paste0("its predict knows the types ", quoted(types), ", and not 'prob'")
+  } else if (!any(c("type", "...") %in% names(parameters))) {
+    "its predict takes no type"
+  }
+}
 
 model_facts.glmnet <- function(model, classify) {
-  refusal <- if (classify || length(model$lambda) != 1L) {
-    "a bare glmnet needs to be told newx = and s ="
-  }
-  facts(framework = "glmnet", refusal = refusal)
+  labels <- model$classnames
+  facts(
+    framework = "glmnet", labels = labels, type = if (is.null(labels)) "regression",
+    shape = list(columns = number_columns(glmnet_names(model)), row_wise = TRUE),
+    refusal = if (length(model$lambda) != 1L) {
+      "a bare glmnet of several lambdas does not say which to predict with (s =)"
+    } else {
+      wrong_type(!is.null(labels), classify)
+    }
+  )
 }
 
+#' A cv.glmnet predicts with its lambda.1se unless it is asked for another
+#' @noRd
 model_facts.cv.glmnet <- function(model, classify) {
-  facts(framework = "glmnet", refusal = "a bare cv.glmnet needs to be told newx = and s =")
+  inner <- model$glmnet.fit
+  inner$lambda <- model$lambda.1se
+  model_facts.glmnet(inner, classify)
+}
+
+glmnet_names <- function(model) {
+  rownames(if (is.list(model$beta)) model$beta[[1L]] else model$beta)
 }
 
 score_rows.glmnet <- function(model, data, classify, facts) {
   if (is.data.frame(data)) data <- data.matrix(data)
-  stats::predict(model, data)
+  if (!classify) {
+    return(stats::predict(model, data))
+  }
+  scores <- stats::predict(model, data, type = "response")
+  if (length(dim(scores)) == 3L) {
+    return(matrix(scores, nrow(data), dimnames = list(NULL, dimnames(scores)[[2L]])))
+  }
+  second_of_two(scores, facts$labels)
+}
+
+score_rows.cv.glmnet <- function(model, data, classify, facts) {
+  score_rows.glmnet(model, data, classify, facts)
 }

@@ -2,20 +2,20 @@
 
 model_facts.train <- function(model, classify) {
   shape <- if (inherits(model, "train.recipe")) {
-    recipe_columns(model$recipe)
+    recipe_shape(model$recipe)
   } else if (!is.null(model$terms)) {
-    train_formula_columns(model)
+    terms_shape(model$terms, model$xlevels,
+      frame = model$trainingData, rows = nrow(model$trainingData)
+    )
   } else {
-    train_xy_columns(model)
+    list(columns = train_xy_columns(model), row_wise = TRUE)
   }
-  do.call(facts, c(
-    list(
-      framework = "caret",
-      labels = if (classify) model$levels %||% levels(model$trainingData$.outcome),
-      refusal = train_refusal(model, classify)
-    ),
-    shape
-  ))
+  classifier <- identical(model$modelType, "Classification")
+  facts(
+    framework = "caret", shape = shape, type = if (!classifier) "regression",
+    labels = if (classifier) model$levels %||% levels(model$trainingData$.outcome),
+    refusal = wrong_type(classifier, classify) %||% train_refusal(model, classify)
+  )
 }
 
 score_rows.train <- function(model, data, classify, facts) {
@@ -27,62 +27,29 @@ score_rows.train <- function(model, data, classify, facts) {
 }
 
 train_refusal <- function(model, classify) {
-  if (!classify && identical(model$modelType, "Classification")) {
-    return("it is a classifier; choose the target type binary or multiclass, or define score")
+  if (classify && (is.null(model$modelInfo$prob) ||
+                     identical(model$control$classProbs, FALSE) && needs_class_probs(model))) {
+    "it cannot give class probabilities; train it with classProbs = TRUE, or define score"
   }
-  if (!classify) {
-    return(NULL)
-  }
-  if (!identical(model$modelType, "Classification")) {
-    return("it is a regression model, and class probabilities are wanted")
-  }
-  if (is.null(model$modelInfo$prob) || identical(model$control$classProbs, FALSE) &&
-        needs_class_probs(model)) {
-    return("it cannot give class probabilities; train it with classProbs = TRUE, or define score")
-  }
-  NULL
 }
 
 #' Methods that must be told before training that probabilities are wanted
 #' @noRd
 needs_class_probs <- function(model) any(grepl("^(svm|lssvm|rvm|gaussp)", model$method))
 
-train_formula_columns <- function(model) {
-  shape <- terms_columns(model$terms, model$xlevels)
-  data <- model$trainingData
-  for (name in intersect(names(shape$columns), names(data))) {
-    shape$columns[[name]] <- column_type(data[[name]])
-  }
-  shape
-}
-
+#' Columns from the rows of training, or from the model inside where those were not kept
+#' @noRd
 train_xy_columns <- function(model) {
   data <- model$trainingData
-  if (is.null(data)) {
-    levels <- Filter(is.character, model$finalModel$forest$xlevels %||% model$finalModel$xlevels)
-    factors <- lapply(levels, function(known) factor(character(), known))
-    names <- model$finalModel$xNames
-    columns <- lapply(stats::setNames(nm = names), function(name) {
-      if (name %in% names(factors)) "text" else "any"
-    })
-    return(list(columns = columns, factors = factors, row_wise = TRUE))
+  if (!is.null(data)) {
+    return(frame_columns(data[setdiff(names(data), c(".outcome", ".weights"))]))
   }
-  data <- data[setdiff(names(data), c(".outcome", ".weights"))]
-  list(
-    columns = lapply(data, column_type),
-    factors = lapply(Filter(is.factor, data), function(column) column[0L]),
-    row_wise = TRUE
-  )
-}
-
-column_type <- function(column) {
-  if (is.logical(column)) {
-    "boolean"
-  } else if (is.numeric(column)) {
-    "number"
-  } else if (is.factor(column) || is.character(column)) {
-    "text"
-  } else {
-    "any"
+  inner <- model$finalModel
+  if (inherits(inner, "randomForest")) {
+    return(forest_columns(inner))
   }
+  levels <- Filter(is.character, inner$xlevels)
+  named(inner$xNames, function(name) {
+    if (is.null(levels[[name]])) column(double()) else column(factor(character(), levels[[name]]))
+  })
 }

@@ -12,7 +12,7 @@ bake_rows.default <- function(transformer, data) {
 }
 
 model_facts.recipe <- function(model, classify) {
-  do.call(facts, c(list(framework = "recipes"), recipe_columns(model)))
+  facts(framework = "recipes", shape = recipe_shape(model), type = "transform")
 }
 
 #' Transform rows, by the hook where there is one
@@ -47,16 +47,41 @@ without_target <- function(result) {
   result[[1L]]
 }
 
-recipe_columns <- function(recipe) {
+#' Columns of a prepared recipe, from the types and levels that it found in training
+#' @noRd
+recipe_shape <- function(recipe) {
   info <- recipe$var_info
   info <- info[info$role %in% "predictor" & info$source %in% "original", ]
-  types <- vapply(info$type, function(type) {
-    if (any(c("numeric", "double", "integer") %in% type)) "number" else "any"
-  }, "")
   steps <- vapply(recipe$steps, function(step) class(step)[[1L]], "")
+  unknown <- if (any(c("step_novel", "step_other") %in% steps)) "own" else "error"
+  columns <- lapply(seq_len(nrow(info)), function(i) {
+    recipe_column(info$type[[i]], recipe$orig_lvls[[info$variable[[i]]]], unknown)
+  })
   list(
-    columns = stats::setNames(as.list(types), info$variable),
+    columns = stats::setNames(columns, info$variable),
     row_wise = all(steps %in% row_wise_steps)
+  )
+}
+
+recipe_column <- function(type, known, unknown) {
+  if (any(c("numeric", "double", "integer") %in% type)) {
+    return(column(double()))
+  }
+  if (is.character(known$values)) {
+    like <- if (isFALSE(known$factor)) {
+      character()
+    } else {
+      factor(character(), known$values, ordered = isTRUE(known$ordered))
+    }
+    return(column(like, known$values, unknown))
+  }
+  kind <- intersect(type, c("logical", "date", "datetime", "nominal"))
+  switch(if (length(kind)) kind[[1L]] else "other",
+    logical = column(logical()),
+    date = column(.Date(double())),
+    datetime = column(.POSIXct(double(), "UTC")),
+    nominal = column(character()),
+    column()
   )
 }
 

@@ -97,6 +97,8 @@ class TestBuiltin:
             schema_source="model",
             row_wise=True,
             matrix=True,
+            spelling="make.names",
+            target_type="multiclass",
         )
 
     @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ test_that("text columns are filled from codes, typed as read.csv types them", {
   )
   filled <- fill_text(
     frame, 2:3, list(c(1L, NA, 2L), c(1L, 2L, 1L)),
-    list(list("x\x1fNA\x1f."), c("0x1A", "+2")), TRUE
+    list(list("x\x1fNA\x1f."), c("0x1A", "+2")), c(TRUE, TRUE)
   )
   expect_identical(filled$b, c("x", NA, NA))
   expect_identical(filled$c, c(26, 2, 26))

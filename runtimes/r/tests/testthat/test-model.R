@@ -3,8 +3,11 @@ rows <- mtcars[1:3, c("wt", "hp")]
 test_that("an lm predicts what predict says", {
   model <- lm(mpg ~ wt + hp, mtcars)
   opened <- open_model(model, "regression")
-  expect_identical(describe_model(opened)[1:5], list(
-    "stats", character(), c("wt", "hp"), c("number", "number"), TRUE
+  expect_identical(describe_model(opened), list(
+    framework = "stats", labels = character(), type = "regression", row_wise = TRUE, matrix = TRUE,
+    refusal = character(), names = c("wt", "hp"), kinds = c("number", "number"),
+    levels = list(character(), character()), ordered = c(FALSE, FALSE),
+    unknown = c("error", "error")
   ))
   expect_identical(predict_rows(opened, rows), list("", list(as.double(predict(model, rows)))))
 })
@@ -53,7 +56,7 @@ test_that("rows that predict loses are an error which names the columns", {
 })
 
 test_that("formulas that look across rows are found", {
-  row_wise <- function(formula) terms_columns(terms(lm(formula, mtcars)))$row_wise
+  row_wise <- function(formula) terms_shape(terms(lm(formula, mtcars)))$row_wise
   expect_true(row_wise(mpg ~ poly(wt, 2) + log(hp) * factor(cyl) + I(qsec^2)))
   expect_false(row_wise(mpg ~ I(wt - mean(wt))))
   expect_false(row_wise(mpg ~ cumsum(wt)))
