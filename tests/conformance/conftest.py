@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from conformance.scenarios import BUILTIN, SCENARIOS, with_metadata
 from support.command import Command
 from support.served import Served
 from support.warm_command import WarmCommand, WarmProcess
+
+DEADLINE = 3
+"""Seconds that ``hangs_in_score`` may take."""
 
 
 @pytest.fixture(scope="session")
@@ -48,25 +52,40 @@ def polyhost(
     return WarmCommand(warm_processes(language), command.folder) if language else command
 
 
-@pytest.fixture(scope="module")
-def host_of(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str, tuple[str, ...]], Served]]:
-    """``host_of(language, scenarios)``: a server with those, started once a module."""
-    servers: dict[tuple[str, tuple[str, ...]], Served] = {}
+@pytest.fixture(scope="session")
+def host_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Served]]:
+    """``host_of(language)``: a server with every scenario of that language, started once.
 
-    def host(language: str, names: tuple[str, ...]) -> Served:
-        present = tuple(name for name in names if (name, language) not in GAPS)
-        key = (language, present)
-        if key not in servers:
+    Each model is loaded by its first request, but for the one that cannot be.
+    """
+    servers: dict[str, Served] = {}
+
+    def host(language: str) -> Served:
+        if language not in servers:
             into = tmp_path_factory.mktemp(f"models-{language}")
-            folders = [with_metadata(SCENARIOS[name], language, into) for name in present]
-            servers[key] = Served.start(tmp_path_factory.mktemp("server"), *folders)
-        return servers[key]
+            config = into / "polyhost.yaml"
+            config.write_text(json.dumps({"models": _hosted(language, into)}), encoding="utf-8")
+            folder = tmp_path_factory.mktemp("server")
+            servers[language] = Served.start(folder, "--config", config, wait=False)
+            servers[language].wait_answering("/models/raises_in_load/health/", 503)
+        return servers[language]
 
     yield host
     for server in servers.values():
         server.stop()
+
+
+def _hosted(language: str, into: Path) -> dict[str, dict[str, object]]:
+    """The models of a configuration file: every scenario that the language has."""
+    return {
+        name: {
+            "path": str(with_metadata(scenario, language, into)),
+            "lazy": name != "raises_in_load",
+            "limits": {"deadline": DEADLINE if name == "hangs_in_score" else "none"},
+        }
+        for name, scenario in SCENARIOS.items()
+        if (name, language) not in GAPS
+    }
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]
     return get
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def builtin_host(
     made: Callable[[str, str], Made], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Served]]:

@@ -26,8 +26,6 @@ ANSWERS: dict[str, tuple[list[str], list[list[object]]]] = {
     "prints": (["Predictions"], [[5.0], [8.0], [14.0]]),
 }
 
-HOSTED = (*ANSWERS, "extra_columns", "extra_classes", "one_probability")
-
 
 def body_of(scenario: str) -> str:
     return COMMENTED if scenario == "all_hooks" else CSV
@@ -41,7 +39,7 @@ def test_from_the_command_line(polyhost, scenario, runtime):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(ANSWERS))
 def test_over_http(host_of, scenario, runtime):
-    server = host_of(runtime, HOSTED)
+    server = host_of(runtime)
     reply = server.post(f"/models/{scenario}/predict/", body_of(scenario))
     header, rows = ANSWERS[scenario]
     single = header == ["Predictions"]
@@ -62,7 +60,7 @@ def test_extra_columns_from_the_command_line(polyhost, scenario, runtime):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["extra_columns"]))
 def test_extra_columns_over_http(host_of, scenario, runtime):
-    reply = host_of(runtime, HOSTED).post(f"/models/{scenario}/predict/", CSV)
+    reply = host_of(runtime).post(f"/models/{scenario}/predict/", CSV)
     extra = reply.json()["extraModelOutput"]
     assert reply.json()["predictions"] == [1.0, 2.0, 4.0]
     assert (extra["columns"], extra["data"]) == (
@@ -73,7 +71,7 @@ def test_extra_columns_over_http(host_of, scenario, runtime):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["prints"]))
 def test_what_a_model_prints_is_passed_on(host_of, scenario, runtime):
-    server = host_of(runtime, HOSTED)
+    server = host_of(runtime)
     server.post("/models/prints/predict/", CSV)
     assert "[prints] noise" in server.out
     assert "[prints] noise" in server.err
@@ -87,7 +85,7 @@ def test_transform_from_the_command_line(polyhost, scenario, runtime):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["transform"]))
 def test_transform_over_http(host_of, scenario, runtime):
-    reply = host_of(runtime, ("transform",)).post("/models/transform/transform/", CSV)
+    reply = host_of(runtime).post("/models/transform/transform/", CSV)
     assert reply.status_code == 200
     assert reply.headers["content-type"].startswith("multipart/form-data")
     assert 'name="X.transformed"' in reply.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conformance.cases import cases, cases_without_gaps, run_score
-from conformance.scenarios import CSV, SCENARIOS, with_metadata
+from conformance.scenarios import CSV, SCENARIOS
 
 from polyhost import errors
 
@@ -24,8 +24,6 @@ IN_SCORE: dict[str, tuple[type[errors.PolyhostError], str]] = {
     "wrong_shape": (errors.InvalidOutput, "u"),
     "wrong_labels": (errors.InvalidOutput, "maybe"),
 }
-
-HOSTED = (*IN_SCORE, "wrong_row_count", "score_regression")
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases([*AT_LOAD, *IN_SCORE]))
@@ -48,7 +46,7 @@ def test_the_native_traceback_is_told_when_asked_for(command, scenario, runtime)
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(IN_SCORE))
 def test_over_http_and_the_neighbours_answer(host_of, scenario, runtime):
-    server = host_of(runtime, HOSTED)
+    server = host_of(runtime)
     failed = server.post(f"/models/{scenario}/predict/", CSV)
     assert failed.status_code == 500
     assert IN_SCORE[scenario][1] in failed.json()["message"]
@@ -58,7 +56,7 @@ def test_over_http_and_the_neighbours_answer(host_of, scenario, runtime):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["wrong_row_count"]))
 def test_a_missing_row_is_an_error_in_serve(host_of, scenario, runtime):
-    failed = host_of(runtime, HOSTED).post(f"/models/{scenario}/predict/", CSV)
+    failed = host_of(runtime).post(f"/models/{scenario}/predict/", CSV)
     assert failed.status_code == 500
     assert "2 prediction(s) for 3 input row(s)" in failed.json()["message"]
 
@@ -79,32 +77,27 @@ def test_an_exit_is_no_success_on_the_command_line(command, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["exits_in_score"]))
-def test_a_model_that_exits_is_replaced(serve, scenario, runtime):
-    of = SCENARIOS[scenario]
-    server = serve(of.folder(runtime), *of.target_flags)
-    failed = server.post("/predict/", KILLS)
+def test_a_model_that_exits_is_replaced(host_of, scenario, runtime):
+    server, path = host_of(runtime), f"/models/{scenario}/predict/"
+    failed = server.post(path, KILLS)
     assert failed.status_code == 500
     assert "status 3" in failed.json()["message"]
-    server.wait_answering()
-    assert server.post("/predict/", CSV).json() == {"predictions": [5.0, 8.0, 14.0]}
+    server.wait_answering(f"/models/{scenario}/health/")
+    assert server.post(path, CSV).json() == {"predictions": [5.0, 8.0, 14.0]}
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["hangs_in_score"]))
-def test_a_model_that_hangs_meets_its_deadline(serve, scenario, runtime):
-    of = SCENARIOS[scenario]
-    server = serve(of.folder(runtime), *of.target_flags, "--deadline", 3)
-    failed = server.post("/predict/", KILLS)
+def test_a_model_that_hangs_meets_its_deadline(host_of, scenario, runtime):
+    server, path = host_of(runtime), f"/models/{scenario}/predict/"
+    failed = server.post(path, KILLS)
     assert failed.status_code == 504
-    server.wait_answering()
-    assert server.post("/predict/", CSV).json() == {"predictions": [5.0, 8.0, 14.0]}
+    server.wait_answering(f"/models/{scenario}/health/")
+    assert server.post(path, CSV).json() == {"predictions": [5.0, 8.0, 14.0]}
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["raises_in_load"]))
-def test_a_model_that_cannot_be_loaded_leaves_the_others_alone(serve, tmp_path, scenario, runtime):
-    broken = with_metadata(SCENARIOS[scenario], runtime, tmp_path)
-    good = with_metadata(SCENARIOS["score_regression"], runtime, tmp_path)
-    server = serve(broken, good, wait=False)
-    server.wait_answering("/models/score_regression/health/")
+def test_a_model_that_cannot_be_loaded_leaves_the_others_alone(host_of, scenario, runtime):
+    server = host_of(runtime)
     server.wait_answering(f"/models/{scenario}/health/", 503)
     failed = server.post(f"/models/{scenario}/predict/", CSV)
     assert failed.status_code in (500, 503)

@@ -54,7 +54,7 @@ def test_an_arrow_file(polyhost, scenario, runtime):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["textgeneration"]))
 def test_an_arrow_body(host_of, scenario, runtime):
-    server = host_of(runtime, ("textgeneration", "score_regression"))
+    server = host_of(runtime)
     expected = {"predictions": ["hello ann", "hello bob", "hello c, d"]}
     for content_type in (ARROW, "application/vnd.apache.arrow.stream"):
         reply = server.post(f"/models/{scenario}/predict/", stream(FRAME), content_type)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from conformance.cases import cases, cases_without_gaps, read_rows, run_score
 from conformance.scenarios import CSV
-from conformance.test_answers import HOSTED
 
 from polyhost.errors import InvalidOutput, SettingsError
 
@@ -30,7 +29,7 @@ def test_extra_columns_of_a_classifier(polyhost, scenario, runtime):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["extra_classes"]))
 def test_extra_columns_of_a_classifier_over_http(host_of, scenario, runtime):
-    reply = host_of(runtime, HOSTED).post(f"/models/{scenario}/predict/", CSV).json()
+    reply = host_of(runtime).post(f"/models/{scenario}/predict/", CSV).json()
     assert reply["predictions"][0] == {"no": 0.9, "yes": 0.1}
     assert reply["extraModelOutput"] == {
         "columns": ["note"],

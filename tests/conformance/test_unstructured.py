@@ -8,7 +8,6 @@ from conformance.cases import cases, cases_without_gaps, run_score
 ONE = ["unstructured"]
 NAME = "unstructured"
 TOLD = "unstructured_told"
-BOTH = (NAME, TOLD)
 NOTHING = "The score_unstructured hook returned nothing (None, NULL, null).\n"
 
 
@@ -31,7 +30,7 @@ def ask(server, mode: str, body: bytes, content_type: str):
     ],
 )  # fmt: skip
 def test_over_http(host_of, scenario, runtime, mode, body, sent, answer, received):
-    reply = ask(host_of(runtime, BOTH), mode, body, sent)
+    reply = ask(host_of(runtime), mode, body, sent)
     content = reply.content
     if "grüße".encode() == body:  # ß has no capital in some languages
         content = content.replace("GRÜßE".encode(), answer).replace("GRÜẞE".encode(), answer)
@@ -43,7 +42,7 @@ def test_over_http(host_of, scenario, runtime, mode, body, sent, answer, receive
 def test_a_hook_that_raises_is_an_error_and_the_next_request_is_answered(
     host_of, scenario, runtime
 ):
-    server = host_of(runtime, BOTH)
+    server = host_of(runtime)
     failed = ask(server, "raise", b"x", "text/plain")
     assert failed.status_code == 500
     assert "asked to fail" in failed.json()["message"]
@@ -67,7 +66,7 @@ def test_from_the_command_line(polyhost, scenario, runtime, query, answer):
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(ONE))
 def test_the_structured_route_names_the_right_one(host_of, scenario, runtime):
-    reply = host_of(runtime, BOTH).post(f"/models/{NAME}/predict/", "a\n1\n")
+    reply = host_of(runtime).post(f"/models/{NAME}/predict/", "a\n1\n")
     assert reply.status_code == 422
     assert "/predictUnstructured/" in reply.json()["message"]
 
@@ -92,7 +91,7 @@ def test_the_structured_route_names_the_right_one(host_of, scenario, runtime):
 def test_what_a_hook_is_told_over_http(host_of, scenario, runtime, sent, told):
     """Of a repeated query key the first value counts."""
     path = f"/models/{scenario}/predictUnstructured/?k=first&k=second"
-    reply = host_of(runtime, BOTH).post(path, b"{}", sent)
+    reply = host_of(runtime).post(path, b"{}", sent)
     assert (reply.status_code, reply.text) == (200, told)
 
 
