@@ -12,7 +12,8 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from polyhost.cli.engines import Container, Engine, find
 from polyhost.cli.flags import Flag
 from polyhost.cli.options import as_words, spoken
 from polyhost.errors import SettingsError
+from polyhost.files.replace import replacing
 
 PLACES = {
     "code_dir": "/opt/model",
@@ -48,8 +50,21 @@ def run(options: argparse.Namespace, flags: Sequence[Flag]) -> int:
     image = _image(engine, options)
     inside = _inside(options, flags)
     places = {k: _place(k, v) for k, v in inside.items() if isinstance(v, Path)}
-    _make_output(options)
-    container = Container(
+    with _output(inside) as done:
+        code = engine.run(_container(engine, image, options, flags, inside, places))
+        done(code)
+    return code
+
+
+def _container(
+    engine: Engine,
+    image: str,
+    options: argparse.Namespace,
+    flags: Sequence[Flag],
+    inside: dict[str, Any],
+    places: dict[str, str],
+) -> Container:
+    return Container(
         image,
         (_program(engine, image), options.command, *as_words({**inside, **places}, flags)),
         tuple((inside[k], place) for k, place in places.items()),
@@ -60,7 +75,6 @@ def run(options: argparse.Namespace, flags: Sequence[Flag]) -> int:
             (name, options.environment[name]) for name in VARIABLES if options.environment.get(name)
         ),
     )
-    return engine.run(container)
 
 
 def _inside(options: argparse.Namespace, flags: Sequence[Flag]) -> dict[str, Any]:
@@ -84,11 +98,26 @@ def _place(dest: str, path: Path) -> str:
     return PLACES.get(dest, f"/opt/{dest}{path.suffix}")
 
 
-def _make_output(options: argparse.Namespace) -> None:
-    """Only what is there can be mounted."""
-    output = getattr(options, "output", None)
-    if output is not None and not output.is_dir():
-        output.write_bytes(b"")
+@contextmanager
+def _output(inside: dict[str, Any]) -> Iterator[Callable[[int], None]]:
+    """Mount a new file for ``--output``, since only what is there can be mounted.
+
+    What this gives is called with the exit code: after a success the file replaces the output.
+    """
+    output = inside.get("output")
+    if output is None or output.is_dir():
+        yield lambda _code: None
+        return
+    with tempfile.TemporaryDirectory(prefix=".polyhost-", dir=output.parent) as folder:
+        new = inside["output"] = Path(folder) / output.name
+        new.touch()
+
+        def done(code: int) -> None:
+            if code == 0:
+                with open(new, "rb") as file, replacing(output) as result:
+                    shutil.copyfileobj(file, result)
+
+        yield done
 
 
 def _port(address: str) -> int:

@@ -25,6 +25,7 @@ from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import check_labels, export_settings, model_spec, refuse_unserved
 from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError, SettingsError
+from polyhost.files.replace import write_whole
 
 if TYPE_CHECKING:
     from polyhost.data.payload import Table
@@ -165,7 +166,7 @@ def _note_memory(output: Path, key: str) -> None:
     path = output / MEMORY_FILE
     said = json.loads(path.read_bytes()) if path.exists() else {}
     said[key] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    path.write_text(json.dumps(said), encoding="utf-8")
+    write_whole(path, json.dumps(said).encode("utf-8"))
 
 
 def _prepare(options: argparse.Namespace, output: Path) -> tuple[ModelSpec, FitJob]:

@@ -7,6 +7,7 @@ ended the process from a command that came to its end.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -15,9 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from polyhost.cli import streams
 from polyhost.cli.report import tell, tell_interrupted
 from polyhost.errors import PolyhostError, WorkerCrashed
 from polyhost.wire import linux
+
+logger = logging.getLogger(__name__)
 
 GRACE = 2.0
 """Seconds between asking a process to end and ending it."""
@@ -77,20 +81,27 @@ def _be_child(work: Callable[[], int], finished: int, stacktrace: bool) -> None:
         os.write(finished, b"!")
     except SystemExit as ended:  # the model's own doing: the parent says so
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except OSError as error:
+        code = streams.failed(error)
+        os.write(finished, b"!")
     except BaseException:
         sys.excepthook(*sys.exc_info())
         os.write(finished, b"!")
     finally:
-        _flush()
-        os._exit(code)
+        os._exit(_flushed(code))
 
 
-def _flush() -> None:
+def _flushed(code: int) -> int:
+    """The exit code, once all that was printed is written."""
     import ctypes
 
-    sys.stdout.flush()
-    sys.stderr.flush()
-    ctypes.CDLL(None).fflush(None)  # what guest code printed through C
+    try:
+        code = streams.finish(code)
+        ctypes.CDLL(None).fflush(None)  # what guest code printed through C
+    except Exception:
+        logger.exception("what was printed could not be written")
+        return code or streams.FAILED
+    return code
 
 
 @contextmanager

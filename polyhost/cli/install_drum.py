@@ -10,6 +10,7 @@ from typing import Any
 
 from polyhost.cli.flags import Flag, add_flags, existing_folder
 from polyhost.errors import SettingsError
+from polyhost.files.replace import write_whole
 
 MARK = "# Written by polyhost install-drum-command."
 SCRIPT = f"""#!{{python}}
@@ -47,8 +48,7 @@ def run(options: argparse.Namespace) -> int:
             "Uninstall datarobot-drum first, or give another --directory."
         )
     try:
-        place.write_text(SCRIPT.format(python=sys.executable), encoding="utf-8")
-        place.chmod(0o755)
+        write_whole(place, SCRIPT.format(python=sys.executable).encode("utf-8"), mode=0o755)
     except OSError as error:
         raise SettingsError(f"cannot write {place}: {error.strerror}. Give --directory.") from error
     print(f"Installed {place}")

@@ -1,7 +1,8 @@
 """From arguments to an exit code.
 
 0 success, 1 an error (of the options, the model or the run), 2 arguments that cannot be parsed,
-3 data that violates the model's type schema, 130 SIGINT or SIGTERM. Nothing heavy is imported before the command is known.
+3 data that violates the model's type schema, 130 SIGINT or SIGTERM, 141 nobody reads the output any
+more. Nothing heavy is imported before the command is known.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from polyhost.cli import (
 )
 from polyhost.cli.flags import with_environment
 from polyhost.cli.report import tell, tell_interrupted, tell_wrong_options
+from polyhost.cli.streams import guarded
 from polyhost.cli.verify import WrongOptions
 from polyhost.drum_compat import DRUM_VERSION
 from polyhost.errors import PolyhostError
@@ -57,6 +59,10 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None, program: str = "polyhost") -> int:
     """Run one command; the console script's entry point."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded(lambda: _run(arguments, program))
+
+
+def _run(arguments: Sequence[str], program: str) -> int:
     parser = build_parser(program)
     try:
         options = parse(parser, arguments, os.environ)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from polyhost.cli.flags import Flag, add_flags, flags_of, model_language, register
 from polyhost.errors import SettingsError
+from polyhost.files.replace import write_whole
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 SUFFIX = ".template"
@@ -61,10 +63,15 @@ def run(options: argparse.Namespace) -> int:
     if folder.exists():
         options.parser.error(f"--code-dir: {folder} is there already; give a new folder")
     hooks = _template(options.language)
-    folder.mkdir(parents=True)
     name = hooks.name[: -len(SUFFIX)]
-    (folder / name).write_text(hooks.read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / "README.md").write_text(_readme(folder.name, name, options.language), "utf-8")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".polyhost-", dir=folder.parent) as place:
+        new = Path(place) / folder.name
+        new.mkdir()
+        write_whole(new / name, hooks.read_bytes())
+        readme = _readme(folder.name, name, options.language)
+        write_whole(new / "README.md", readme.encode("utf-8"))
+        new.rename(folder)  # whole, or not there
     print(f"Made {folder / name}. Try it: polyhost score --code-dir {folder} --input FILE.csv ...")
     return 0
 

@@ -44,6 +44,7 @@ wins.
 | 1 | an error: of the options, the model or the run; no command |
 | 2 | arguments that cannot be parsed: an unknown flag, a missing one, a path that is not there |
 | 130 | SIGINT or SIGTERM; `server` after it was asked to stop |
+| 141 | nobody reads standard output any more; where it is full or closed, that is an error (1) |
 | other | `score` only: the status with which the model's own code ended the process |
 
 ## Environment variables

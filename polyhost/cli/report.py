@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
+from contextlib import suppress
 
 from polyhost.errors import PolyhostError, SchemaViolation
 
@@ -16,13 +17,18 @@ INTERRUPTED = 130
 def tell(error: PolyhostError, *, stacktrace: bool) -> int:
     """Print an error, with its traceback in the model's own language when asked; the exit code:
     3 for data that violates a type schema, else 1."""
+    with suppress(OSError):  # the exit code says it as well
+        _print(error, stacktrace)
+    return VIOLATED if isinstance(error, SchemaViolation) else FAILED
+
+
+def _print(error: PolyhostError, stacktrace: bool) -> None:
     print(f"polyhost: {error.kind}: {error.message}", file=sys.stderr)
     native = error.facts.get("native_traceback")
     if stacktrace:
         print(native or "".join(traceback.format_exception(error)), file=sys.stderr)
     elif native:
         print("polyhost: --show-stacktrace tells where it happened.", file=sys.stderr)
-    return VIOLATED if isinstance(error, SchemaViolation) else FAILED
 
 
 def tell_wrong_options(error: PolyhostError, parser: argparse.ArgumentParser) -> int:
@@ -40,5 +46,6 @@ def progress(text: str) -> None:
 
 def tell_interrupted() -> int:
     """Say that a signal ended the run; exit code 130."""
-    print("\nCtrl+C pressed, stopped.", file=sys.stderr)
+    with suppress(OSError):
+        print("\nCtrl+C pressed, stopped.", file=sys.stderr)
     return INTERRUPTED

@@ -20,6 +20,7 @@ from polyhost.cli.options import (
 )
 from polyhost.cli.verify import verify
 from polyhost.errors import SettingsError
+from polyhost.files.replace import write_whole
 
 if TYPE_CHECKING:
     from polyhost.data.payload import Payload, Table
@@ -137,7 +138,7 @@ def _write(answer: Table | Reply, output: Path | None) -> None:
 
 def _write_file(output: Path, body: bytes) -> None:
     try:
-        output.write_bytes(body)
+        write_whole(output, body)
     except OSError as error:
         raise SettingsError(f"cannot write --output {output}: {error.strerror}.") from error
 

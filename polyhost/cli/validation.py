@@ -28,6 +28,7 @@ from polyhost.cli.report import progress
 from polyhost.cli.tables import render
 from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError
+from polyhost.files.replace import write_whole
 
 if TYPE_CHECKING:
     from polyhost.data.payload import Payload
@@ -194,7 +195,7 @@ def _null_values(asked: Asked, rows: Rows, kept: Path) -> Check:
         except PolyhostError as error:
             safe = re.sub(r"\W+", "_", name)[:60]
             path = kept / f"{i + 1}_{safe}.csv"
-            path.write_bytes(blanked.encoded())
+            write_whole(path, blanked.encoded())
             failures.append(f"Failed feature: {name}\nMessage: {_told(error)}\nDataset: {path}")
     return Check(NULL_VALUES, "\n".join(failures))
 

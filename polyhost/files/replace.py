@@ -26,6 +26,16 @@ def write_whole(path: Path, data: bytes, *, mode: Optional[int] = None) -> None:
         file.write(data)
 
 
+def copy_whole(source: Path, target: Path) -> None:
+    """Replace a file by a copy of another, its permissions too."""
+    with open(source, "rb") as file, replacing(target, mode=_mode(file)) as new:
+        shutil.copyfileobj(file, new)
+
+
+def _mode(file: BinaryIO) -> int:
+    return stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+
+
 @contextlib.contextmanager
 def replacing(path: Path, *, mode: Optional[int] = None) -> Iterator[BinaryIO]:
     """A file to write that takes the place of ``path`` once the block has ended without an error.

@@ -5,7 +5,6 @@ A guest that can train has a method ``fit(job)`` beside those of :class:`~polyho
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
@@ -15,6 +14,7 @@ import numpy as np
 from polyhost.data.payload import Column, Dictionary, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import MissingHook, SettingsError
+from polyhost.files.replace import copy_whole, write_whole
 from polyhost.pipeline import load_guest
 from polyhost.predictor import ModelSpec
 
@@ -72,13 +72,11 @@ def leave_code(spec: ModelSpec, output_dir: Path) -> None:
         if path.is_dir():
             place.mkdir(exist_ok=True)
         elif not place.exists():
-            shutil.copy2(path, place)
+            copy_whole(path, place)
     readme = output_dir / "README.md"
     if not readme.exists():
-        readme.write_text(
-            README.format(target=spec.target.type.value, labels=_flags(spec.target)),
-            encoding="utf-8",
-        )
+        text = README.format(target=spec.target.type.value, labels=_flags(spec.target))
+        write_whole(readme, text.encode("utf-8"))
 
 
 def _flags(target: Target) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,14 +88,26 @@ def test_score_in_a_container(run, folder):
     )
     assert (done.code, done.err) == (0, "")
     assert (folder / "out.csv").read_text(encoding="utf-8") == "Predictions\n2.0\n5.0\n"
+    new = next(word for word in words if word.endswith(":/opt/output.csv")).partition(":")[0]
+    assert Path(new).parent.parent == folder
+    assert not Path(new).exists()
     assert words == [
         *["run", "--rm", "--init", "--interactive", "--entrypoint", ""],
         *["--memory", "512m", "--memory-swap", "512m", "--user", USER],
         *["-v", f"{folder}/model:/opt/model", "-v", f"{folder}/in.csv:/opt/input.csv"],
-        *["-v", f"{folder}/out.csv:/opt/output.csv", "models:1", "polyhost", "score"],
+        *["-v", f"{new}:/opt/output.csv", "models:1", "polyhost", "score"],
         *["--code-dir", "/opt/model", "--input", "/opt/input.csv", "--output", "/opt/output.csv"],
         *REGRESSION,
     ]
+
+
+def test_a_container_that_fails_keeps_the_good_file(run, folder):
+    (folder / "out.csv").write_text("good\n", encoding="utf-8")
+    (folder / "in.csv").write_text("b\n1\n", encoding="utf-8")
+    done, _ = run("score", "-cd", "model", "--input", "in.csv", "--output", "out.csv", *REGRESSION)
+    assert done.code == 1
+    assert (folder / "out.csv").read_text(encoding="utf-8") == "good\n"
+    assert not list(folder.glob(".polyhost-*"))
 
 
 def test_what_the_environment_says_goes_along(run, folder):
