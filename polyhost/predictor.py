@@ -25,7 +25,7 @@ from typing import (
 
 from polyhost.data.column_info import ColumnInfo as ColumnInfo
 from polyhost.data.payload import Payload, Scores, Table, Tensors
-from polyhost.data.target import Target
+from polyhost.data.target import Target, TargetType
 
 Handle = Any
 """A value that lives in the guest's own language; opaque to everyone but its bridge."""
@@ -252,6 +252,23 @@ class ModelInfo:
     threads: int = 1
     formats: Tuple[str, ...] = ()
     typed: bool = False
+
+
+INFER_TARGET = "infer_target"
+"""The option of a spec whose target the artifact is to say: the target type that was given, or an
+empty text. The spec's target is a stand-in then."""
+
+ArtifactTarget = Tuple[TargetType, Tuple[str, ...]]
+"""Target type and class labels (in the library's order) that an artifact was trained for."""
+
+
+@runtime_checkable
+class TargetGuest(Protocol):
+    """What a guest has beside whose artifacts know their target."""
+
+    def artifact_target(self) -> Optional[ArtifactTarget]:
+        """What the loaded artifact was trained for; None when it does not say."""
+        ...
 
 
 @runtime_checkable

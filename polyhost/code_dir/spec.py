@@ -13,7 +13,7 @@ from polyhost.code_dir.inspect import CodeDir, inspect
 from polyhost.code_dir.metadata import Metadata
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
-from polyhost.predictor import ModelSpec
+from polyhost.predictor import INFER_TARGET, ModelSpec
 from polyhost.settings import Setting, Source, TargetSettings, agree
 
 T = TypeVar("T")
@@ -24,13 +24,24 @@ def build_spec(
     target: TargetSettings,
     *,
     options: Optional[Mapping[str, Any]] = None,
+    infer: bool = False,
 ) -> ModelSpec:
-    """What a worker needs to load this code dir. ``options["metadata"]`` is the metadata file."""
+    """What a worker needs to load this code dir. ``options["metadata"]`` is the metadata file.
+
+    ``infer``: a target type, or labels, that nobody gave are left for the artifact to say
+    (:mod:`polyhost.pipeline.infer_target`).
+    """
     metadata = metadata_file.read(code_dir.path)
+    missing = _missing(target, metadata) if infer and code_dir.artifacts else None
+    if missing is not None:
+        options = {**(options or {}), INFER_TARGET: missing}
+        resolved = Target(TargetType.REGRESSION, (), metadata.target_name if metadata else None)
+    else:
+        resolved = resolve_target(target, metadata)
     return ModelSpec(
         code_dir=code_dir.path,
         language=code_dir.language,
-        target=resolve_target(target, metadata),
+        target=resolved,
         custom_file=code_dir.custom_file,
         artifacts=code_dir.artifacts,
         options={
@@ -46,9 +57,28 @@ def spec_of(
     *,
     language: Optional[str] = None,
     options: Optional[Mapping[str, Any]] = None,
+    infer: bool = False,
 ) -> ModelSpec:
     """:func:`build_spec` of the code dir at ``path``."""
-    return build_spec(inspect(path, language), target, options=options)
+    return build_spec(inspect(path, language), target, options=options, infer=infer)
+
+
+def _missing(given: TargetSettings, metadata: Optional[Metadata]) -> Optional[str]:
+    """The target type whose labels are missing, empty when the type is too; None when all is
+    there."""
+    noted = metadata.target_type if metadata else None
+    found = given.type.value or noted
+    if found is None:
+        said = given.binary_labels.value or given.class_labels.value
+        return None if said else ""
+    kind = TargetType.parse(found)
+    if not kind.is_classification:
+        return None
+    if kind is TargetType.BINARY:
+        said, written = given.binary_labels.value, metadata.binary_labels() if metadata else ()
+    else:
+        said, written = given.class_labels.value, metadata.class_labels() if metadata else ()
+    return None if said or written else found
 
 
 def resolve_target(given: TargetSettings, metadata: Optional[Metadata]) -> Target:

@@ -95,7 +95,7 @@ def _spec(folder: Path, values: Values) -> ModelSpec:
     if pinned:
         options["digests"] = pinned
     target = _target_settings(values)
-    return spec_of(folder, target, language=values["language"].value, options=options)
+    return spec_of(folder, target, language=values["language"].value, options=options, infer=True)
 
 
 def _target_settings(values: Values) -> TargetSettings:

@@ -56,7 +56,9 @@ def load(
         class_labels=_given("class_labels", tuple(class_labels)),
         name=_given("target_name", target_name),
     )
-    spec = spec_of(Path(path), target, language=language, options={"strict_rows": strict_rows})
+    spec = spec_of(
+        Path(path), target, language=language, options={"strict_rows": strict_rows}, infer=True
+    )
     if not in_process:
         from polyhost.embed.worker_model import BackgroundModel
 

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import threading
-from dataclasses import replace
 from typing import Any, Coroutine, List, Optional, Tuple, TypeVar, Union
 
 from polyhost.codecs import Request
@@ -123,7 +122,6 @@ class BackgroundModel(LoadedModel):
     """A model in a worker process."""
 
     def __init__(self, spec: ModelSpec, python: Optional[str] = None) -> None:
-        self._target = spec.target
         name = f"{spec.code_dir.name or 'model'}-{next(_numbers)}"
         path = None if python == OWN_ENVIRONMENT else python
         hosted = HostedModel(name, spec, python=path, env=python, own_environment=True)
@@ -142,8 +140,7 @@ class BackgroundModel(LoadedModel):
             raise self._pool.reason
         if self._pool.info is None:
             raise WorkerNotReady(f"model {self._name!r} did not become ready.")
-        # The worker says the labels; the spec's target has them in the caller's order.
-        return replace(self._pool.info, target=self._target)
+        return self._pool.info
 
     def close(self) -> None:
         """End the worker; the last model to close ends the host too."""

@@ -17,7 +17,7 @@ from polyhost.host.example_check import check
 from polyhost.host.pool import Pool, State
 from polyhost.host.process import WorkerProcess
 from polyhost.host.request import Body, Pending, Waiter
-from polyhost.predictor import ModelInfo
+from polyhost.predictor import INFER_TARGET, ModelInfo
 from polyhost.settings import HostedModel
 
 log = logging.getLogger(__name__)
@@ -120,13 +120,19 @@ class Model:
             "state": self.state.value,
             "reason": None if reason is None else reason.message,
             "language": self.model.spec.language,
-            "target_type": self.model.spec.target.type.value,
+            "target_type": self._target_type,
             "code_dir": str(self.model.spec.code_dir),
             "replicas": self.model.workers,
             "ready": self.ready_workers,
             "restarts": self.restarts,
             "pids": [worker.pid for worker in self.workers],
         }
+
+    @property
+    def _target_type(self) -> Optional[str]:
+        """None while only the artifact knows it, and is not loaded."""
+        spec = (self._pool or self).model.spec
+        return None if INFER_TARGET in spec.options else spec.target.type.value
 
     # Requests
 

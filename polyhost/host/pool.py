@@ -29,7 +29,7 @@ from polyhost.host.shared_counts import SharedCount
 from polyhost.host.sockets import Sockets
 from polyhost.host.warm_parent import ForkLost
 from polyhost.host.worker_env import worker_environment
-from polyhost.predictor import ModelInfo
+from polyhost.predictor import INFER_TARGET, ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.wire import linux
 from polyhost.wire.messages import calls_at_once
@@ -391,6 +391,7 @@ class Pool:
             spec = replace(spec, options={**spec.options, "max_concurrency": wanted})
         worker.initialise(spec, options)
         self.info = await worker.wait_ready(self.model.load_timeout)
+        self._use_target(self.info)
         self.room = _room_for(self.model, self.info)
         self._dispatcher.suit(*self.room)
         member.ready = True
@@ -410,6 +411,21 @@ class Pool:
             self._dispatcher.balance.cost = cost
         if self.watcher is not None:
             self.watcher.cost_changed(self, cost)
+
+    def _use_target(self, info: ModelInfo) -> None:
+        """Keep the target that the first worker read from the artifact, for the others too."""
+        spec = self.model.spec
+        if INFER_TARGET in spec.options:
+            options = {key: value for key, value in spec.options.items() if key != INFER_TARGET}
+            known = replace(spec, target=info.target, options=options)
+            self.model = replace(self.model, spec=known)
+            labels = ", ".join(info.target.labels)
+            log.info(
+                "model %s: target type %s%s taken from the artifact",
+                self.name,
+                info.target.type.value,
+                f" and class labels {labels}" if labels else "",
+            )
 
     def _environment(self, temp_dir: str, device: int) -> Dict[str, str]:
         own = {} if self._own is None else self._own.variables

@@ -37,14 +37,22 @@ def open_guest(spec: ModelSpec) -> Guest:
 def load(guest: Guest, spec: ModelSpec) -> GuestInfo:
     """Run ``init``, load the model, and check that hooks and model can do what is asked."""
     _check_hooks(guest, spec)
+    load_model(guest, spec)
+    with as_load_error():
+        info = guest.describe()
+    _check_predicts(guest, info, spec)
+    if info.target_type is not None and "score" not in guest.hooks:
+        check_type(spec, spec.target.type, TargetType.parse(info.target_type))
+    _check_labels(guest, info, spec)
+    return info
+
+
+def load_model(guest: Guest, spec: ModelSpec) -> None:
+    """Run ``init``, then ``load_model`` or the built-in loader."""
     with as_load_error():
         if "init" in guest.hooks:
             guest.run_init()
         _load_model(guest, spec)
-        info = guest.describe()
-    _check_predicts(guest, info, spec)
-    _check_labels(guest, info, spec)
-    return info
 
 
 @contextmanager
@@ -148,6 +156,18 @@ def _missing(guest: Guest, spec: ModelSpec, hook: str, why: str, says: str = "")
 
 def _custom(spec: ModelSpec) -> str:
     return str(spec.custom_file) if spec.custom_file else f"{spec.code_dir} (no custom file)"
+
+
+def check_type(spec: ModelSpec, wanted: TargetType, own: TargetType) -> None:
+    """SettingsError when an artifact was trained for another kind of target than is asked for."""
+    classes = {TargetType.BINARY, TargetType.MULTICLASS}
+    if (wanted in classes) != (own in classes) and TargetType.REGRESSION in (wanted, own):
+        raise SettingsError(
+            f"target type {wanted.value!r} contradicts the artifact in {spec.code_dir}, which was "
+            f"trained for {own.value!r}. Leave the target type out, or give {own.value!r}.",
+            expected=own.value,
+            found=wanted.value,
+        )
 
 
 def _check_labels(guest: Guest, info: GuestInfo, spec: ModelSpec) -> None:

@@ -17,12 +17,13 @@ from polyhost.formats import arrow, csv_cells
 from polyhost.formats.csv import read_numbers, write_table
 from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
-from polyhost.pipeline import batching, load_guest, schema_check
+from polyhost.pipeline import batching, infer_target, load_guest, schema_check
 from polyhost.pipeline.apply_schema import Schema
 from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column
 from polyhost.pipeline.marshal import check_rows, marshal, split_extra
 from polyhost.pipeline.reports import Monitor, Monitoring, reporter_for
 from polyhost.predictor import (
+    INFER_TARGET,
     ChatGuest,
     ChatReply,
     Guest,
@@ -49,6 +50,8 @@ def open_predictor(spec: ModelSpec) -> Pipeline:
     Options read here: ``strict_rows`` (bool), ``batching`` (``auto``, ``off``, or ``on``, which
     also batches models with hooks) and ``positive_first`` (bool, see :mod:`polyhost.pipeline.marshal`).
     """
+    if INFER_TARGET in spec.options:
+        spec = infer_target.settled(spec)
     guest = load_guest.open_guest(spec)
     try:
         info = load_guest.load(guest, spec)

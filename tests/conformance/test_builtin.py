@@ -12,6 +12,7 @@ from conformance.builtin import add_hooks, displace, without_column
 from conformance.cases import cases, cases_without_gaps, raise_told
 from conformance.scenarios import BUILTIN
 
+import polyhost
 from polyhost import errors
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
@@ -165,3 +166,15 @@ def test_a_folder_with_two_artifacts(polyhost, made, scenario, runtime, tmp_path
     shutil.copy(artifact, artifact.with_name(f"another{artifact.suffix}"))
     with pytest.raises(errors.ArtifactNotFound, match="Multiple serialized model files found"):
         raise_told(polyhost("score", "-cd", folder, "--input", model.input, *model.target_flags))
+
+
+@pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(BUILTIN))
+def test_target_and_labels_come_from_the_artifact(made, scenario, runtime, tmp_path):
+    model = made(runtime, scenario)
+    folder = tmp_path / "model"
+    shutil.copytree(model.model, folder, ignore=shutil.ignore_patterns("model-metadata.yaml"))
+    with polyhost.load(folder) as loaded:
+        assert loaded.info.target.type.value == scenario
+        found = loaded.predict(model.input.read_bytes())
+    header, expected = model.expected
+    np.testing.assert_allclose(found[header].to_numpy(dtype=float), expected, **CLOSE)

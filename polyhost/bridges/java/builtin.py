@@ -13,7 +13,7 @@ from polyhost.data.payload import Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, SchemaMismatch
 from polyhost.pipeline.marshal import match_labels
-from polyhost.predictor import ColumnInfo, GuestInfo
+from polyhost.predictor import INFER_TARGET, ColumnInfo, GuestInfo
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ def load(artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]
     extension = artifact.suffix.lower()
     if extension == ".jar":
         model = java_class("io.polyhost.builtin.ScoringCodeModel").of(loader)
-        _check_kind(artifact, "model", bool(len(model.labels())), target)
+        _check_kind(artifact, "model", bool(len(model.labels())), target, options)
         return BuiltIn(model, ScoringCodePredict(model, target), options)
     if extension == ".mojo":
         return _load_pipeline(artifact, loader, target, options)
@@ -208,7 +208,9 @@ def load(artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]
             "load_model hook, in Custom.java or custom.jar.",
             artifact=str(artifact),
         )
-    _check_kind(artifact, f"H2O {model.category()} model", bool(len(model.labels())), target)
+    _check_kind(
+        artifact, f"H2O {model.category()} model", bool(len(model.labels())), target, options
+    )
     return BuiltIn(model, H2oPredict(model, _threads(options)), options)
 
 
@@ -221,7 +223,7 @@ def _load_pipeline(
             artifact=str(artifact),
         )
     model = java_class("io.polyhost.builtin.PipelineModel").of(java_path(artifact), loader)
-    _check_kind(artifact, "Driverless AI pipeline", bool(len(model.labels())), target)
+    _check_kind(artifact, "Driverless AI pipeline", bool(len(model.labels())), target, options)
     return BuiltIn(model, PipelinePredict(model, artifact, target), options)
 
 
@@ -229,10 +231,16 @@ def _threads(options: Mapping[str, Any]) -> Optional[int]:
     return int(options["threads"]) if options.get("threads") else None
 
 
-def _check_kind(artifact: Path, kind: str, classifies: bool, target: Target) -> None:
+def _check_kind(
+    artifact: Path, kind: str, classifies: bool, target: Target, options: Mapping[str, Any]
+) -> None:
     """A classifier serves classes, any other model one number."""
     wanted = target.type
-    if not wanted.is_structured or classifies == wanted.is_classification:
+    if (
+        INFER_TARGET in options
+        or not wanted.is_structured
+        or classifies == wanted.is_classification
+    ):
         return
     raise LoadError(
         f"{artifact.name} is a {kind} that answers with "

@@ -13,7 +13,16 @@ from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target
 from polyhost.errors import InvalidInput, InvalidOutput, UnsupportedContentType
 from polyhost.formats import arrow
-from polyhost.predictor import GuestInfo, Handle, HookContext, ModelSpec, Reply, Traits
+from polyhost.pipeline.infer_target import target_of_labels
+from polyhost.predictor import (
+    ArtifactTarget,
+    GuestInfo,
+    Handle,
+    HookContext,
+    ModelSpec,
+    Reply,
+    Traits,
+)
 
 _CSV = ("", "text/csv", "text/plain")
 _METHODS = {
@@ -90,6 +99,13 @@ class JavaGuest:
     def describe(self) -> GuestInfo:
         """What the loaded model tells of itself."""
         return GuestInfo(predicts=False) if self._builtin is None else self._builtin.describe()
+
+    def artifact_target(self) -> Optional[ArtifactTarget]:
+        """What the artifact was trained for: classes, or a number."""
+        if self._builtin is None:
+            return None
+        info = self._builtin.describe()
+        return target_of_labels(info.labels, info.target_type)
 
     # Data
 

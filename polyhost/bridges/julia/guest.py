@@ -16,8 +16,10 @@ from polyhost.bridges.julia import runtime as rt
 from polyhost.bridges.julia.columns import Block, block_of, table_from
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import TargetType
+from polyhost.pipeline.infer_target import target_of_labels
 from polyhost.predictor import (
     HOOKS,
+    ArtifactTarget,
     ColumnInfo,
     GuestInfo,
     HookContext,
@@ -124,6 +126,11 @@ class JuliaGuest:
         if info.predicts and info.columns and "score" not in self.hooks:
             self._warm(info)
         return info
+
+    def artifact_target(self) -> Optional[ArtifactTarget]:
+        """What the model was trained for: classes, or a number."""
+        info = self.describe()
+        return target_of_labels(info.labels, info.target_type) if info.predicts else None
 
     def _warm(self, info: GuestInfo) -> None:
         names = [column.name for column in info.columns]

@@ -36,7 +36,15 @@ from polyhost.drum_compat.custom_task.masking import masked
 from polyhost.errors import InvalidOutput, MissingHook, PolyhostError
 from polyhost.pipeline.fit import FitJob
 from polyhost.pipeline.reports import Monitoring, reporter_for
-from polyhost.predictor import ChatReply, GuestInfo, HookContext, ModelSpec, Reply, Traits
+from polyhost.predictor import (
+    ArtifactTarget,
+    ChatReply,
+    GuestInfo,
+    HookContext,
+    ModelSpec,
+    Reply,
+    Traits,
+)
 
 LANGUAGE = "python"
 _END = object()
@@ -94,6 +102,10 @@ class PythonGuest:
         self._builtin = frameworks.built_in(self._model, self._target)
         self._openmp = OpenMP()
         return self._builtin.info if self._builtin else GuestInfo(predicts=False)
+
+    def artifact_target(self) -> Optional[ArtifactTarget]:
+        """What the loaded model was trained for, where its library says it."""
+        return frameworks.target_of(self._model)
 
     def fit(self, job: FitJob) -> None:
         """Train with the ``fit`` hook or the custom task; they leave files in the output folder."""

@@ -18,7 +18,9 @@ from polyhost.data.target import Target, TargetType
 from polyhost.errors import MissingHook, UnsupportedContentType
 from polyhost.formats import sparse
 from polyhost.pipeline.fit import FitJob
+from polyhost.pipeline.infer_target import target_of_labels
 from polyhost.predictor import (
+    ArtifactTarget,
     GuestInfo,
     Handle,
     HookContext,
@@ -142,6 +144,15 @@ class RGuest:
             spelling="make.names",
             target_type=facts.text("type"),
         )
+
+    def artifact_target(self) -> Optional[ArtifactTarget]:
+        """What the model was trained for: classes, or a number."""
+        if self._model is None:
+            return None
+        found = self._engine.call("load", "artifact_target", self._model)
+        assert found is not None
+        texts = tuple(self._engine.api.to_strings(found.sexp))
+        return target_of_labels(texts[1:]) if texts else None
 
     def _answers_itself(self) -> bool:
         """Whether a hook does what the built-in predict or transform would do."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Optional, Protocol, Tuple
 
 from polyhost.bridges.python.faults import facts
+from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.keras import KerasFramework
 from polyhost.bridges.python.frameworks.libraries import missing_in
 from polyhost.bridges.python.frameworks.lightgbm import LightGBMFramework
@@ -21,7 +22,7 @@ from polyhost.bridges.python.frameworks.xgboost import XGBoostFramework
 from polyhost.data.payload import Table
 from polyhost.data.target import Target
 from polyhost.errors import LoadError, PolyhostError
-from polyhost.predictor import GuestInfo
+from polyhost.predictor import ArtifactTarget, GuestInfo
 
 
 class BuiltIn(Protocol):
@@ -110,6 +111,11 @@ def transformer(model: Any) -> Optional[SklearnTransformer]:
     return SklearnTransformer(model) if known and hasattr(model, "transform") else None
 
 
+def target_of(model: Any) -> Optional[ArtifactTarget]:
+    """What a loaded model was trained for; None when it does not say."""
+    return estimators.target_of(model) if estimators.is_estimator(model) else None
+
+
 __all__ = [
     "FRAMEWORKS",
     "BuiltIn",
@@ -117,5 +123,6 @@ __all__ = [
     "SklearnTransformer",
     "built_in",
     "load_artifact",
+    "target_of",
     "transformer",
 ]

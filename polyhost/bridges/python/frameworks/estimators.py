@@ -10,6 +10,10 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 
+from polyhost.data.target import TargetType
+from polyhost.pipeline.infer_target import target_of_labels
+from polyhost.predictor import ArtifactTarget
+
 _ROW_WISE = frozenset(
     [
         *("calibration", "compose", "cross_decomposition", "decomposition"),
@@ -32,6 +36,18 @@ def is_estimator(model: Any) -> bool:
         kind.__name__ == "BaseEstimator" and kind.__module__ == "sklearn.base"
         for kind in type(model).__mro__
     )
+
+
+def target_of(model: Any) -> Optional[ArtifactTarget]:
+    """What an estimator was trained for: its classes, a value, or what is unusual."""
+    from sklearn import base
+
+    classes = getattr(model, "classes_", None)
+    if base.is_classifier(model) and isinstance(classes, np.ndarray) and classes.ndim == 1:
+        return target_of_labels(tuple(str(label) for label in classes))
+    if base.is_regressor(model):
+        return TargetType.REGRESSION, ()
+    return (TargetType.ANOMALY, ()) if base.is_outlier_detector(model) else None
 
 
 def derives(model: Any, module: str, name: str) -> bool:
