@@ -23,6 +23,7 @@ from polyhost.host.dispatcher import Dispatcher
 from polyhost.host.launcher import Nursery, bridge_environment
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.process import WorkerProcess
+from polyhost.host.quarantine import Killers
 from polyhost.host.replica import Replica
 from polyhost.host.request import Body, Pending, Waiter
 from polyhost.host.shared_counts import SharedCount
@@ -175,6 +176,11 @@ class Pool:
         return WorkerNotReady(
             f"model {self.name!r} is {self.state.value}: try again soon", retry_after=1
         )
+
+    @property
+    def killers(self) -> Killers:
+        """Requests that are refused since they ended workers."""
+        return self._dispatcher.killers
 
     @property
     def busy(self) -> int:

@@ -70,6 +70,7 @@ class WorkerProcess:
         self._token = new_token() if marks else ""
         self._marks = MarkReader(self._token) if marks else None
         self._hung = False
+        self._reading: Optional[asyncio.TimerHandle] = None
         self._broken = ""
         self._killed = False
         self._parser = Parser()
@@ -127,6 +128,17 @@ class WorkerProcess:
         data = frames.encode(Kind.ATTACH, 0, flags=Flag.FD)
         self._control.send(data, os.dup(sock.fileno()), own=True)
 
+    def expect_reading(self, within: float) -> None:
+        """End the worker unless it reads requests, as it does between calls, in so many seconds."""
+        if self._reading is None and self.exit_code is None:
+            self.send(frames.encode(Kind.PING, 0))
+            self._reading = self._loop.call_later(within, self.end_hung)
+
+    def _has_read(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
     def interrupt(self, id: int) -> None:
         """Ask the guest to stop what it does."""
         self._control.send(frames.encode(Kind.INTERRUPT, id))
@@ -154,6 +166,8 @@ class WorkerProcess:
         return not found or self._hand_over(found)
 
     def _hand_over(self, found: List[Frame]) -> bool:
+        if self._reading is not None and any(frame.kind == Kind.PONG for frame in found):
+            self._has_read()
         try:
             self._on_frames(found)
         except ProtocolError as error:
@@ -280,6 +294,7 @@ class WorkerProcess:
         await asyncio.wait((self._ended,))
 
     def _on_end(self) -> None:
+        self._has_read()
         self._loop.remove_reader(self._pidfd)
         try:
             _, status = os.waitpid(self.pid, 0)

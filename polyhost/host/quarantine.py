@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from typing import Callable, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from polyhost.host.request import Pending
 
@@ -31,6 +31,10 @@ class Killers:
 
     def __bool__(self) -> bool:
         return bool(self._known)
+
+    def known(self) -> List[Tuple[bytes, bool]]:
+        """Every digest that is remembered, and whether it is surely guilty."""
+        return [(digest, guilty) for digest, (_, guilty) in self._known.items()]
 
     def add(self, pending: Pending, guilty: bool) -> None:
         """Remember a request that was there at two deaths, or died on its trial."""

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 from polyhost.config import Loaded
 from polyhost.deploy.deployer import Deployment, Reload
@@ -20,14 +20,16 @@ from polyhost.deploy.reloader import Reloader
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.pool import State
+from polyhost.host.shared_counts import BODIES, SharedCounts
 from polyhost.host.user import check_user, find_user
 from polyhost.server.admin import Admin
 from polyhost.server.app import build, build_error
 from polyhost.server.auth import admin_only, check_exposure
 from polyhost.server.credentials import Access
 from polyhost.server.extension import extended
+from polyhost.server.fronts.forker import Forker, fork_fronts
 from polyhost.server.fronts.front_process import serve_front
-from polyhost.server.fronts.supervisor import Forker, Fronts, fork_fronts
+from polyhost.server.fronts.supervisor import Fronts
 from polyhost.server.http.listen import BACKLOG, listen, runner
 from polyhost.server.watch.guest_output import GuestOutput
 from polyhost.server.watch.instrument import Observation
@@ -63,11 +65,13 @@ def _serve_with_fronts(
     sock.listen(BACKLOG)
     with tempfile.TemporaryDirectory(prefix="polyhost-fronts-") as folder:
         place = os.path.join(folder, "supervisor")
-        forker = fork_fronts(settings, sock, partial(serve_front, supervisor=place))
+        counts = SharedCounts(writers=settings.fronts + 1)
+        serve_one = partial(serve_front, supervisor=place, counts=counts)
+        forker = fork_fronts(settings, sock, serve_one, counts)
         sock.close()
         local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         local.bind(place)
-        return int(runner()(_serve(settings, local, reload, loaded, forker)))
+        return int(runner()(_serve(settings, local, reload, loaded, (forker, counts))))
 
 
 def _bind(settings: ServerSettings) -> socket.socket:
@@ -90,7 +94,7 @@ async def _serve(
     sock: socket.socket,
     reload: Optional[Reload],
     loaded: Optional[Loaded],
-    forker: Optional[Forker] = None,
+    forked: Optional[Tuple[Forker, SharedCounts]] = None,
 ) -> int:
     as_json = settings.log_format == "json"
     tracing = open_tracing(os.environ)
@@ -100,10 +104,11 @@ async def _serve(
         observe=watch.of,
         limits=settings.limits,
         worker_user=find_user(settings),
+        bodies=None if forked is None else forked[1].count(BODIES, settings.fronts),
     )
-    fronts = Fronts(host, forker) if forker is not None else None
+    fronts = None if forked is None else Fronts(host, forked[0], settings, forked[1], watch.metrics)
     if fronts is not None:
-        watch.others = lambda: fronts.snapshots
+        watch.busy_elsewhere = fronts.busy
     access = Access(settings)
 
     def renew(found: ServerSettings) -> None:
@@ -179,14 +184,16 @@ async def _run(
             _report(failure, settings)
             return 1
         app = build_error(replace(settings, failure=failure))
+    code = 0
     if fronts is None:
         await listen(app, settings, access, sock, stop)
     else:
         await _listen_behind(fronts, app, settings, access, sock, stop)
+        code = 1 if fronts.failed.is_set() else 0
     if loading is not None:
         loading.cancel()
         await asyncio.wait((loading,))
-    return 0
+    return code
 
 
 def _app(settings: ServerSettings, host: Host, deployment: Deployment, watch: Observation) -> Any:
@@ -211,7 +218,10 @@ async def _listen_behind(
     """Answer what fronts pass on, until they have answered everything."""
     ended = asyncio.Event()
     listening = asyncio.create_task(listen(app, settings, access, sock, ended))
-    await stop.wait()
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, fronts.failed)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
     await fronts.stop()
     ended.set()
     await listening

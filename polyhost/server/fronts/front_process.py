@@ -5,112 +5,156 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 
+from polyhost.host.shared_counts import BODIES, CONNECTIONS, SharedCounts
 from polyhost.host.spool import Budget
-from polyhost.host.sweeper import Part, Sweeper
+from polyhost.host.sweeper import Sweeper
 from polyhost.server.credentials import Access
 from polyhost.server.dialects import endpoints_of
-from polyhost.server.fronts.channel import Channel
+from polyhost.server.fronts.channel import Channel, Message
 from polyhost.server.fronts.front_state import FrontHost
 from polyhost.server.fronts.supervisor_proxy import Relay
 from polyhost.server.http.asgi import Receive, Scope, Send, Watcher
 from polyhost.server.http.endpoint import Endpoint, fast_routes
 from polyhost.server.http.fast_path import FastRoute
 from polyhost.server.http.listen import listen, runner
-from polyhost.server.watch.exposition import families_to_wire
 from polyhost.server.watch.instrument import Observation
 from polyhost.server.watch.tracing import open_tracing
 from polyhost.settings import ServerSettings
 
 SWEEP = 0.05
 COUNTS_EVERY = 1.0
+"""Seconds between two reports to the supervisor, which takes them as a sign of life too."""
 
 
 def serve_front(
-    settings: ServerSettings, sock: socket.socket, channel: Channel, supervisor: str
+    settings: ServerSettings,
+    sock: socket.socket,
+    channel: socket.socket,
+    number: int,
+    *,
+    supervisor: str,
+    counts: SharedCounts,
 ) -> int:
     """Serve until the supervisor says stop, or ends; the exit code."""
-    runner()(_serve(settings, sock, channel, supervisor))
+    runner()(FrontProcess(settings, number, counts, supervisor).serve(sock, channel))
     return 0
 
 
-async def _serve(
-    settings: ServerSettings, sock: socket.socket, channel: Channel, supervisor: str
-) -> None:
-    stop = asyncio.Event()
-    tracing = open_tracing(os.environ)
-    watch = Observation(
-        marks_output=settings.log_format == "json", access=settings.access_log, tracing=tracing
-    )
+class FrontProcess:
+    """One front: the application, what it knows of models, and the channel that says it."""
 
-    def ask(message: Mapping[str, Any]) -> None:
-        channel.send(dict(message))
+    def __init__(
+        self, settings: ServerSettings, number: int, counts: SharedCounts, supervisor: str
+    ) -> None:
+        tracing = open_tracing(os.environ)
+        self._settings = settings
+        self._counts = counts
+        self._number = number
+        self._tracing = tracing
+        self._watch = Observation(
+            marks_output=settings.log_format == "json", access=settings.access_log, tracing=tracing
+        )
+        self._access = Access(settings)
+        self._supervisor = supervisor
+        self._begun: asyncio.Event
+        self._stop: asyncio.Event
+        self._channel: Channel
+        self._host: FrontHost
+        self._reported = 0.0
 
-    access = Access(settings)
-    host = FrontHost(ask, watch.of)
-    app = FrontApp(host, settings, watch, supervisor)
+    async def serve(self, sock: socket.socket, channel: socket.socket) -> None:
+        """Hear what there is, then serve: no client is let in by keys that may be old."""
+        self._begun, self._stop = asyncio.Event(), asyncio.Event()
+        self._host = FrontHost(self._ask, self._watch.of, self._counts, self._number)
+        budget = Budget(self._settings.limits.body_budget, self._counts.count(BODIES, self._number))
+        app = FrontApp(self._host, self._settings, self._watch, self._supervisor, budget)
+        self._channel = Channel(channel, "supervisor", self._on_message, self._on_end)
+        sweeper = Sweeper(SWEEP)
+        sweeper.parts += [self._host.sweep, app.watcher.sweep, self._count]
+        sweeper.start()
+        await self._begun.wait()
+        connected = self._counts.count(CONNECTIONS, self._number)
+        if not self._stop.is_set():
+            await listen(app, self._settings, self._access, sock, self._stop, connected)
+        sweeper.stop()
+        self._report()
+        await asyncio.sleep(0)  # one turn of the loop, in which what was queued is written
+        self._channel.close()
+        if self._tracing is not None:
+            self._tracing.close()
 
-    def on_channel() -> None:
-        while True:
-            try:
-                message, fd = channel.receive()
-            except BlockingIOError:
-                return
-            if message is None or "stop" in message:
-                asyncio.get_running_loop().remove_reader(channel.sock.fileno())
-                stop.set()
-                return
-            if "access" in message:
-                access.use_wire(message["access"])
-                continue
-            host.on_message(message, fd)
+    def _ask(self, message: Mapping[str, Any]) -> None:
+        self._channel.send(message)
 
-    asyncio.get_running_loop().add_reader(channel.sock.fileno(), on_channel)
-    sweeper = Sweeper(SWEEP)
-    sweeper.parts += [host.sweep, app.watcher.sweep, _counts(watch, ask)]
-    sweeper.start()
-    await listen(app, settings, access, sock, stop)
-    sweeper.stop()
-    if tracing is not None:
-        tracing.close()
+    def _on_message(self, message: Message, fd: Optional[int]) -> None:
+        what = message["what"]
+        if what == "begin":
+            self._begun.set()
+        elif what == "stop":
+            self._on_end()
+        elif what == "access":
+            self._access.use_wire(message["access"])
+        else:
+            self._host.on_message(message, fd)
 
+    def _on_end(self) -> None:
+        """The supervisor says so, or has ended itself."""
+        self._stop.set()
+        self._begun.set()
 
-def _counts(watch: Observation, ask: Callable[[Mapping[str, Any]], None]) -> Part:
-    """What sends this front's counts to the supervisor, every COUNTS_EVERY seconds."""
-    sent = 0.0
+    def _count(self, now: float) -> None:
+        if now - self._reported > COUNTS_EVERY:
+            self._reported = now
+            self._report()
 
-    def send(now: float) -> None:
-        nonlocal sent
-        if now - sent > COUNTS_EVERY:
-            sent = now
-            ask({"families": families_to_wire(watch.metrics.families())})
-
-    return send
+    def _report(self) -> None:
+        counted, busy = self._watch.metrics.take_wire(), self._host.busy_by_pool()
+        self._ask({"what": "counts", "counted": counted, "busy": busy})
 
 
 class FrontApp:
     """The ASGI app of a front."""
 
     def __init__(
-        self, host: FrontHost, settings: ServerSettings, watch: Observation, supervisor: str
+        self,
+        host: FrontHost,
+        settings: ServerSettings,
+        watch: Observation,
+        supervisor: str,
+        budget: Budget,
     ) -> None:
         self.watcher = Watcher()
         self._host = host
         self._settings = settings
         self._watch = watch
-        self._budget = Budget(settings.limits.body_budget)
+        self._budget = budget
         self._routes: Dict[str, Endpoint] = {}
+        self._stale = False
         self.fast: Dict[bytes, FastRoute] = {}
         """Routes with a short way; always the same dictionary."""
         self._relay = Relay(supervisor)
-        host.on_change.append(self._refresh)
+        host.on_change.append(self._changed)
 
-    def _refresh(self) -> None:
-        """Routes that this process answers: those that speak a protocol for a model."""
+    def _changed(self) -> None:
+        """Make the routes anew once all that the supervisor says at once was heard."""
+        if not self._stale:
+            self._stale = True
+            asyncio.get_running_loop().call_soon(self.refresh)
+
+    def refresh(self) -> None:
+        """Routes that this process answers: those that speak a protocol for a loaded model.
+
+        The supervisor answers for a model that is not loaded: only it can load one, and let
+        requests wait for it.
+        """
+        self._stale = False
         found: List[Endpoint] = []
         prefix = self._settings.url_prefix
         for name, held in self._host.models.items():
+            if held.active is None:
+                continue
             places = [f"{prefix}/models/{name}"]
             if len(self._host.models) == 1:
                 places.append(prefix)

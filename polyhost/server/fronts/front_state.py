@@ -1,122 +1,96 @@
-"""A front: a process that serves clients, with sockets of its own to every worker.
+"""What a front knows: models as the supervisor describes them, and its own sockets to their workers.
 
-It answers predictions itself, over the same dispatcher that the supervisor would use. Everything
-else (probes, metrics, documents, the admin API) it passes on to the supervisor. Who lives and who
-answers, it is told; it judges deadlines, and asks the supervisor to act.
+It answers predictions itself, over the same dispatcher that the supervisor would use. Which workers
+live and which version answers, the supervisor says; the front judges deadlines of its requests, and
+asks the supervisor to act.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
-from dataclasses import asdict
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from polyhost.errors import PolyhostError, WorkerCrashed, WorkerNotReady, from_wire, to_wire
+from polyhost.errors import PolyhostError, WorkerCrashed, WorkerNotReady, from_wire
+from polyhost.host.balance import Cost
 from polyhost.host.dispatcher import Dispatcher
 from polyhost.host.observers import ModelObserver
 from polyhost.host.pool import State
 from polyhost.host.replica import Replica
 from polyhost.host.request import Body, Pending, Waiter
-from polyhost.host.sender import Sender
+from polyhost.host.shared_counts import SharedCount, SharedCounts
 from polyhost.predictor import ModelInfo
-from polyhost.settings import Batching, HostedModel, Limits
-from polyhost.wire import descriptors, frames
-from polyhost.wire.frames import Parser, ProtocolError
-from polyhost.wire.messages import info_from_wire, info_to_wire, spec_from_wire, spec_to_wire
+from polyhost.server.fronts.channel import Message
+from polyhost.server.fronts.front_link import Ask, FrontLink
+from polyhost.server.fronts.messages import config_from_wire
+from polyhost.settings import HostedModel
+from polyhost.wire.messages import info_from_wire
 
-log = logging.getLogger(__name__)
-
-Ask = Callable[[Mapping[str, Any]], None]
-READ = 1 << 18
-
-
-class FrontLink:
-    """A front's own data socket to a worker. What only the parent can do, the supervisor is asked."""
-
-    def __init__(
-        self,
-        worker: int,
-        sock: socket.socket,
-        descriptors: bool,
-        ask: Ask,
-        on_frames: Callable[[List[frames.Frame]], None],
-    ) -> None:
-        self.worker = worker
-        self.descriptors = descriptors
-        self._sock = sock
-        self._ask = ask
-        self._on_frames = on_frames
-        self._parser = Parser()
-        self._loop = asyncio.get_running_loop()
-        sock.setblocking(False)
-        self._sender = Sender(sock, self._loop, f"worker {worker}")
-        self._loop.add_reader(sock.fileno(), self._on_data)
-
-    def send(self, data: bytes, fd: Optional[int] = None) -> None:
-        """Queue a frame."""
-        self._sender.send(data, fd)
-
-    def _on_data(self) -> None:
-        try:
-            data, fds = descriptors.receive(self._sock, READ)
-            found = self._parser.feed(data, fds) if data else []
-            if found:
-                self._on_frames(found)
-        except BlockingIOError:
-            return
-        except (OSError, ProtocolError) as error:
-            log.error("worker %s broke the protocol: %s", self.worker, error)
-            self._loop.remove_reader(self._sock.fileno())
-            self._ask({"kill": self.worker})
-            return
-        if not data:
-            self._loop.remove_reader(self._sock.fileno())
-
-    def interrupt(self, id: int) -> None:
-        """Have the supervisor interrupt it."""
-        self._ask({"interrupt": self.worker, "id": id})
-
-    def end_hung(self) -> None:
-        """Have the supervisor end it."""
-        self._ask({"end_hung": self.worker})
-
-    def close(self) -> None:
-        """Read what the worker still said, then close."""
-        self._on_data()
-        self._loop.remove_reader(self._sock.fileno())
-        self._sender.close()
-        self._parser.close()
-        self._sock.close()
+logger = logging.getLogger(__name__)
 
 
 class FrontPool:
     """One version's workers, as this front sees them."""
 
-    def __init__(self, name: str, hosted: HostedModel, observer: ModelObserver) -> None:
+    def __init__(
+        self,
+        number: int,
+        config: HostedModel,
+        observer: ModelObserver,
+        queued: Optional[SharedCount],
+    ) -> None:
+        self.number = number
+        self.config = config
         self.replicas: Dict[int, Replica] = {}
+        self.links: Dict[int, FrontLink] = {}
         self.dispatcher = Dispatcher(
-            name,
-            max_queue=hosted.limits.max_queue,
-            deadline=hosted.deadline,
+            config.name,
+            max_queue=config.limits.max_queue,
+            deadline=config.deadline,
             observer=observer,
             first_id=(os.getpid() << 32) + 1,
+            queued=queued,
         )
+        self.cost: Cost = (0.0, 0.0)
+
+    def use_cost(self, cost: Sequence[float]) -> None:
+        """Balance replicas by what calls cost."""
+        fixed, each = cost
+        self.cost = (fixed, each)
+        if self.dispatcher.balance is not None:
+            self.dispatcher.balance.cost = self.cost
+
+    def close(self) -> None:
+        """Fail what still waits, and drop the sockets."""
+        stopped = WorkerNotReady(f"model {self.config.name!r} was stopped")
+        self.dispatcher.fail_all(stopped)
+        for worker in list(self.links):
+            self.lose(worker, WorkerCrashed(stopped.message))
+        self.dispatcher.fail_all(stopped)
+
+    def lose(self, worker: int, crash: PolyhostError) -> None:
+        """A worker has ended."""
+        link, replica = self.links.pop(worker), self.replicas.pop(worker)
+        link.close()
+        replica.ready = False
+        if not isinstance(crash, WorkerCrashed):
+            crash = WorkerCrashed(crash.message)
+        self.dispatcher.on_death(replica, crash)
 
 
 class FrontModel:
     """A model that the supervisor holds; has what the routes of a model ask for."""
 
-    def __init__(self, name: str, hosted: HostedModel) -> None:
-        self.name = name
-        self.model = hosted
+    def __init__(self, config: HostedModel) -> None:
+        self.name = config.name
+        self.model = config
         self.state = State.LOADING
         self.reason: Optional[PolyhostError] = None
         self.info: Optional[ModelInfo] = None
         self.active: Optional[FrontPool] = None
         self.pools: Dict[int, FrontPool] = {}
+        """Every version that may have a request of ours."""
         self.workers: List[Any] = []
 
     @property
@@ -129,11 +103,6 @@ class FrontModel:
     ) -> Pending:
         """Accept a request for the version that answers now."""
         if self.active is None or not self.any_ready:
-            if self.reason is not None:
-                raise WorkerNotReady(
-                    f"model {self.name!r} failed to load: {self.reason.message}",
-                    cause=self.reason.kind,
-                )
             raise WorkerNotReady(f"model {self.name!r} is {self.state.value}", retry_after=1)
         return self.active.dispatcher.submit(meta, body, retry, waiter)
 
@@ -144,176 +113,183 @@ class FrontModel:
                 return
 
 
-def model_to_wire(hosted: HostedModel) -> Dict[str, Any]:
-    """What a front needs to know of a model."""
-    return {
-        "name": hosted.name,
-        "spec": spec_to_wire(hosted.spec),
-        "limits": asdict(hosted.limits),
-        "batching": asdict(hosted.batching),
-        "workers": hosted.workers,
-        "version": hosted.version,
-    }
-
-
-def model_from_wire(wire: Mapping[str, Any]) -> HostedModel:
-    """The model that a supervisor described."""
-    return HostedModel(
-        wire["name"],
-        spec_from_wire(wire["spec"]),
-        workers=wire["workers"],
-        limits=Limits(**wire["limits"]),
-        batching=Batching(**wire["batching"]),
-        version=wire["version"],
-    )
-
-
-def state_to_wire(model: Any, pool: int) -> Dict[str, Any]:
-    """How a model is now: its state, and which pool answers."""
-    return {
-        "model": model_to_wire(model.model),
-        "state": model.state.value,
-        "reason": None if model.reason is None else to_wire(model.reason),
-        "info": None if model.info is None else info_to_wire(model.info),
-        "pool": pool,
-    }
-
-
 class FrontHost:
-    """What a front holds: models as the supervisor tells of them."""
+    """What a front holds. ``on_change`` is called when its routes may be others than before."""
 
-    def __init__(self, ask: Ask, observe: Callable[[HostedModel], ModelObserver]) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        observe: Callable[[HostedModel], ModelObserver],
+        counts: SharedCounts,
+        number: int,
+    ) -> None:
         self.models: Dict[str, FrontModel] = {}
         self.on_change: List[Callable[[], None]] = []
         self._ask = ask
         self._observe = observe
+        self._counts = counts
+        self._number = number
+        self._numbered: Dict[int, FrontModel] = {}
         self._pools: Dict[int, FrontPool] = {}
-        self._links: Dict[int, FrontLink] = {}
+        self._of_worker: Dict[int, FrontPool] = {}
         self._draining: Dict[int, FrontPool] = {}
         self._retiring: Dict[int, Replica] = {}
+        self._handlers: Dict[str, Callable[[Message], None]] = {
+            "model": self._on_model,
+            "gone": self._on_gone,
+            "pool": self._on_pool,
+            "pool_ended": lambda message: self._forget(message["pool"]),
+            "cost": self._on_cost,
+            "down": self._on_down,
+            "drain": self._on_drain,
+            "retire": self._on_retire,
+            "killer": self._on_killer,
+        }
 
-    def on_message(self, message: Mapping[str, Any], fd: Optional[int]) -> None:
+    def on_message(self, message: Message, fd: Optional[int]) -> None:
         """The supervisor says something."""
-        if "models" in message:
-            self._on_models(message["models"])
-        elif "up" in message and fd is not None:
+        if message["what"] == "up" and fd is not None:
             self._on_up(message, socket.socket(fileno=fd))
-        elif "down" in message:
-            self._on_down(message)
-        elif "drain" in message:
-            pool = self._pools.get(message["drain"])
-            if pool is None:
-                self._ask({"drained": message["drain"]})
-            else:
-                self._draining[message["drain"]] = pool
-        elif "killer" in message:
-            pool = self._pools.get(message["pool"])
-            if pool is not None:
-                digest = bytes.fromhex(message["killer"])
-                pool.dispatcher.killers.learn(digest, message["guilty"])
-        elif "retire" in message:
-            self._on_retire(message["retire"])
+        else:
+            self._handlers[message["what"]](message)
 
-    def _on_models(self, states: List[Dict[str, Any]]) -> None:
-        seen = set()
-        for wire in states:
-            hosted = model_from_wire(wire["model"])
-            seen.add(hosted.name)
-            model = self.models.get(hosted.name)
+    # Models
+
+    def _on_model(self, message: Message) -> None:
+        """Take over the parts that have changed."""
+        model = self._numbered.get(message["number"])
+        before = None if model is None else (model.model, model.active)
+        if "config" in message:
+            config = config_from_wire(message["config"])
             if model is None:
-                model = self.models[hosted.name] = FrontModel(hosted.name, hosted)
-            model.model = hosted
-            model.state = State(wire["state"])
-            model.reason = None if wire["reason"] is None else from_wire(wire["reason"])
-            model.info = None if wire["info"] is None else info_from_wire(wire["info"])
-            model.active = self._pools.get(wire["pool"])
+                model = self._numbered[message["number"]] = FrontModel(config)
+                self.models[config.name] = model
+            model.model = config
+        assert model is not None
+        if "info" in message:
+            wire = message["info"]
+            model.info = None if wire is None else info_from_wire(wire)
+        if "reason" in message:
+            wire = message["reason"]
+            model.reason = None if wire is None else from_wire(wire)
+        if "state" in message:
+            model.state = State(message["state"])
+        if "pool" in message:
+            model.active = self._pools.get(message["pool"])
             if model.active is not None:
-                model.pools[wire["pool"]] = model.active
-        for name in set(self.models) - seen:
-            del self.models[name]
+                model.pools[model.active.number] = model.active
+        if before != (model.model, model.active) or "info" in message:
+            self._changed()
+
+    def _on_gone(self, message: Message) -> None:
+        model = self._numbered.pop(message["number"])
+        if self.models.get(model.name) is model:
+            del self.models[model.name]
+        self._changed()
+
+    def _changed(self) -> None:
         for tell in self.on_change:
             tell()
 
-    def _on_up(self, message: Mapping[str, Any], sock: socket.socket) -> None:
-        hosted = model_from_wire(message["model"])
+    # Pools and workers
+
+    def _on_pool(self, message: Message) -> None:
+        config, cell = config_from_wire(message["config"]), message["cell"]
+        queued = None if cell is None else self._counts.count(cell, self._number)
+        number = message["pool"]
+        pool = FrontPool(number, config, self._observe(config), queued)
+        self._pools[number] = pool
+        pool.dispatcher.killers.tell = lambda digest, guilty: self._ask(
+            {"what": "killer", "digest": digest.hex(), "guilty": guilty, "pool": number}
+        )
+        pool.use_cost(message["cost"])
+
+    def _on_cost(self, message: Message) -> None:
         pool = self._pools.get(message["pool"])
-        if pool is None:
-            pool = self._make_pool(message["pool"], hosted)
-        replica = Replica()
-        dispatcher = pool.dispatcher
+        if pool is not None:
+            pool.use_cost(message["cost"])
+
+    def _on_up(self, message: Message, sock: socket.socket) -> None:
+        pool, worker = self._pools[message["pool"]], message["worker"]
+        replica, dispatcher = Replica(), pool.dispatcher
         link = FrontLink(
-            message["up"],
+            worker,
+            message["pid"],
             sock,
             message["descriptors"],
             self._ask,
             lambda found: dispatcher.on_frames(replica, found),
         )
         replica.link, replica.ready, replica.begins = link, True, True
-        self._links[message["up"]] = link
-        pool.replicas[message["up"]] = replica
+        pool.links[worker], pool.replicas[worker] = link, replica
+        self._of_worker[worker] = pool
         dispatcher.suit(*message["room"])
+        pool.use_cost(pool.cost)
         dispatcher.replicas.append(replica)
         dispatcher.dispatch()
 
-    def _make_pool(self, number: int, hosted: HostedModel) -> FrontPool:
-        pool = self._pools[number] = FrontPool(hosted.name, hosted, self._observe(hosted))
-
-        def tell(digest: bytes, guilty: bool) -> None:
-            self._ask({"killer": digest.hex(), "guilty": guilty, "pool": number})
-
-        pool.dispatcher.killers.tell = tell
-        return pool
-
-    def _on_down(self, message: Mapping[str, Any]) -> None:
-        worker = message["down"]
-        link = self._links.pop(worker, None)
-        for pool in self._pools.values():
-            replica = pool.replicas.pop(worker, None)
-            if replica is not None:
-                if link is not None:
-                    link.close()
-                crash = from_wire(message["error"])
-                replica.ready = False
-                if isinstance(crash, WorkerCrashed):
-                    pool.dispatcher.on_death(replica, crash)
+    def _on_down(self, message: Message) -> None:
+        worker = message["worker"]
+        pool = self._of_worker.pop(worker, None)
+        if pool is not None:
+            pool.lose(worker, from_wire(message["error"]))
         if self._retiring.pop(worker, None) is not None:
-            self._ask({"retired": worker})
+            self._ask({"what": "retired", "number": worker})
 
-    def _on_retire(self, worker: int) -> None:
-        for pool in self._pools.values():
-            replica = pool.replicas.get(worker)
-            if replica is not None:
-                replica.retiring = True
-                self._retiring[worker] = replica
-                return
-        self._ask({"retired": worker})
+    def _on_killer(self, message: Message) -> None:
+        pool = self._pools.get(message["pool"])
+        if pool is not None:
+            pool.dispatcher.killers.learn(bytes.fromhex(message["digest"]), message["guilty"])
 
-    def sweep(self, now: float) -> None:
-        """Judge deadlines, and tell the supervisor what has drained."""
-        for pool in self._pools.values():
-            pool.dispatcher.sweep(now)
-        for worker, replica in list(self._retiring.items()):
-            if replica.hung.issuperset(replica.inflight):
-                del self._retiring[worker]
-                self._ask({"retired": worker})
-        for number, pool in list(self._draining.items()):
-            if not pool.dispatcher.busy:
-                del self._draining[number]
-                self._ask({"drained": number})
-                self._forget(number)
+    def _on_drain(self, message: Message) -> None:
+        number = message["number"]
+        pool = self._pools.get(number)
+        if pool is None:
+            self._ask({"what": "drained", "number": number})
+        else:
+            self._draining[number] = pool
+
+    def _on_retire(self, message: Message) -> None:
+        worker = message["number"]
+        pool = self._of_worker.get(worker)
+        if pool is None:
+            self._ask({"what": "retired", "number": worker})
+            return
+        replica = self._retiring[worker] = pool.replicas[worker]
+        replica.retiring = True
 
     def _forget(self, number: int) -> None:
         pool = self._pools.pop(number, None)
         if pool is None:
             return
-        for model in self.models.values():
+        for worker in pool.links:
+            self._of_worker.pop(worker, None)
+        pool.close()
+        for model in self._numbered.values():
             model.pools.pop(number, None)
-        for worker in pool.replicas:
-            link = self._links.pop(worker, None)
-            if link is not None:
-                link.close()
+            if model.active is pool:
+                model.active = None
+                self._changed()
 
-    @property
-    def busy(self) -> int:
-        """Requests accepted and not yet answered."""
-        return sum(pool.dispatcher.busy for pool in self._pools.values())
+    # Watching
+
+    def sweep(self, now: float) -> None:
+        """Judge deadlines, and report what has drained. What fails for one stops no other."""
+        for pool in self._pools.values():
+            try:
+                pool.dispatcher.sweep(now)
+            except Exception:
+                logger.exception("model %s: its requests could not be judged", pool.config.name)
+        for worker, replica in list(self._retiring.items()):
+            if replica.hung.issuperset(replica.inflight):
+                del self._retiring[worker]
+                self._ask({"what": "retired", "number": worker})
+        for number, pool in list(self._draining.items()):
+            if not pool.dispatcher.busy:
+                del self._draining[number]
+                self._ask({"what": "drained", "number": number})
+
+    def busy_by_pool(self) -> Dict[int, int]:
+        """Requests accepted and not yet answered, by the number of their pool where there are any."""
+        found = {number: pool.dispatcher.busy for number, pool in self._pools.items()}
+        return {number: busy for number, busy in found.items() if busy}

@@ -1,197 +1,202 @@
-"""The supervisor's side of several fronts: starts them, hands them workers, acts for them.
+"""The supervisor's side of several fronts: hands them workers, tells them what changes, acts for them.
 
-Fronts are forked by a small process of their own, made before the supervisor has an event loop:
-it forks another when one dies. Each front has a channel to the supervisor, over which it is told
-of models and workers.
+Each front has a channel to the supervisor, over which it hears of models and workers, and asks for
+what only the parent of a worker can do. A front that says nothing for a long time is replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
 import socket
+import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from polyhost.errors import WorkerCrashed, to_wire
 from polyhost.host.balance import Cost
 from polyhost.host.host import Host
 from polyhost.host.pool import Pool
 from polyhost.host.process import WorkerProcess
-from polyhost.host.shared_counts import SharedCount
+from polyhost.host.shared_counts import SharedCount, SharedCounts
 from polyhost.server.credentials import access_to_wire
-from polyhost.server.fronts.channel import Channel
-from polyhost.server.fronts.front_state import model_to_wire, state_to_wire
-from polyhost.server.watch.exposition import Family, families_from_wire
+from polyhost.server.fronts.channel import Channel, Message
+from polyhost.server.fronts.forker import Forker
+from polyhost.server.fronts.messages import ModelNews, config_to_wire
+from polyhost.server.watch.metrics import Metrics
 from polyhost.settings import ServerSettings
-from polyhost.wire import linux
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-Serve = Callable[[ServerSettings, socket.socket, Channel], int]
-"""What a front runs: it returns its exit code once it was told to stop."""
+SILENT = 30.0
+"""Seconds after which a front that has said nothing is replaced; each reports once a second."""
 
+STALLED = 5.0
+"""Seconds between two looks after which it is the supervisor that was away, not the fronts."""
 
-@dataclass(frozen=True)
-class Forker:
-    """The process that forks fronts, and the channel to it."""
+MOST_WAITING = 64 << 20
+"""Bytes of messages that a front may leave unread."""
 
-    pid: int
-    channel: Channel
-
-
-def fork_fronts(settings: ServerSettings, sock: socket.socket, serve: Serve) -> Forker:
-    """Start the process that forks fronts; it announces each of them on its channel.
-
-    Must be called while this process has one thread and no event loop.
-    """
-    ours, theirs = Channel.pair()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            ours.close()
-            linux.die_with_parent()
-            if os.getppid() == parent:
-                code = _fork_for_ever(settings, sock, serve, theirs)
-        finally:
-            os._exit(code)
-    theirs.close()
-    return Forker(pid, ours)
+ENDING = 5.0
+"""Seconds past the grace that fronts have to end in."""
 
 
-def _fork_for_ever(
-    settings: ServerSettings, sock: socket.socket, serve: Serve, channel: Channel
-) -> int:
-    """Keep as many fronts as were asked for, until the supervisor says stop (SIGTERM)."""
-    stopping: List[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    alive = {_fork_front(settings, sock, serve, channel) for _ in range(settings.fronts)}
-    while alive:
-        try:
-            pid, _ = os.wait()
-        except InterruptedError:
-            continue
-        alive.discard(pid)
-        if not stopping:
-            alive.add(_fork_front(settings, sock, serve, channel))
-    return 0
+class Front:
+    """One front, as its supervisor sees it."""
+
+    def __init__(self, pid: int, number: int) -> None:
+        self.pid = pid
+        self.number = number
+        self.heard = time.monotonic()
+        self.busy: Dict[int, int] = {}
+        """Requests accepted and not yet answered, by the number of their pool."""
+        self.channel: Channel
+
+    def kill(self, why: str) -> None:
+        """End it; another is started in its place."""
+        logger.error("front %s %s: it is ended", self.pid, why)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
-def _fork_front(
-    settings: ServerSettings, sock: socket.socket, serve: Serve, channel: Channel
-) -> int:
-    ours, theirs = Channel.pair()
-    forker = os.getpid()
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        channel.send({"front": pid}, ours.sock.fileno())
-        ours.close()
-        return pid
-    code = 1
-    try:
-        ours.close()
-        channel.close()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        linux.die_with_parent()
-        if os.getppid() == forker:
-            code = serve(settings, sock, theirs)
-    finally:
-        os._exit(code)
+@dataclass
+class _Pool:
+    """A pool with its number, and the cell of the number of its waiting requests."""
+
+    pool: Pool
+    number: int
+    cell: Optional[int]
+    cost: Cost = (0.0, 0.0)
 
 
 class Fronts:
     """All fronts of a supervisor; watches its pools for them."""
 
-    def __init__(self, host: Host, forker: Forker) -> None:
+    def __init__(
+        self,
+        host: Host,
+        forker: Forker,
+        settings: ServerSettings,
+        counts: SharedCounts,
+        metrics: Metrics,
+    ) -> None:
+        self.failed = asyncio.Event()
+        """Set when no front can be started any more."""
+        self._metrics = metrics
+        """Where what fronts count is added, so that none of it goes with a front that ends."""
         self._host = host
         self._forker = forker
-        self._fronts: Dict[int, Channel] = {}
+        self._settings = settings
+        self._counts = counts
+        self._fronts: Dict[int, Front] = {}
+        self._pools: Dict[int, _Pool] = {}
+        self._pool_numbers: Dict[int, int] = {}
         self._workers: Dict[int, tuple[Pool, WorkerProcess]] = {}
-        self._numbers: Dict[int, Pool] = {}
+        self._worker_numbers: Dict[int, int] = {}
+        self._numbers = itertools.count(1)
         self._waits: Dict[str, Dict[int, asyncio.Future[None]]] = {}
-        self._access: Optional[Dict[str, Any]] = None
         self._ending: Dict[int, asyncio.Task[None]] = {}
-        self._states: List[Dict[str, Any]] = []
-        self._snapshots: Dict[int, List[Family]] = {}
+        self._news = ModelNews(self._pool_numbers)
+        self._stopping = False
+        self._swept = time.monotonic()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(forker.channel.sock.fileno(), self._on_forker)
+        self._announcements = Channel(
+            forker.sock, "forker", self._on_announcement, self._on_forker_end
+        )
         host.watcher = self
-        host.on_change.append(self._tell_states)
-        host.on_sweep.append(lambda now: self._tell_states())
+        host.on_change.append(self._tell_models)
+        host.on_sweep.append(self._sweep)
 
     # Fronts that come and go
 
-    def _on_forker(self) -> None:
-        message, fd = self._forker.channel.receive()
-        if message is None or fd is None:
-            self._loop.remove_reader(self._forker.channel.sock.fileno())
-            return
-        pid = int(message["front"])
-        channel = Channel(socket.socket(fileno=fd))
-        self._fronts[pid] = channel
-        self._loop.add_reader(fd, self._on_front, pid, channel)
+    def _on_announcement(self, message: Message, fd: Optional[int]) -> None:
+        assert fd is not None
+        front = Front(int(message["front"]), int(message["number"]))
+        front.channel = Channel(
+            socket.socket(fileno=fd),
+            f"front {front.pid}",
+            lambda message, fd: self._on_message(front, message),
+            lambda: self._lose(front),
+        )
+        self._fronts[front.pid] = front
+        for known in self._pools.values():
+            self._tell_pool(front, known)
+            for digest, guilty in known.pool.killers.known():
+                front.channel.send(_killer(known.number, digest, guilty))
         for pool, worker in self._workers.values():
-            self._introduce(channel, pool, worker)
-        if self._access is not None:
-            channel.send({"access": self._access})
-        channel.send({"models": self._states})
+            self._introduce(front, pool, worker)
+        front.channel.send({"what": "access", "access": access_to_wire(self._settings)})
+        for told in self._news.everything():
+            front.channel.send(told)
+        front.channel.send({"what": "stop" if self._stopping else "begin"})
 
-    def _on_front(self, pid: int, channel: Channel) -> None:
-        while True:
-            try:
-                message, _ = channel.receive()
-            except BlockingIOError:
-                return
-            if message is None:
-                self._lose(pid, channel)
-                return
-            self._on_message(pid, message)
+    def _on_forker_end(self) -> None:
+        if not self._stopping:
+            logger.error("the process that starts fronts has ended, and every front with it")
+            self.failed.set()
 
-    def _lose(self, pid: int, channel: Channel) -> None:
-        self._loop.remove_reader(channel.sock.fileno())
-        channel.close()
-        del self._fronts[pid]
-        self._snapshots.pop(pid, None)
-        log.info("front %s has ended", pid)
+    def _lose(self, front: Front) -> None:
+        """A front has ended: what it was asked for it will not do, what it left is looked at."""
+        front.channel.close()
+        del self._fronts[front.pid]
+        logger.info("front %s has ended", front.pid)
         for waits in self._waits.values():
-            future = waits.get(pid)
-            if future is not None and not future.done():
-                future.set_result(None)
+            _resolve(waits.get(front.pid))
+        if not self._stopping:
+            for pool, worker in self._workers.values():
+                self._check_later(pool, worker)
 
-    def _on_message(self, pid: int, message: Mapping[str, Any]) -> None:
-        for word in ("drained", "retired"):
-            if word in message:
-                future = self._waits.get(f"{word} {message[word]}", {}).get(pid)
-                if future is not None and not future.done():
-                    future.set_result(None)
-                return
-        if "families" in message:
-            self._snapshots[pid] = families_from_wire(message["families"])
-            return
-        if "killer" in message:  # what one has found, the others need not find again
-            for other, channel in self._fronts.items():
-                if other != pid:
-                    channel.send(dict(message))
-            return
-        word = next(iter(message))
-        pool, worker = self._workers.get(int(message[word]), (None, None))
+    def _check_later(self, pool: Pool, worker: WorkerProcess) -> None:
+        """A request of a front that has ended may run there, and nobody judges its deadline."""
+        deadline = pool.model.deadline
+        if deadline is not None and pool.room[1] == 1:
+            worker.expect_reading(deadline + 1.0)
+
+    # What fronts say
+
+    def _on_message(self, front: Front, message: Message) -> None:
+        front.heard = time.monotonic()
+        what = message["what"]
+        if what in ("drained", "retired"):
+            _resolve(self._waits.get(f"{what} {message['number']}", {}).get(front.pid))
+        elif what == "counts":
+            self._on_counts(front, message)
+        elif what == "killer":
+            self._on_killer(front, message)
+        else:
+            self._act(what, message)
+
+    def _on_counts(self, front: Front, message: Message) -> None:
+        """The rise of its counters since the last time, and what it holds now."""
+        self._metrics.add_wire(message["counted"])
+        front.busy = {int(number): int(busy) for number, busy in message["busy"].items()}
+        used = {self._pools[n].pool.name for n, busy in front.busy.items() if n in self._pools}
+        for name in used & self._host.models.keys():
+            self._host.models[name].last_used = front.heard
+
+    def _on_killer(self, front: Front, message: Message) -> None:
+        """What one has found, the others need not find again."""
+        known = self._pools.get(int(message["pool"]))
+        if known is not None:
+            known.pool.killers.learn(bytes.fromhex(message["digest"]), bool(message["guilty"]))
+            self._tell_all(message, but=front)
+
+    def _act(self, what: str, message: Mapping[str, Any]) -> None:
+        """Do for a front what only the parent of a worker can."""
+        pool, worker = self._workers.get(int(message["worker"]), (None, None))
         if pool is None or worker is None:
             return
-        if word == "interrupt":
+        if what == "interrupt":
             worker.interrupt(int(message["id"]))
-        elif word == "end_hung" and pool.room[1] > 1:
+        elif what == "end_hung" and pool.room[1] > 1:
             self._end_shared(worker)
-        elif word == "end_hung":
+        elif what == "end_hung":
             worker.end_hung()
-        elif word == "kill":
+        elif what == "kill":
             worker.kill()
 
     def _end_shared(self, worker: WorkerProcess) -> None:
@@ -206,97 +211,163 @@ class Fronts:
         task = self._ending[worker.pid] = self._loop.create_task(end())
         task.add_done_callback(lambda _: self._ending.pop(worker.pid))
 
-    @property
-    def snapshots(self) -> List[List[Family]]:
-        """What each front has counted, as it last said."""
-        return list(self._snapshots.values())
+    # All of them
+
+    def _sweep(self, now: float) -> None:
+        self._tell_models()
+        if now - self._swept > STALLED:
+            for front in self._fronts.values():
+                front.heard = now
+        self._swept = now
+        for front in self._fronts.values():
+            if now - front.heard > SILENT:
+                front.heard = now
+                front.kill(f"has said nothing for {SILENT:g} s")
+            elif front.channel.waiting > MOST_WAITING:
+                front.kill("reads no messages")
 
     def renew(self, settings: ServerSettings) -> None:
         """Tell every front, and those to come, of new keys and certificates."""
-        self._access = access_to_wire(settings)
-        for channel in self._fronts.values():
-            channel.send({"access": self._access})
+        self._settings = settings
+        self._tell_all({"what": "access", "access": access_to_wire(settings)})
+
+    def _tell_all(self, message: Mapping[str, Any], but: Optional[Front] = None) -> None:
+        for front in self._fronts.values():
+            if front is not but:
+                front.channel.send(message)
+
+    def _tell_models(self) -> None:
+        for message in self._news.changes(self._host.models):
+            self._tell_all(message)
 
     async def stop(self) -> None:
-        """Have every front answer what it accepted, and end."""
+        """Have every front answer what it accepted, and end; those that do not are killed."""
+        self._stopping = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._forker.pid, signal.SIGTERM)  # no more of them
-        for channel in self._fronts.values():
-            channel.send({"stop": True})
+        self._tell_all({"what": "stop"})
+        until = time.monotonic() + self._settings.grace + ENDING
+        while self._fronts and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        for front in list(self._fronts.values()):
+            front.kill("does not end")
         while self._fronts:
             await asyncio.sleep(0.02)
+        self._announcements.close()
         await asyncio.to_thread(os.waitpid, self._forker.pid, 0)
+
+    def busy(self, model: str) -> int:
+        """Requests of a model that fronts have accepted and not yet answered."""
+        return sum(
+            busy
+            for front in self._fronts.values()
+            for number, busy in front.busy.items()
+            if number in self._pools and self._pools[number].pool.name == model
+        )
 
     # What the pools say
 
     def pool_made(self, pool: Pool) -> Optional[SharedCount]:
-        """A pool begins."""
-        return None
+        """Give a new pool a number, and the cell for how many of its requests wait."""
+        number = next(self._numbers)
+        try:
+            cell: Optional[int] = self._counts.take()
+        except IndexError:  # each process then has the limit for itself
+            cell = None
+        known = self._pools[number] = _Pool(pool, number, cell)
+        self._pool_numbers[id(pool)] = number
+        for front in self._fronts.values():
+            self._tell_pool(front, known)
+        return None if cell is None else self._counts.count(cell, self._counts.writers - 1)
 
     def pool_ended(self, pool: Pool) -> None:
-        """A pool has stopped."""
+        """Have fronts fail what they still hold for it, and use its number and cell no more."""
+        number = self._pool_numbers.pop(id(pool), None)
+        if number is None:
+            return
+        known = self._pools.pop(number)
+        self._tell_all({"what": "pool_ended", "pool": number})
+        if known.cell is not None:
+            self._counts.give_back(known.cell)
+
+    def _tell_pool(self, front: Front, known: _Pool) -> None:
+        config = config_to_wire(known.pool.model)
+        about = {"pool": known.number, "cell": known.cell, "cost": known.cost}
+        front.channel.send({"what": "pool", "config": config, **about})
 
     def cost_changed(self, pool: Pool, cost: Cost) -> None:
-        """Workers have reported what their calls take."""
+        """Let fronts know what calls of the model cost, when that is other than before."""
+        known = self._pools.get(self._pool_numbers.get(id(pool), 0))
+        if known is not None and known.cost != cost:
+            known.cost = cost
+            self._tell_all({"what": "cost", "pool": known.number, "cost": cost})
 
     def worker_up(self, pool: Pool, worker: WorkerProcess) -> None:
         """Give a new worker to every front."""
-        self._workers[worker.pid] = (pool, worker)
-        self._numbers[id(pool)] = pool
-        for channel in self._fronts.values():
-            self._introduce(channel, pool, worker)
-        self._tell_states()
+        number = next(self._numbers)
+        self._workers[number] = (pool, worker)
+        self._worker_numbers[worker.pid] = number
+        pool.killers.tell = lambda digest, guilty: self._tell_all(
+            _killer(self._pool_numbers.get(id(pool), 0), digest, guilty)
+        )
+        for front in self._fronts.values():
+            self._introduce(front, pool, worker)
+        self._tell_models()
 
-    def _introduce(self, channel: Channel, pool: Pool, worker: WorkerProcess) -> None:
+    def _introduce(self, front: Front, pool: Pool, worker: WorkerProcess) -> None:
         ours, theirs = socket.socketpair()
         message = {
-            "up": worker.pid,
-            "pool": id(pool),
-            "model": model_to_wire(pool.model),
+            "what": "up",
+            "worker": self._worker_numbers[worker.pid],
+            "pid": worker.pid,
+            "pool": self._pool_numbers[id(pool)],
             "descriptors": worker.descriptors,
             "room": pool.room,
         }
         worker.attach(theirs)
-        channel.send(message, ours.fileno())
+        front.channel.send(message, ours.fileno())
         ours.close()
         theirs.close()
 
     def worker_down(self, pool: Pool, worker: WorkerProcess, crash: WorkerCrashed) -> None:
         """Tell every front that a worker has ended, and how."""
-        self._workers.pop(worker.pid, None)
-        for channel in self._fronts.values():
-            channel.send({"down": worker.pid, "error": to_wire(crash)})
+        number = self._worker_numbers.pop(worker.pid, None)
+        if number is not None:
+            del self._workers[number]
+            self._tell_all({"what": "down", "worker": number, "error": to_wire(crash)})
 
     async def drain(self, pool: Pool) -> None:
         """Return when no front has a request for this pool any more."""
-        self._tell_states()
-        await self._ask("drain", "drained", id(pool))
-        self._numbers.pop(id(pool), None)
+        self._tell_models()
+        await self._ask("drain", "drained", self._pool_numbers.get(id(pool), 0))
 
     async def retire(self, worker: WorkerProcess) -> None:
         """Have no front send to this worker; return when none waits for it."""
-        await self._ask("retire", "retired", worker.pid)
+        await self._ask("retire", "retired", self._worker_numbers.get(worker.pid, 0))
 
-    async def _ask(self, word: str, reply: str, number: int) -> None:
+    async def _ask(self, what: str, reply: str, number: int) -> None:
         key = f"{reply} {number}"
         if key in self._waits:  # asked already
-            await asyncio.wait(self._waits[key].values())
+            await _all(self._waits[key].values())
             return
         waits = self._waits[key] = {pid: self._loop.create_future() for pid in self._fronts}
         try:
-            for pid in tuple(waits):
-                self._fronts[pid].send({word: number})
-            if waits:
-                await asyncio.wait(waits.values())
+            self._tell_all({"what": what, "number": number})
+            await _all(waits.values())
         finally:
             del self._waits[key]
 
-    def _tell_states(self) -> None:
-        states = [
-            state_to_wire(model, 0 if model.active_pool is None else id(model.active_pool))
-            for model in self._host.models.values()
-        ]
-        if states != self._states:
-            self._states = states
-            for channel in self._fronts.values():
-                channel.send({"models": states})
+
+def _killer(pool: int, digest: bytes, guilty: bool) -> Message:
+    return {"what": "killer", "pool": pool, "digest": digest.hex(), "guilty": guilty}
+
+
+def _resolve(future: Optional[asyncio.Future[None]]) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+async def _all(futures: Any) -> None:
+    waiting: List[asyncio.Future[None]] = list(futures)
+    if waiting:
+        await asyncio.wait(waiting)

@@ -140,11 +140,13 @@ class Connection(asyncio.Protocol):
             self.refuse(503, text)
         else:
             wire.connections.add(self)
+        wire.publish()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         self._deaf = True
         self.wire.connections.discard(self)
         self.wire.lingering.discard(self)
+        self.wire.publish()
         turns = [turn for turn in (self.turn, *self._queue) if turn is not None]
         self._queue.clear()
         self.turn = self.last = None
@@ -371,6 +373,7 @@ class Connection(asyncio.Protocol):
         wire, transport = self.wire, self.transport
         self._deaf = self._refused = True
         wire.connections.discard(self)
+        wire.publish()
         if not transport.can_write_eof() or len(wire.lingering) >= MOST_LINGERING:
             transport.close()
             return

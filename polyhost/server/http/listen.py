@@ -9,6 +9,7 @@ import ssl
 from dataclasses import replace
 from typing import Any, Callable, Optional, cast
 
+from polyhost.host.shared_counts import SharedCount
 from polyhost.server.auth import gated
 from polyhost.server.credentials import Access
 from polyhost.server.http import tls
@@ -43,17 +44,23 @@ def host_rule(settings: ServerSettings) -> HostRule:
 
 
 async def listen(
-    app: Any, settings: ServerSettings, access: Access, sock: socket.socket, stop: asyncio.Event
+    app: Any,
+    settings: ServerSettings,
+    access: Access,
+    sock: socket.socket,
+    stop: asyncio.Event,
+    connected: Optional[SharedCount] = None,
 ) -> None:
     """Serve an ASGI app on a bound socket; what was accepted is answered within the grace.
 
     An app's ``fast``, if it has one, holds its routes that have a short way, as they are now.
+    ``connected``: the number of connections that several fronts keep together.
     """
     local = sock.family == socket.AF_UNIX  # behind fronts, which have had a look already
     limits = replace(settings.limits, max_connections=None) if local else settings.limits
     gate = gated(app, access.keys, settings.url_prefix)
     turns = Turns(gate, getattr(app, "fast", {}), access.keys)
-    wire = Wire(limits, turns, HostRule() if local else host_rule(settings), settings.fronts)
+    wire = Wire(limits, turns, HostRule() if local else host_rule(settings), connected)
     gc.freeze()  # what lives as long as the server need not be looked through again and again
     context = None if local else access.context
     server = await _start(wire, sock, context)

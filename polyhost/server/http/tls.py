@@ -84,6 +84,7 @@ async def accept(wire: Wire, context: ssl.SSLContext, listener: socket.socket) -
             continue
         connection = _Secure(wire)
         wire.handshakes.add(connection)
+        wire.publish()
         wire.run(_shake(connection, context, client))
 
 
@@ -100,3 +101,4 @@ async def _shake(connection: _Secure, context: ssl.SSLContext, client: socket.so
         client.close()
     finally:
         wire.handshakes.discard(connection)
+        wire.publish()

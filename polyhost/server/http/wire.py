@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Set
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Set
 
+from polyhost.host.shared_counts import SharedCount
 from polyhost.server.http.heads import HostRule
 from polyhost.settings import HostLimits
 
@@ -26,16 +27,23 @@ TurnOf = Callable[["Connection", Dict[bytes, bytes]], "Turn"]
 
 
 class Wire:
-    """Connections of one process. ``turn_of`` makes the turn of a request whose head has come."""
+    """Connections of one process. ``turn_of`` makes the turn of a request whose head has come.
+
+    ``connected``: the number of connections that several fronts keep together; the limit is for it.
+    """
 
     def __init__(
-        self, limits: HostLimits, turn_of: TurnOf, hosts: HostRule, fronts: int = 1
+        self,
+        limits: HostLimits,
+        turn_of: TurnOf,
+        hosts: HostRule,
+        connected: Optional[SharedCount] = None,
     ) -> None:
-        most = limits.max_connections
         self.loop = asyncio.get_running_loop()
         self.turn_of = turn_of
         self.hosts = hosts
-        self.max_connections = None if most is None else max(1, most // fronts)
+        self.max_connections = limits.max_connections
+        self._connected = connected
         self.max_header = limits.max_header
         self.max_query = limits.max_query
         self.timeout = limits.body_timeout
@@ -51,8 +59,22 @@ class Wire:
     @property
     def full(self) -> bool:
         """Whether there are as many connections, or beginnings of them, as there may be."""
-        most = self.max_connections
-        return most is not None and len(self.connections) + len(self.handshakes) >= most
+        most, shared = self.max_connections, self._connected
+        if most is None:
+            return False
+        own = len(self.connections) + len(self.handshakes)
+        if shared is None:
+            return own >= most
+        shared.put(own + 1)  # before the sum is read: two fronts never both take the last place
+        if own + shared.others < most:
+            return False
+        shared.put(own)
+        return True
+
+    def publish(self) -> None:
+        """Let other fronts know how many connections there are, after there are more or fewer."""
+        if self._connected is not None:
+            self._connected.put(len(self.connections) + len(self.handshakes))
 
     @property
     def handshake(self) -> float:

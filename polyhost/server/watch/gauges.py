@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
 from polyhost import __version__
 from polyhost.host.host import Host
@@ -37,21 +37,23 @@ def _pss(pids: Tuple[int, ...]) -> Dict[int, int]:
     return {pid: linux.memory_pss(pid) for pid in pids}
 
 
-async def families(host: Host, memory: Memory) -> List[Family]:
-    """The state of the host and of each of its models."""
+async def families(
+    host: Host, memory: Memory, busy_elsewhere: Callable[[str], int] = lambda model: 0
+) -> List[Family]:
+    """The state of the host and of each of its models, fronts included."""
     pools = list(host.models.values())
     pids = [worker.pid for pool in pools for worker in pool.workers]
     pss = await memory.of([os.getpid(), *pids])
     info = Family("polyhost_build_info", "gauge", "The version of polyhost.")
     info.add(1, version=__version__)
-    return [*_work(pools), *_life(pools), *_memory(host, pools, pss), info]
+    return [*_work(pools, busy_elsewhere), *_life(pools), *_memory(host, pools, pss), info]
 
 
-def _work(pools: Iterable[Model]) -> List[Family]:
+def _work(pools: Iterable[Model], busy_elsewhere: Callable[[str], int]) -> List[Family]:
     running = Family("polyhost_in_progress", "gauge", "Requests accepted and not yet answered.")
     queue = Family("polyhost_queue_depth", "gauge", "Requests that wait for a worker.")
     for pool in pools:
-        running.add(pool.busy, model=pool.name)
+        running.add(pool.busy + busy_elsewhere(pool.name), model=pool.name)
         queue.add(pool.queued, model=pool.name)
     return [running, queue]
 
@@ -87,6 +89,6 @@ def _memory(host: Host, pools: Iterable[Model], pss: Dict[int, int]) -> List[Fam
         total = sum(pss.get(worker.pid, 0) for worker in pool.workers)
         workers.add(total, model=pool.name)
     own.add(pss.get(os.getpid(), 0))
-    held.add(host.budget.used)
+    held.add(host.budget.total)
     limit.add(host.budget.limit)
     return [workers, own, held, limit]

@@ -33,8 +33,8 @@ class Observation:
         self, *, marks_output: bool = False, access: bool = False, tracing: Optional[Tracing] = None
     ) -> None:
         self.metrics = Metrics(marks_output=marks_output)
-        self.others: Callable[[], List[List[exposition.Family]]] = list
-        """What other processes of this server have counted."""
+        self.busy_elsewhere: Callable[[str], int] = lambda model: 0
+        """Requests of a model that other processes of this server hold."""
         self._access = access
         self._tracing = tracing
 
@@ -73,8 +73,8 @@ class Observation:
 
         async def tell(scope: Scope, receive: Receive, send: Send) -> None:
             openmetrics = exposition.accepts_openmetrics(header(scope, b"accept"))
-            counted = exposition.merge([self.metrics.families(), *self.others()])
-            found = [*counted, *await gauges.families(host, memory)]
+            state = await gauges.families(host, memory, self.busy_elsewhere)
+            found = [*self.metrics.families(), *state]
             text = exposition.render(found, openmetrics=openmetrics)
             kind = exposition.OPENMETRICS if openmetrics else exposition.PROMETHEUS
             await respond(send, 200, kind, text, [])

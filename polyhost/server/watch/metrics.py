@@ -45,6 +45,18 @@ class Histogram:
         self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts)]
         self.total += other.total
 
+    def take(self) -> List[Any]:
+        """What was counted since the last call, as plain data; it is counted here no more."""
+        found = [self.counts, self.total]
+        self.counts, self.total = [0] * len(self.counts), 0.0
+        return found
+
+    def add_wire(self, wire: Sequence[Any]) -> None:
+        """Add what another process took."""
+        counts, total = wire
+        self.counts = [mine + int(theirs) for mine, theirs in zip(self.counts, counts)]
+        self.total += total
+
 
 class RouteMeter:
     """Requests of one model over one protocol."""
@@ -59,6 +71,18 @@ class RouteMeter:
         """Count an answer."""
         self.codes[code] = self.codes.get(code, 0) + 1
         self.seconds.observe(seconds)
+
+    def take(self) -> Dict[str, Any]:
+        """As :meth:`Histogram.take`."""
+        codes = dict(self.codes)
+        self.codes.clear()
+        return {"codes": codes, "seconds": self.seconds.take()}
+
+    def add_wire(self, wire: Mapping[str, Any]) -> None:
+        """As :meth:`Histogram.add_wire`."""
+        for code, count in wire["codes"].items():
+            self.codes[int(code)] = self.codes.get(int(code), 0) + int(count)
+        self.seconds.add_wire(wire["seconds"])
 
 
 class ModelMeter:
@@ -94,6 +118,23 @@ class ModelMeter:
         for name, labels, value in counts_from_report(report):
             add_bounded(self.named, name, labels, value)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing was counted since the last :meth:`take`."""
+        return not any(self.predict.counts) and not any(r.codes for r in self.routes.values())
+
+    def take(self) -> Dict[str, Any]:
+        """What a front counts of a model, as :meth:`Histogram.take`; workers report elsewhere."""
+        routes = {protocol: route.take() for protocol, route in self.routes.items() if route.codes}
+        key = {"name": self.name, "version": self.version}
+        return {**key, "predict": self.predict.take(), "routes": routes}
+
+    def add_wire(self, wire: Mapping[str, Any]) -> None:
+        """As :meth:`Histogram.add_wire`."""
+        self.predict.add_wire(wire["predict"])
+        for protocol, route in wire["routes"].items():
+            self.route(protocol).add_wire(route)
+
     def absorb(self, other: ModelMeter) -> None:
         """Add what another version counted."""
         self.predict.absorb(other.predict)
@@ -118,10 +159,13 @@ class Metrics:
 
     def of(self, model: HostedModel) -> ModelMeter:
         """The meter of a model's version."""
-        key = model.name, model.version
+        return self._of(model.name, model.version)
+
+    def _of(self, name: str, version: str) -> ModelMeter:
+        key = name, version
         if key not in self._models:
-            self._models[key] = self._made(*key)
-            self._fold(model.name)
+            self._models[key] = self._made(name, version)
+            self._fold(name)
         return self._models[key]
 
     def _made(self, name: str, version: str) -> ModelMeter:
@@ -131,8 +175,25 @@ class Metrics:
         """Keep the labels of a server that runs for months from growing with each version."""
         versions = [key for key in self._models if key[0] == name]
         for key in versions[:-VERSIONS_KEPT]:
-            older = self._older.setdefault(name, self._made(name, ""))
-            older.absorb(self._models.pop(key))
+            self._older_of(name).absorb(self._models.pop(key))
+
+    def take_wire(self) -> List[Any]:
+        """What was counted since the last call, for another process, and here no more."""
+        meters = (*self._models.values(), *self._older.values())
+        return [meter.take() for meter in meters if not meter.idle]
+
+    def add_wire(self, wire: Iterable[Mapping[str, Any]]) -> None:
+        """Add what another process took."""
+        for part in wire:
+            name, version = part["name"], part["version"]
+            meter = self._of(name, version) if version else self._older_of(name)
+            meter.add_wire(part)
+
+    def _older_of(self, name: str) -> ModelMeter:
+        """What versions of a model counted that are kept apart no more; its version is empty."""
+        if name not in self._older:
+            self._older[name] = self._made(name, "")
+        return self._older[name]
 
     def families(self) -> List[Family]:
         """The counts as they are now."""
