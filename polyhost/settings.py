@@ -191,10 +191,16 @@ class Tls:
 
 @dataclass(frozen=True)
 class Admin:
-    """The admin API: whether it is there, and the folders it may load models from."""
+    """The admin API: whether it is there, and the folders it may load models from.
+
+    ``environment``: names of the environment variables that it may set, or their beginnings with
+    ``*`` after them. ``max_replicas``: workers that it may give one model, spares included.
+    """
 
     enabled: bool = False
     roots: Tuple[Path, ...] = ()
+    environment: Tuple[str, ...] = ()
+    max_replicas: int = 32
 
 
 @dataclass(frozen=True)

@@ -71,17 +71,17 @@ def existing_file(text: str) -> Path:
     return path.resolve()
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """A whole number that is not below ``least``."""
+def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """A whole number that is not below ``least``, and not above ``most``."""
 
     def number(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
             value = least - 1
-        if value < least:
+        if not least <= value <= most:
             raise argparse.ArgumentTypeError(
-                f"expected a whole number from {least}; found {text!r}"
+                f"expected a whole number from {least} to {most}; found {text[:100]!r}"
             )
         return value
 
@@ -209,14 +209,14 @@ FLAGS = (
         "worker processes of the model; 0 is one",
         SERVER,
         env="MAX_WORKERS",
-        options={"type": at_least(0), "default": 0, "metavar": "N"},
+        options={"type": at_least(0, 1000), "default": 0, "metavar": "N"},
     ),
     Flag(
         ("--max-concurrency",),
         "calls that one worker runs at once, where the language allows",
         SERVER,
         env="MAX_CONCURRENCY",
-        options={"type": at_least(1), "default": 1, "metavar": "N"},
+        options={"type": at_least(1, 1000), "default": 1, "metavar": "N"},
     ),
     Flag(
         ("--production",),

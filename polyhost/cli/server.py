@@ -21,6 +21,7 @@ from polyhost.errors import PolyhostError, SettingsError
 from polyhost.settings import HostedModel, Limits, ServerSettings, Source
 
 DEFAULT_PORT = 5000
+MOST_WORKERS = 1000
 PERF_TEST_MARK = "__DRUM_PERF_TEST_SERVER__"
 """Variable by which the server that a perf-test left behind is found, and it alone."""
 REQUEST_TIMEOUT = 600.0
@@ -101,13 +102,23 @@ def _hosted(options: argparse.Namespace) -> HostedModel:
     return HostedModel(
         name=options.code_dir.name or "model",
         spec=model_spec(options),
-        workers=max(1, int(_steering("CUSTOM_MODEL_WORKERS") or options.max_workers)),
+        workers=_workers(options),
         limits=Limits(
             deadline=_steering("DRUM_CLIENT_REQUEST_TIMEOUT", REQUEST_TIMEOUT) or None,
             max_concurrency=options.max_concurrency,
         ),
         own_environment=True,
     )
+
+
+def _workers(options: argparse.Namespace) -> int:
+    asked = _steering("CUSTOM_MODEL_WORKERS")
+    if asked > MOST_WORKERS:
+        raise SettingsError(
+            f"the runtime parameter CUSTOM_MODEL_WORKERS is {asked:g}: expected at most "
+            f"{MOST_WORKERS}."
+        )
+    return max(1, int(asked) or options.max_workers)
 
 
 def _steering(name: str, default: float = 0.0) -> float:

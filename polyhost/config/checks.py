@@ -22,8 +22,9 @@ def check_server(values: Values, problems: Problems) -> None:
         )
 
 
-def check_keys(document: Document, problems: Problems) -> None:
-    """Each key has one secret and a name of its own, and opens models that are there."""
+def check_keys(document: Document, server: Values, problems: Problems) -> None:
+    """Each key has one secret and a name of its own, and opens models that are there, or may be:
+    the admin API brings others."""
     known = list(document.models)
     names: dict[str, str] = {}
     for number, values in enumerate(document.keys, 1):
@@ -39,7 +40,8 @@ def check_keys(document: Document, problems: Problems) -> None:
             problems.add(where, f"two keys are called {name!r}, the other at {names[name]}.")
         elif name is not None:
             names[name] = where
-        for model in values["models"].value if "models" in values else ():
+        opens = values["models"].value if "models" in values else ()
+        for model in () if server["admin.enabled"].value else opens:
             if model not in known:
                 problems.add(
                     _place(values["models"]),

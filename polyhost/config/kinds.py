@@ -12,7 +12,10 @@ from typing import Any
 
 from polyhost.config import units
 from polyhost.data.booleans import boolean
+from polyhost.settings import MODEL_NAME
 
+LARGEST = 1 << 60
+"""Bytes; more than any limit here means."""
 NONE = "none"
 """How a limit is taken away."""
 
@@ -23,7 +26,8 @@ class Kind:
 
     ``expected`` follows the word in a message. ``parse`` gets the text and the folder that
     relative paths are of; it raises ValueError, with what was found where that is not the text.
-    ``on_disk``: whether a text is right depends on what is there. ``words``: all there are.
+    ``on_disk``: whether a text is right depends on what is there; ``leads_to`` gives that place,
+    links followed, or None for a text that leads nowhere here. ``words``: all there are.
     """
 
     expected: str
@@ -31,20 +35,29 @@ class Kind:
     show: Callable[[Any], str] = str
     on_disk: bool = False
     words: tuple[str, ...] = ()
+    leads_to: Callable[[str, Path], Path | None] = lambda text, base: None
 
     def or_none(self) -> Kind:
         """This kind, or ``none``."""
 
         def parse(text: str, base: Path) -> Any:
-            return None if text.strip().lower() in (NONE, "null", "~") else self.parse(text, base)
+            return None if _is_none(text) else self.parse(text, base)
 
         def show(value: Any) -> str:
             return NONE if value is None else self.show(value)
 
-        return replace(self, expected=f"{self.expected}, or {NONE}", parse=parse, show=show)
+        def leads_to(text: str, base: Path) -> Path | None:
+            return None if _is_none(text) else self.leads_to(text, base)
+
+        expected = f"{self.expected}, or {NONE}"
+        return replace(self, expected=expected, parse=parse, show=show, leads_to=leads_to)
 
 
-def whole(least: int, most: int | None = None) -> Kind:
+def _is_none(text: str) -> bool:
+    return text.strip().lower() in (NONE, "null", "~")
+
+
+def whole(least: int, most: int) -> Kind:
     """A whole number between bounds."""
 
     def parse(text: str, _base: Path) -> int:
@@ -52,11 +65,26 @@ def whole(least: int, most: int | None = None) -> Kind:
             raise ValueError
         return _within(int(text), least, most)
 
-    return Kind(f"a whole number from {least}" + (f" to {most}" if most else ""), parse)
+    return Kind(f"a whole number from {least} to {most}", parse)
 
 
-def _within(value: int, least: int, most: int | None) -> int:
-    if value < least or (most is not None and value > most):
+def size(least: int = 0, most: int = LARGEST) -> Kind:
+    """A number of bytes between bounds."""
+
+    def parse(text: str, _base: Path) -> int:
+        try:
+            value = units.parse_size(text)
+        except ValueError:
+            raise ValueError from None
+        return _within(value, least, most)
+
+    bounds = f" from {units.show_size(least)}" if least else ""
+    bounds += f" to {units.show_size(most)}" if most < LARGEST else ""
+    return Kind(f"a size{bounds}, such as 512MiB", parse, units.show_size)
+
+
+def _within(value: int, least: int, most: int) -> int:
+    if not least <= value <= most:
         raise ValueError
     return value
 
@@ -83,11 +111,17 @@ def matching(pattern: str, expected: str) -> Kind:
     return Kind(expected, parse)
 
 
-def _positive(text: str, _base: Path) -> float:
+def _cores(text: str, _base: Path) -> float:
     value = float(text)
-    if not 0 < value < 10_000:
+    if not 0.01 <= value <= 10_000:
         raise ValueError
     return value
+
+
+def _word(text: str, _base: Path) -> str:
+    if not re.fullmatch(r"\S{1,256}", text) or not text.isprintable():
+        raise ValueError
+    return text
 
 
 def _seconds(text: str, _base: Path) -> float:
@@ -98,13 +132,6 @@ def _seconds(text: str, _base: Path) -> float:
     if not value:
         raise ValueError
     return value
-
-
-def _size(text: str, _base: Path) -> int:
-    try:
-        return units.parse_size(text)
-    except ValueError:
-        raise ValueError from None
 
 
 def _switch(text: str, _base: Path) -> bool:
@@ -134,6 +161,18 @@ def _place(text: str, base: Path) -> Path:
     return base / Path(text).expanduser()
 
 
+def _real(text: str, base: Path) -> Path:
+    return Path(os.path.realpath(base / text))
+
+
+def _real_interpreter(text: str, base: Path) -> Path | None:
+    """The interpreter of a virtual environment is a link: its folder decides."""
+    if text == "uv":
+        return None
+    folder, name = os.path.split(base / text)
+    return Path(os.path.realpath(folder)) / name
+
+
 def _what_is_at(path: Path) -> str:
     found = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
     return f"{found} at {path}"
@@ -161,16 +200,22 @@ def _interpreter(text: str, base: Path) -> str:
 
 
 TEXT = Kind("text", lambda text, _base: text)
-WORD = matching(r"\S+", "text without spaces")
+WORD = Kind("text without spaces, of at most 256 characters", _word)
+VARIABLE = matching(r"[^=\s]{1,256}", "a name without spaces and `=`")
+MODEL = matching(MODEL_NAME.pattern, "a model's name: letters, digits, '_', '-' and '.', up to 128")
 SWITCH = Kind("true or false", _switch, lambda value: "true" if value else "false")
 SECONDS = Kind("a duration above 0, such as 30s or 2m", _seconds, units.show_seconds)
-SIZE = Kind("a size, such as 512MiB", _size, units.show_size)
-CORES = Kind("a number above 0", _positive, lambda value: f"{value:g}")
-FOLDER = Kind("an existing folder", _folder, on_disk=True)
-FILE = Kind("an existing file", _file, on_disk=True)
+CORES = Kind("a number from 0.01 to 10000", _cores, lambda value: f"{value:g}")
+FOLDER = Kind("an existing folder", _folder, on_disk=True, leads_to=_real)
+FILE = Kind("an existing file", _file, on_disk=True, leads_to=_real)
 PLACE = Kind("a path", lambda text, base: _place(text, base).absolute())
 SOURCE = Kind(
     "an existing folder or archive, or an address such as s3://bucket/model", _source, on_disk=True
 )
-INTERPRETER = Kind("uv, or the path of a Python interpreter", _interpreter, on_disk=True)
+INTERPRETER = Kind(
+    "uv, or the path of a Python interpreter",
+    _interpreter,
+    on_disk=True,
+    leads_to=_real_interpreter,
+)
 SHA256 = matching(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")

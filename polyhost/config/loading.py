@@ -84,7 +84,7 @@ def load(
     _add_models(document, models)
     server = of_server(document, environ, flags, problems)
     check_server(server, problems)
-    check_keys(document, problems)
+    check_keys(document, server, problems)
     keys = _keys(document, environ, problems)
     _check_flags_for_one(document, flags, problems)
     versions = Versions(StoreSettings(server["store.path"].value, server["store.quota"].value))
@@ -123,7 +123,7 @@ def _build(
         try:
             hosted.append(build_model(name, values, versions))
         except PolyhostError as error:
-            problems.add_error(where, error)
+            problems.add_error(where, error, name)
     return settled, tuple(hosted)
 
 
@@ -195,7 +195,7 @@ def _settings(
         access_log=values["access_log"].value,
         limits=HostLimits(**under("limits", values, HostLimits)),
         fronts=values["fronts"].value,
-        admin=Admin(values["admin.enabled"].value, values["admin.roots"].value),
+        admin=Admin(**under("admin", values, Admin)),
         keys=keys,
         tls=Tls(certificate, key) if certificate and key else None,
         grace=values["grace"].value,

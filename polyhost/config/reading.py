@@ -145,10 +145,21 @@ class _Reader:
         if node.id != "mapping":
             self._mismatch(node, name, f"names with {part.kind.expected} each")
             return
-        for key, _, value in entries(node, name, self._wrong_entry):
+        for key, line, value in entries(node, name, self._wrong_entry):
+            if not self._is_name(key, part, name, line):
+                continue
             found = self._value(value, part, f"{name}.{key}")
             if found is not None:
                 into[f"{name}.{key}"] = found
+
+    def _is_name(self, key: str, part: Field, name: str, line: int) -> bool:
+        try:
+            part.keys.parse(_plain(key), self._base)
+        except ValueError as error:
+            found = str(error) or repr(key)
+            self._wrong(line, f"{name}: expected {part.keys.expected}; found {found}.")
+            return False
+        return True
 
     def _value(self, node: Any, part: Field, name: str) -> Setting[Any] | None:
         line = node.start_mark.line + 1
@@ -158,7 +169,7 @@ class _Reader:
             self._wrong(line, f"{name} has no value: expected {part.kind.expected}.")
         else:
             try:
-                return self._setting(part.kind.parse(node.value, self._base), line)
+                return self._setting(part.kind.parse(_plain(node.value), self._base), line)
             except ValueError as error:
                 self._wrong(line, told(name, part, node.value, error))
         self._mistaken.add(name)
@@ -189,6 +200,15 @@ class _Reader:
 
     def _wrong(self, line: int, text: str) -> None:
         self._problems.add(self._place(line), text)
+
+
+def _plain(text: str) -> str:
+    """The text; ValueError for what no process and no file name can hold."""
+    if "\0" in text:
+        raise ValueError("a NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("half of a surrogate pair")
+    return text
 
 
 def told(name: str, part: Field, text: str, error: ValueError) -> str:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyhost.config import kinds
-from polyhost.config.kinds import Kind, choice, whole
+from polyhost.config.kinds import Kind, choice, size, whole
 from polyhost.data.target import TargetType
 from polyhost.logs import FORMATS
-from polyhost.settings import Batching, HostLimits, Limits, ServerSettings
+from polyhost.settings import Admin, Batching, HostLimits, Limits, ServerSettings
 
 LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
 DEADLINE = 600.0
@@ -26,7 +26,8 @@ VARIABLE_PREFIX = "POLYHOST__"
 
 @dataclass(frozen=True)
 class Field:
-    """One setting. ``many``: ``list``, or ``map`` from names to values. ``secret``: never shown.
+    """One setting. ``many``: ``list``, or ``map`` from names, which are of the kind ``keys``, to
+    values. ``secret``: never shown.
 
     ``flag`` of ``polyhost serve``; ``variable``: an environment variable beside the regular one.
     """
@@ -40,6 +41,7 @@ class Field:
     variable: str = ""
     required: bool = False
     secret: bool = False
+    keys: Kind = kinds.TEXT
 
     @property
     def empty(self) -> Any:
@@ -73,16 +75,21 @@ class Section:
                 yield from part.leaves(f"{prefix}{part.name}.")
 
 
-_HOST, _MODEL, _BATCHING = HostLimits(), Limits(), Batching()
-_COUNT = whole(1)
+_HOST, _MODEL, _BATCHING, _ADMIN = HostLimits(), Limits(), Batching(), Admin()
+_ROWS = whole(1, 10**12)
+_MEMORY = size(1 << 20)
+MOST_REPLICAS = 1000
+"""Workers that one model may have, of each kind."""
 
 LIMITS_OF_MODEL = Section(
     "limits",
     "what one model may take",
     (
-        Field("max_queue", _COUNT, "requests that wait; more get 429", _MODEL.max_queue),
-        Field("max_rows", _COUNT.or_none(), "rows of one request"),
-        Field("max_body", kinds.SIZE.or_none(), "body of one request; larger gets 413"),
+        Field(
+            "max_queue", whole(1, 1_000_000), "requests that wait; more get 429", _MODEL.max_queue
+        ),
+        Field("max_rows", _ROWS.or_none(), "rows of one request"),
+        Field("max_body", size(1).or_none(), "body of one request; larger gets 413"),
         Field(
             "deadline",
             kinds.SECONDS.or_none(),
@@ -97,11 +104,11 @@ LIMITS_OF_MODEL = Section(
             _MODEL.load_timeout,
             flag="--load-timeout",
         ),
-        Field("memory", kinds.SIZE.or_none(), "memory (PSS) of one worker; above it is replaced"),
+        Field("memory", _MEMORY.or_none(), "memory (PSS) of one worker; above it is replaced"),
         Field("cpus", kinds.CORES.or_none(), "cores of one worker"),
         Field(
             "max_concurrency",
-            _COUNT,
+            whole(1, 1000),
             "calls that one worker runs at once, where the language allows; then none is shared",
             _MODEL.max_concurrency,
             flag="--max-concurrency",
@@ -120,15 +127,17 @@ BATCHING = Section(
             _BATCHING.mode,
             flag="--batching",
         ),
-        Field("max_batch", _COUNT, "requests in one call", _BATCHING.max_batch),
-        Field("max_rows", _COUNT.or_none(), "rows in one call"),
+        Field("max_batch", whole(1, 65_536), "requests in one call", _BATCHING.max_batch),
+        Field("max_rows", _ROWS.or_none(), "rows in one call"),
     ),
     short="mode",
 )
 
 FOR_EACH = (
-    Field("replicas", _COUNT, "worker processes of the model", 1, flag="--workers"),
-    Field("spares", whole(0), "workers kept loaded to take over at once", 0),
+    Field(
+        "replicas", whole(1, MOST_REPLICAS), "worker processes of the model", 1, flag="--workers"
+    ),
+    Field("spares", whole(0, MOST_REPLICAS), "workers kept loaded to take over at once", 0),
     Field("lazy", kinds.SWITCH, "load it at its first request", False),
     Field(
         "swap",
@@ -153,6 +162,7 @@ FOR_EACH = (
         kinds.TEXT,
         "environment variables for its workers; to those of `defaults` are added the model's",
         many="map",
+        keys=kinds.VARIABLE,
     ),
     BATCHING,
     LIMITS_OF_MODEL,
@@ -244,7 +254,7 @@ KEYS = Section(
         ),
         Field("variable", kinds.WORD, "environment variable that holds the key instead"),
         Field("role", choice("predict", "admin"), "what it opens", "predict"),
-        Field("models", kinds.WORD, "models that it opens; all when absent", many="list"),
+        Field("models", kinds.MODEL, "models that it opens; all when absent", many="list"),
     ),
     many="list",
 )
@@ -322,19 +332,26 @@ SCHEMA = Section(
             "limits",
             "what all clients and models together may take",
             (
-                Field("max_connections", _COUNT.or_none(), "clients connected at once"),
-                Field("max_header", kinds.SIZE, "headers of one request", _HOST.max_header),
-                Field("max_query", kinds.SIZE, "query of one request", _HOST.max_query),
+                Field(
+                    "max_connections", whole(1, 1_000_000).or_none(), "clients connected at once"
+                ),
+                Field(
+                    "max_header",
+                    size(1 << 10, 16 << 20),
+                    "headers of one request",
+                    _HOST.max_header,
+                ),
+                Field("max_query", size(0, 16 << 20), "query of one request", _HOST.max_query),
                 Field(
                     "body_timeout",
                     kinds.SECONDS.or_none(),
                     "time that a body may pause while it arrives",
                     _HOST.body_timeout,
                 ),
-                Field("body_budget", kinds.SIZE, "all bodies in flight", _HOST.body_budget),
+                Field("body_budget", size(1 << 20), "all bodies in flight", _HOST.body_budget),
                 Field(
                     "memory",
-                    kinds.SIZE.or_none(),
+                    _MEMORY.or_none(),
                     "memory (PSS) of all workers; lazy models are unloaded to stay under it",
                 ),
             ),
@@ -353,6 +370,19 @@ SCHEMA = Section(
             (
                 Field("enabled", kinds.SWITCH, "whether it is there", False),
                 Field("roots", kinds.FOLDER, "folders it may load from", many="list"),
+                Field(
+                    "environment",
+                    kinds.WORD,
+                    "environment variables that it may set for a model, by name; `MY_*` is all "
+                    "that begin so",
+                    many="list",
+                ),
+                Field(
+                    "max_replicas",
+                    whole(1, MOST_REPLICAS),
+                    "workers that it may give one model, spares included",
+                    _ADMIN.max_replicas,
+                ),
             ),
             short="enabled",
         ),
@@ -361,7 +391,7 @@ SCHEMA = Section(
             "where archives and addresses become versions",
             (
                 Field("path", kinds.PLACE, "its folder; absent: in the user's cache"),
-                Field("quota", kinds.SIZE.or_none(), "bytes of versions; the oldest unused go"),
+                Field("quota", size().or_none(), "bytes of versions; the oldest unused go"),
                 Field("desired", kinds.PLACE, "file that keeps what the admin API deployed"),
             ),
             short="path",

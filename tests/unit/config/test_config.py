@@ -351,7 +351,7 @@ models:
         f"{', '.join(part.name for part in schema.SCHEMA.fields)}. Did you mean 'port'?",
         "polyhost.yaml:2: port: expected a whole number from 1 to 65535; found 'many'.",
         "polyhost.yaml:3: grace: expected a duration above 0, such as 30s or 2m; found '0s'.",
-        "polyhost.yaml:5: limits.max_header: expected a size, such as 512MiB; found '3 apples'.",
+        "polyhost.yaml:5: limits.max_header: expected a size from 1KiB to 16MiB, such as 512MiB; found '3 apples'.",
         "polyhost.yaml:6: unknown key 'deadline' in limits: expected one of max_connections, "
         "max_header, max_query, body_timeout, body_budget, memory.",
         "polyhost.yaml:8: tls.certificate: expected an existing file; "
@@ -363,7 +363,7 @@ models:
         "polyhost.yaml:13: keys.2.models: expected names of models; found 'twoo'. "
         "Did you mean 'two'?",
         "polyhost.yaml:14: keys.3.sha256: expected a SHA-256 in hexadecimal; found 'abc'.",
-        "polyhost.yaml:14: keys.3 lacks name: expected text without spaces.",
+        "polyhost.yaml:14: keys.3 lacks name: expected text without spaces, of at most 256 characters.",
         "polyhost.yaml:17: models.one.path: expected an existing folder or archive, or an address "
         f"such as s3://bucket/model; found nothing at {folder / 'nowhere'}.",
         "polyhost.yaml:18: unknown key 'replcas' in models.one: expected one of "
@@ -372,7 +372,7 @@ models:
         f"{', '.join(part.name for part in schema.MODEL.fields)}. "
         "It is called limits.deadline here.",
         "polyhost.yaml:20: models.one.lazy: expected true or false; found 'perhaps'.",
-        "polyhost.yaml:21: Positive/negative class labels are missing. They must be provided with "
+        "polyhost.yaml:21: model 'two': Positive/negative class labels are missing. They must be provided with "
         "either one: --positive-class-label/--negative-class-label arguments, environment "
         "variables, model config file. Target type binary needs them; the model config file is "
         "model-metadata.yaml, the key inferenceModel.",
@@ -388,7 +388,7 @@ models:
         "polyhost.yaml:29: models.four lacks path: expected an existing folder or archive, or an "
         "address such as s3://bucket/model.",
         "polyhost.yaml:30: models.four.environment: expected names with text each; found a list.",
-        "polyhost.yaml:31: models.four.replicas has no value: expected a whole number from 1.",
+        "polyhost.yaml:31: models.four.replicas has no value: expected a whole number from 1 to 1000.",
     ]
 
 
@@ -517,6 +517,86 @@ def test_each_setting_is_known_by_its_name(folder):
 
 
 # The reference page
+
+
+def test_every_message_names_its_models_and_none_comes_twice(folder):
+    with pytest.raises(SettingsError, match=r"^model 'a': Target type is missing"):
+        load(None, {}, {}, [("a", str(folder / "a"))])
+    (folder / "c").mkdir()
+    models = [(name, str(folder / name)) for name in "ac"] + [("d", str(folder / "a"))]
+    with pytest.raises(SettingsError) as raised:
+        load(None, {}, {}, models)
+    first, second, third = raised.value.message.splitlines()
+    assert first == "2 mistakes in the configuration:"
+    assert second.startswith("models 'a', 'd': Target type is missing")
+    assert third.startswith("model 'c': ")
+    found = mistakes("models:\n  x: {path: a}\n  y: {path: b}\n  z: {path: a}\n")
+    assert [one.partition(": Target")[0] for one in found] == [
+        "polyhost.yaml:2, polyhost.yaml:4: models 'x', 'z'"
+    ]
+
+
+NUMBERS = ("a whole number", "a size", "a duration", "a number")
+
+
+def numeric() -> dict[str, schema.Field]:
+    leaves = {**dict(schema.SCHEMA.leaves()), **dict(schema.MODEL.leaves("models."))}
+    return {name: f for name, f in leaves.items() if f.kind.expected.startswith(NUMBERS)}
+
+
+@pytest.mark.parametrize("name", sorted(numeric()))
+@given(number=st.integers() | st.integers(0).map(lambda n: 10**300 + n) | st.floats())
+def test_every_number_has_bounds(name, number):
+    """What is taken is no more than a machine can have, and none of them is not a number."""
+    try:
+        value = numeric()[name].kind.parse(str(number), Path())
+    except ValueError:
+        return
+    assert 0 <= value <= 1 << 60
+
+
+def test_settings_without_which_nothing_is_served_are_refused():
+    for name in ("limits.max_header", "limits.body_budget", "limits.memory", "defaults.replicas"):
+        with pytest.raises(ValueError, match=r"^$"):
+            numeric()[name].kind.parse("0", Path())
+    assert len(numeric()) > 20
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (r'version: "1\0"', "models.a.version: expected text without spaces, of at most 256"),
+        (
+            r'target: {type: binary, name: "\ud800"}',
+            "target.name: expected text; found half of a s",
+        ),
+        (
+            r'target: {class_labels: [a, "b\0"]}',
+            "class_labels: expected text; found a NUL character",
+        ),
+        (r'environment: {A: "x\0"}', "models.a.environment.A: expected text; found a NUL"),
+        (
+            r'environment: {"A\0": x}',
+            "models.a.environment: expected a name without spaces and `=`",
+        ),
+        ("environment: {A=B: x}", "models.a.environment: expected a name without spaces and `=`"),
+        (r'version: "a\x01"', "models.a.version: expected text without spaces"),
+        (f"version: {'v' * 257}", "models.a.version: expected text without spaces"),
+    ],
+)
+def test_text_that_no_process_can_hold(text, says):
+    found = mistakes(f"models: {{a: {{path: a, {text}}}}}")
+    assert any(says in mistake for mistake in found), found
+
+
+def test_keys_may_name_models_that_the_admin_api_will_bring():
+    key = "{name: k, variable: K, role: admin, models: [later]}"
+    text = f"models: {{b: {{path: b}}}}\nkeys: [{key}]\n"
+    assert "keys.1.models: expected names of models; found 'later'" in mistakes(text)[0]
+    loaded = from_text(f"admin: true\n{text}", {"K": "x" * 20})
+    assert loaded.settings.keys[0].models == ("later",)
+    found = mistakes(f"admin: true\n{text.replace('later', '../x')}", {"K": "x"})
+    assert "keys.1.models: expected a model's name" in found[0]
 
 
 def test_the_page_is_what_the_schema_says():
