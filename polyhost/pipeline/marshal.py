@@ -6,6 +6,7 @@ two values are the negative class first, as the documents of every language prom
 
 from __future__ import annotations
 
+import datetime
 import logging
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
@@ -35,7 +36,30 @@ def marshal(table: Table, target: Target, positive_first: bool = False) -> Table
         )
     if table.matrix is not None:
         return Table.from_matrix((PREDICTIONS,), table.matrix)
+    if target.type in _NUMERIC:
+        _check_numbers(table.columns[0], target)
     return Table((PREDICTIONS,), table.columns)
+
+
+_NUMERIC = (TargetType.REGRESSION, TargetType.ANOMALY)
+_TIMES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)
+
+
+def _check_numbers(column: Column, target: Target) -> None:
+    """InvalidOutput where a prediction that is a number is text, or a date."""
+    values: Any = column.to_objects() if isinstance(column, Dictionary) else column
+    kind = values.dtype.kind
+    if kind in "biufc":
+        return
+    for row, value in enumerate(values.tolist() if kind == "O" else values):
+        text = isinstance(value, (str, bytes))
+        if text or isinstance(value, _TIMES):
+            raise InvalidOutput(
+                f"{target.type.value} predictions must be numbers: row {row} holds "
+                f"{repr(value)[:100]}, which is {'text' if text else 'a date or a time'}.",
+                expected="number",
+                found=str(values.dtype),
+            )
 
 
 def split_extra(table: Table, target: Target) -> Tuple[Table, Optional[Table]]:
@@ -61,6 +85,18 @@ def split_extra(table: Table, target: Target) -> Tuple[Table, Optional[Table]]:
         )
     extra = [i for i in range(len(table.names)) if i not in wanted]
     return table.select(wanted), table.select(extra)
+
+
+def with_extra(error: InvalidOutput, extra: Optional[Table], target: Target) -> InvalidOutput:
+    """The error of predictions beside extra columns, which may be classes without a label."""
+    if extra is None or not target.type.is_classification:
+        return error
+    return InvalidOutput(
+        f"{error.message} The model was started with the label(s) {_listed(target.labels)}, so that "
+        f"the column(s) {_listed(extra.names)} are taken as extra output: if one is a class, start "
+        "the model with its label too.",
+        **error.facts,
+    )
 
 
 def _value_names(target: Target) -> Tuple[str, ...]:

@@ -20,7 +20,7 @@ from polyhost.formats.text import unstructured_input
 from polyhost.pipeline import batching, infer_target, load_guest, schema_check
 from polyhost.pipeline.apply_schema import Schema
 from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column
-from polyhost.pipeline.marshal import check_rows, marshal, split_extra
+from polyhost.pipeline.marshal import check_rows, marshal, split_extra, with_extra
 from polyhost.pipeline.reports import Monitor, Monitoring, reporter_for
 from polyhost.predictor import (
     INFER_TARGET,
@@ -130,11 +130,11 @@ class Pipeline:
         if isinstance(request, Table):
             context = self._no_request
             if "read_input_data" in self._hooks:  # it reads bytes: the table as it would be sent
-                return self._guest.hook("read_input_data", write_table(request), context), context
+                return self._read_by_hook(write_table(request), context), context
             return self._wrap(request), context
         context = HookContext(self._target, request)
         if "read_input_data" in self._hooks:
-            return self._guest.hook("read_input_data", request.bytes(), context), context
+            return self._read_by_hook(request.bytes(), context), context
         if request.table is not None:
             check_count(request.table.rows, request.options.get("max_rows"))
             return self._wrap(request.table), context
@@ -144,6 +144,17 @@ class Pipeline:
         if kind not in csv_cells.MIMETYPES:
             return self._guest.read(request), context
         return self._read_csv(request), context
+
+    def _read_by_hook(self, body: bytes, context: HookContext) -> Handle:
+        data = self._guest.hook("read_input_data", body, context)
+        if data is None:
+            raise InvalidOutput(
+                "read_input_data returned nothing: expected the data that the next hook, or the "
+                "model, takes.",
+                language=self._guest.language,
+                hook="read_input_data",
+            )
+        return data
 
     def _read_csv(self, request: Payload) -> Handle:
         """CSV as the model's schema says; where it says nothing, as the guest's language reads it."""
@@ -185,7 +196,10 @@ class Pipeline:
             table = guest.predict(data, context)
             if raw_post_process:
                 table = self._post_process(table, context)
-        predictions = marshal(table, self._target, self._positive_first)
+        try:
+            predictions = marshal(table, self._target, self._positive_first)
+        except InvalidOutput as error:
+            raise with_extra(error, extra, self._target) from None
         if post_process and not raw_post_process:
             again = self._post_process(predictions, context)
             predictions = marshal(again, self._target, self._positive_first)

@@ -512,3 +512,23 @@ def test_the_doctor_names_what_is_here():
         *("Python", "pandas", "pyarrow", "scikit-learn")
     ]
     assert all(finding.ok for finding in doctor())
+
+
+def test_a_read_hook_that_returns_nothing_is_named(opened):
+    custom = (
+        "def load_model(d): return 1\ndef read_input_data(d): pass\ndef score(x, m): return x\n"
+    )
+    with pytest.raises(InvalidOutput, match="read_input_data returned nothing") as caught:
+        opened(custom=custom).predict(Payload(b"a\n1\n"))
+    assert caught.value.hook == "read_input_data"
+
+
+def test_classes_without_a_label_are_named(opened):
+    custom = """
+import pandas as pd
+def load_model(d): return 1
+def score(x, m): return pd.DataFrame({"a": [0.2], "b": [0.3], "c": [0.5]})
+"""
+    target = Target(TargetType.MULTICLASS, ("a", "b"))
+    with pytest.raises(InvalidOutput, match=r"column\(s\) 'c' are taken as extra output: if one"):
+        opened(target, custom=custom).predict(Payload(b"a\n1\n"))

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhost.data.payload import Scores, Table
+from polyhost.data.payload import Dictionary, Scores, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput
-from polyhost.pipeline.marshal import check_rows, marshal, match_labels, split_extra
+from polyhost.pipeline.marshal import (
+    check_rows,
+    marshal,
+    match_labels,
+    split_extra,
+    with_extra,
+)
 
 BINARY = Target(TargetType.BINARY, ("yes", "no"))
 COLOURS = Target(TargetType.MULTICLASS, ("red", "green", "blue"))
@@ -182,3 +191,35 @@ def test_a_differing_row_count_is_a_warning_or_an_error(caplog):
     assert "2 prediction(s) for 3 input row(s)" in caplog.text
     with pytest.raises(InvalidOutput, match=r"2 prediction\(s\) for 3 input row\(s\)"):
         check_rows(scores, 3, strict=True)
+
+
+@pytest.mark.parametrize("kind", [TargetType.REGRESSION, TargetType.ANOMALY])
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.array([1.5, "high"], dtype=object), "row 1 holds 'high', which is text"),
+        (np.array(["1.5"], dtype=object), "row 0 holds '1.5', which is text"),
+        (Dictionary(np.array([0], dtype="int32"), ("low",)), "row 0 holds 'low', which is text"),
+        (np.array(["2020-01-01"], dtype="datetime64[ns]"), "which is a date or a time"),
+        (np.array([pd.Timestamp("2020-01-01")], dtype=object), "which is a date or a time"),
+    ],
+)
+def test_a_number_that_is_text_is_an_error(kind, values, says):
+    with pytest.raises(InvalidOutput, match=says):
+        marshal(Table(("Predictions",), (values,)), Target(kind))
+
+
+def test_a_missing_number_is_no_text():
+    values = np.array([1.5, None, True, Decimal("2.5")], dtype=object)
+    found = marshal(Table(("Predictions",), (values,)), VALUE)
+    assert found.columns[0].tolist() == values.tolist()
+
+
+def test_a_class_without_a_label_is_named():
+    returned = table(["no", "yes", "perhaps"], [0.25, 0.25, 0.5])
+    predictions, extra = split_extra(returned, BINARY)
+    with pytest.raises(InvalidOutput, match="do not add up to 1") as caught:
+        marshal(predictions, BINARY)
+    said = with_extra(caught.value, extra, BINARY).message
+    assert "label(s) 'yes', 'no', so that the column(s) 'perhaps' are taken as extra" in said
+    assert with_extra(caught.value, None, BINARY) is caught.value

@@ -228,14 +228,16 @@ def test_a_batch_is_one_call_and_a_failing_one_runs_singly(opened):
 
 
 def test_tables_that_differ_are_not_one_batch(opened):
-    guest = Scripted(
-        info=GuestInfo(row_wise=True), results={"predict": lambda data: data.select([0])}
-    )
+    def predict(data):
+        cells = data.columns[0].tolist()
+        return Table(["a"], [np.array([-1 if cell == "x" else cell for cell in cells])])
+
+    guest = Scripted(info=GuestInfo(row_wise=True), results={"predict": predict})
     one = Table(["a"], [np.array([1])])
     text = Table(["a"], [np.array(["x"], object)])
     other = Table(["b"], [np.array([2])])
     found = opened(guest).predict_many([one, text, other, one])
-    assert [part.predictions.columns[0].tolist() for part in found] == [[1], ["x"], [2], [1]]
+    assert [part.predictions.columns[0].tolist() for part in found] == [[1], [-1], [2], [1]]
     assert guest.sizes == [2, 1, 1]
 
 
