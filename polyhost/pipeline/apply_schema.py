@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequ
 
 import numpy as np
 
-from polyhost.data import cells
+from polyhost.data import cells, h2o_times
 from polyhost.data.column_info import (
     ANY,
     BOOLEAN,
@@ -110,7 +110,7 @@ class Schema:
         if levels is not None:
             found: Column = levels.codes(name, column)
         else:
-            found = _CONVERT[info.kind](name, column)
+            found = (_BY_READER.get((info.reader, info.kind)) or _CONVERT[info.kind])(name, column)
         if info.missing == ERROR:
             _refuse_missing(name, found)
         return found
@@ -153,6 +153,12 @@ class Schema:
                 missing=absent,
                 expected=list(self.names),
                 found=list(names),
+            )
+        optional = [c.name for c, at in zip(self.columns, order) if at < 0 and not c.required]
+        if optional:
+            logger.warning(
+                "column(s) %s, which the model reads, are absent. They count as missing values.",
+                _listed(optional),
             )
         self._note_dropped([name for i, name in enumerate(names) if i not in set(order)])
         return None if order == list(range(len(names))) else order
@@ -354,10 +360,16 @@ def _date(name: str, column: Column) -> Column:
     return _converted(name, column, cells.date, DATE).astype("M8[D]")
 
 
-def _time(name: str, column: Column) -> Column:
+def _time(
+    name: str, column: Column, read: Callable[[str], Optional[np.datetime64]] = cells.time
+) -> Column:
     if not isinstance(column, Dictionary) and column.dtype.kind == "M":
         return column.astype("M8[us]")
-    return _converted(name, column, cells.time, TIME).astype("M8[us]")
+    return _converted(name, column, read, TIME).astype("M8[us]")
+
+
+def _h2o_time(name: str, column: Column) -> Column:
+    return _time(name, column, h2o_times.time)
 
 
 def _as_it_came(name: str, column: Column) -> Column:
@@ -374,5 +386,6 @@ _CONVERT: Mapping[str, Callable[[str, Column], Column]] = {
     LIST: _as_it_came,
     ANY: _as_it_came,
 }
+_BY_READER: Mapping[Tuple[str, str], Callable[[str, Column], Column]] = {("h2o", TIME): _h2o_time}
 
 __all__ = ["ERROR", "MISSING", "OWN", "WARN", "Noted", "Schema", "misfit"]

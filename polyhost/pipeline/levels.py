@@ -126,6 +126,8 @@ class Levels:
         code = self._exact.get(text)
         if code is not None:
             return code
+        if self._info.reader == "h2o" and f"{self._info.name}.{text}" in self._exact:
+            return self._exact[f"{self._info.name}.{text}"]
         for table, key in ((self._numbers, _number_of), (self._flags, _flag_of)):
             found = table.get(key(text))
             if found is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pytest
 
@@ -181,3 +183,35 @@ def test_an_optional_column_is_missing_in_every_row():
     found = schema.apply(from_csv("1"))
     assert found.columns[1] == Dictionary(found.columns[1].codes, ("x",), factor=True)
     assert found.columns[1].codes.tolist() == [-1]
+
+
+def test_a_level_of_h2o_may_lack_the_name_of_its_column():
+    """By the rule of H2O's own wrapper; an exact level goes first."""
+    levels = ("sex.f", "m", "sex.m")
+    info = ColumnInfo("sex", "category", levels=levels, unknown="missing", reader="h2o")
+    found = Schema([info]).apply(Table(["sex"], [objects(["f", "sex.f", "m", "sex.m", "x", None])]))
+    assert found.columns[0].codes.tolist() == [0, 0, 1, 2, -1, -1]
+
+
+def test_times_of_h2o_are_its_milliseconds_too():
+    info = ColumnInfo("t", "time", reader="h2o")
+    for column in (
+        objects(["1970-01-01 00:00:01", None, "1/1/70"]),
+        np.array([1000.0, np.nan, 0.0]),
+        objects([1000, None, 0]),
+    ):
+        found = Schema([info]).apply(Table(["t"], [column])).columns[0]
+        assert found.astype(object)[0] == datetime.datetime(1970, 1, 1, 0, 0, 1)
+        assert (np.isnat(found).tolist(), found[2].astype(int)) == ([False, True, False], 0)
+    with pytest.raises(SchemaMismatch, match=r"column 't', row 1: found 1000"):
+        Schema([ColumnInfo("t", "time")]).apply(Table(["t"], [np.array([1000])]))
+
+
+def test_absent_columns_that_are_not_required_are_missing(caplog):
+    schema = Schema([ColumnInfo("a", "number"), ColumnInfo("b", "number", required=False)])
+    for _ in range(2):
+        found = schema.apply(Table(["a"], [np.array([1.0])]))
+    assert np.isnan(found.columns[1]).all()
+    assert [r.message for r in caplog.records] == [
+        "column(s) 'b', which the model reads, are absent. They count as missing values."
+    ]
