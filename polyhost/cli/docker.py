@@ -92,7 +92,9 @@ def _inside(options: argparse.Namespace, flags: Sequence[Flag]) -> dict[str, Any
 def _place(dest: str, path: Path) -> str:
     """The path inside; an input keeps the end of its name where that says what it is."""
     if dest == "input":
-        return PLACES[dest] + (path.suffix if path.suffix in (".mtx", ".arrow") else ".csv")
+        return PLACES[dest] + (
+            path.suffix if path.suffix in (".mtx", ".arrow", ".parquet") else ".csv"
+        )
     if dest == "output" and path.is_dir():
         return FOLDER_OF_FIT
     return PLACES.get(dest, f"/opt/{dest}{path.suffix}")

@@ -186,7 +186,7 @@ FLAGS = (
     ),
     Flag(
         ("--input",),
-        "data to score: CSV, or .mtx or .arrow by its name",
+        "data to score: CSV, or .mtx, .arrow or .parquet by its name",
         SCORE,
         options={"required": True, "type": existing_file, "metavar": "FILE"},
     ),

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 DEFAULT_CONTENT_TYPE = "text/plain; charset=utf8"
 NOTHING = "The score_unstructured hook returned nothing (None, NULL, null).\n"
-TYPES = {".mtx": "text/mtx", ".arrow": "application/x-apache-arrow-stream"}
+TYPES = {
+    ".mtx": "text/mtx",
+    ".arrow": "application/x-apache-arrow-stream",
+    ".parquet": "application/vnd.apache.parquet",
+}
 """By the end of the input's name, case counts; anything else is CSV."""
 
 

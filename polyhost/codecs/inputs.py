@@ -14,7 +14,11 @@ from polyhost.predictor import Predictor
 CSV = "text/csv"
 JSON = "application/json"
 _CSV_TYPES = ("", CSV, "text/plain")
-_PART_TYPES = {".mtx": sparse.MIMETYPE, ".arrow": arrow.MIMETYPES[0]}
+_PART_TYPES = {
+    ".mtx": sparse.MIMETYPE,
+    ".arrow": arrow.MIMETYPES[0],
+    ".parquet": arrow.PARQUET,
+}
 _NO_SAMPLES = (
     "Samples should be provided as:   - a csv or mtx under `X` form-data param key.  - binary data"
 )
@@ -38,8 +42,9 @@ def read_payload(predictor: Predictor, request: Request, body: Buffer) -> Payloa
         if kind == JSON:
             decoded = rows.decode(body, request.options.get("max_rows"))
             table = table_of(predictor, *decoded)
-        elif kind in arrow.MIMETYPES:
-            table = arrow.read(body)
+        elif kind in arrow.COLUMNAR:
+            limit = request.options.get("max_rows")
+            table = arrow.read_table(body, kind, lambda names: _raw(predictor, names), limit)
         elif kind not in _CSV_TYPES and kind != sparse.MIMETYPE:
             raise _unsupported(request.content_type)
     return Payload(
@@ -49,9 +54,13 @@ def read_payload(predictor: Predictor, request: Request, body: Buffer) -> Payloa
 
 def table_of(predictor: Predictor, names: Sequence[str], cells: Sequence[List[Any]]) -> Table:
     """JSON rows as a table; cells keep what the client wrote where the model's schema types them."""
-    guest = predictor.info.guest
-    raw: FrozenSet[str] = raw_names(guest, names) if predictor.info.typed else frozenset()
-    return rows.table(names, cells, numeric=guest.matrix, raw=raw)
+    raw = _raw(predictor, names)
+    return rows.table(names, cells, numeric=predictor.info.guest.matrix, raw=raw)
+
+
+def _raw(predictor: Predictor, names: Sequence[str]) -> FrozenSet[str]:
+    info = predictor.info
+    return raw_names(info.guest, names) if info.typed else frozenset()
 
 
 def _read_form(content_type: str, body: Buffer) -> tuple[Buffer, str, Dict[str, Buffer]]:
@@ -68,6 +77,6 @@ def _read_form(content_type: str, body: Buffer) -> tuple[Buffer, str, Dict[str, 
 def _unsupported(content_type: str) -> UnsupportedContentType:
     return UnsupportedContentType(
         f"payload format {content_type!r} is not supported: expected text/csv, {JSON}, "
-        f"{sparse.MIMETYPE}, {arrow.MIMETYPES[0]} or multipart/form-data with a part `X`.",
+        f"{sparse.MIMETYPE}, {arrow.MIMETYPES[0]}, {arrow.PARQUET} or multipart/form-data with a part `X`.",
         content_type=content_type,
     )

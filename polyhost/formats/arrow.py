@@ -1,18 +1,24 @@
-"""Arrow IPC streams, as tables and back. Needs pyarrow, which is imported when first used."""
+"""Arrow IPC streams and Parquet files, as tables; and streams back. Needs pyarrow, which is imported when first used."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from polyhost.data.payload import Buffer, Column, Dictionary, Table
 from polyhost.errors import InvalidInput, UnsupportedContentType
-from polyhost.formats.rows import objects
+from polyhost.formats import tables
+from polyhost.formats.rows import check_count, objects
 
 MIMETYPES = ("application/x-apache-arrow-stream", "application/vnd.apache.arrow.stream")
+PARQUET = "application/vnd.apache.parquet"
+COLUMNAR = (*MIMETYPES, PARQUET)
+"""Types of bodies whose columns are typed already."""
 _JSON_CELLS = b"polyhost.json"
+
+Raw = Callable[[Sequence[str]], FrozenSet[str]]
 
 
 def available() -> bool:
@@ -29,28 +35,107 @@ def read(body: Buffer) -> Table:
     return read_with_notes(body)[0]
 
 
+def read_table(
+    body: Buffer, mimetype: str, raw: Raw = lambda names: frozenset(), limit: Optional[int] = None
+) -> Table:
+    """A client's table, an IPC stream or a Parquet file; InvalidInput when it is ill-formed.
+
+    Columns that ``raw`` chooses among the names keep whole numbers as such where others of them
+    are missing. A file of more than ``limit`` rows is not read.
+    """
+    found = _read_parquet(body, limit) if mimetype.lower() == PARQUET else _read_stream(body)
+    check_count(found.num_rows, limit)
+    _check(found)
+    table = _table(found, raw(found.column_names))
+    tables.check_names(table.names)
+    if not table.rows:
+        raise tables.no_rows(table.names)
+    return table
+
+
 def read_with_notes(body: Buffer) -> Tuple[Table, Dict[str, Any]]:
     """The table, and what :func:`write` was given as ``notes``."""
+    found = _read_stream(body)
+    metadata: Mapping[bytes, bytes] = found.schema.metadata or {}
+    return _table(found, frozenset()), json.loads(metadata.get(b"polyhost", b"{}"))
+
+
+def _pyarrow() -> Any:
     try:
         import pyarrow as pa
     except ImportError as error:
         raise UnsupportedContentType(
-            f"Arrow input needs pyarrow: {error}. Install it with: pip install pyarrow, or send "
-            "CSV or JSON."
+            f"Arrow and Parquet input need pyarrow: {error}. Install it with: pip install "
+            "pyarrow, or send CSV or JSON."
         ) from error
+    return pa
+
+
+def _read_stream(body: Buffer) -> Any:
+    pa = _pyarrow()
     try:
         with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
-            table = stream.read_all()
-    except (pa.ArrowInvalid, OSError) as error:
+            return stream.read_all()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise InvalidInput(
             f"the body is not an Arrow IPC stream: {error}. Write it with "
             "pyarrow.ipc.new_stream (the file format is another)."
         ) from error
-    metadata: Mapping[bytes, bytes] = table.schema.metadata or {}
-    kept = [i for i, name in enumerate(table.column_names) if name not in _index_names(metadata)]
-    columns = [_column(table.column(i), table.schema.field(i)) for i in kept]
-    notes = json.loads(metadata.get(b"polyhost", b"{}"))
-    return Table([table.column_names[i] for i in kept], columns), notes
+
+
+def _read_parquet(body: Buffer, limit: Optional[int]) -> Any:
+    pa = _pyarrow()
+    from pyarrow import parquet
+
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(pa.py_buffer(body)))
+        check_count(file.metadata.num_rows, limit)
+        return file.read(use_threads=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise InvalidInput(f"the body is not a Parquet file: {error}.") from error
+
+
+def _check(table: Any) -> None:
+    """InvalidInput when the bytes of a column are not what its type promises."""
+    pa = _pyarrow()
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InvalidInput(f"the Arrow data are damaged: {error}.") from error
+    for name, column in zip(table.column_names, table.columns):
+        _check_texts(pa, name, column)
+
+
+def _check_texts(pa: Any, name: str, column: Any) -> None:
+    """InvalidInput for a NUL character; Arrow has checked that texts are UTF-8."""
+    from pyarrow import compute
+
+    row = 0
+    for chunk in column.chunks:
+        texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+        if _is_text(pa, texts.type):
+            found = compute.match_substring(texts.cast(pa.large_string()), "\0")
+            if compute.any(found).as_py():
+                tables.check_texts(name, [None] * row + chunk.to_pylist())
+        row += len(chunk)
+
+
+def _is_text(pa: Any, kind: Any) -> bool:
+    is_view = getattr(pa.types, "is_string_view", lambda kind: False)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or is_view(kind))
+
+
+def _table(found: Any, raw: FrozenSet[str]) -> Table:
+    metadata: Mapping[bytes, bytes] = found.schema.metadata or {}
+    index = set(_index_names(metadata))
+    kept = [i for i, name in enumerate(found.column_names) if name not in index]
+    names = [found.column_names[i] for i in kept]
+    columns = [
+        _column(found.column(i), found.schema.field(i), name in raw) for i, name in zip(kept, names)
+    ]
+    table = Table(names, columns)
+    table.rows = found.num_rows
+    return table
 
 
 def _index_names(metadata: Mapping[bytes, bytes]) -> List[str]:
@@ -58,24 +143,43 @@ def _index_names(metadata: Mapping[bytes, bytes]) -> List[str]:
     return [name for name in pandas.get("index_columns", ()) if isinstance(name, str)]
 
 
-def _column(chunked: Any, field: Any) -> Column:
-    import pyarrow as pa
-
-    kind = field.type
+def _column(chunked: Any, field: Any, raw: bool = False) -> Column:
+    pa = _pyarrow()
     array = chunked.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # pyarrow before 8 keeps no single chunk when empty
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], kind)
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], chunked.type)
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
     if (field.metadata or {}).get(_JSON_CELLS):
         return objects([None if v is None else json.loads(v) for v in array.to_pylist()])
-    if pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type):
+    return _cells(pa, array, raw)
+
+
+def _cells(pa: Any, array: Any, raw: bool) -> Column:
+    kind, types = array.type, pa.types
+    if types.is_dictionary(kind):
+        if not _is_text(pa, kind.value_type) or array.dictionary.null_count:
+            return _cells(pa, array.dictionary_decode(), raw)
         codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return Dictionary(codes.astype(np.int32), tuple(array.dictionary.to_pylist()))
-    plain_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if plain_number or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if types.is_integer(kind) and array.null_count and (raw or _is_wide(array)):
+        return objects(array.to_pylist())
+    if types.is_decimal(kind) and not raw:
+        return _cells(pa, array.cast(pa.float64()), raw)
+    plain_number = types.is_integer(kind) or types.is_floating(kind)
+    if plain_number or types.is_timestamp(kind) or types.is_date(kind):
         return np.asarray(array.to_numpy(zero_copy_only=False))
-    if pa.types.is_boolean(kind) and not array.null_count:
+    if types.is_boolean(kind) and not array.null_count:
         return np.asarray(array.to_numpy(zero_copy_only=False))
     return objects(array.to_pylist())
+
+
+def _is_wide(array: Any) -> bool:
+    """Whether whole numbers are too large for a double to keep them."""
+    from pyarrow import compute
+
+    found = compute.min_max(array).as_py()
+    return found["max"] is not None and max(-found["min"], found["max"]) > 2**53
 
 
 def write(table: Table, notes: Optional[Mapping[str, Any]] = None) -> bytes:

@@ -65,9 +65,11 @@ def read_numbers(body: Buffer) -> Optional[Table]:
     if header is None or not _NUMBER_LINES.fullmatch(data, header.end()):
         return None
     try:
-        names = _unique(header.group().decode("utf-8").rstrip("\r\n").split(","))
+        names = header.group().decode("utf-8").rstrip("\r\n").split(",")
     except UnicodeDecodeError:
         return None  # for the reader that explains it
+    if len(set(names)) != len(names):
+        return None  # as well
     lines = data[header.end() :].split()
     if any(line.count(b",") != len(names) - 1 for line in lines):
         return None

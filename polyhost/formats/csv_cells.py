@@ -14,6 +14,7 @@ import numpy as np
 
 from polyhost.data.payload import Buffer, Column, Dictionary, Table
 from polyhost.errors import InvalidInput
+from polyhost.formats import tables
 
 MIMETYPES = ("", "text/csv", "text/plain")
 
@@ -94,7 +95,7 @@ def _split(data: bytes) -> Tuple[List[str], Iterator[List[str]]]:
     reader = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
     lines = _lines(reader, data)
     header = next((line for line in lines if line), [])
-    _check_names(header)
+    tables.check_names(header)
     return header, _rows(header, lines)
 
 
@@ -116,17 +117,6 @@ def _lines(reader: Any, data: bytes) -> Iterator[List[str]]:
         yield from reader
     except csv.Error as error:
         raise _malformed(f"{error} (line {reader.line_num})", data) from error
-
-
-def _check_names(names: Sequence[str]) -> None:
-    seen: Dict[str, int] = {}
-    for position, name in enumerate(names):
-        if name and name in seen:
-            raise InvalidInput(
-                f"the column {name!r} stands twice in the header, at {seen[name] + 1} and "
-                f"{position + 1}: expected each name once. Rename or remove one of them."
-            )
-        seen[name] = position
 
 
 def _uneven(number: int, expected: int, line: Sequence[str]) -> InvalidInput:

@@ -30,12 +30,22 @@ def loads(body: Buffer) -> Any:
         except orjson.JSONDecodeError:
             pass  # strict about NaN, big exponents and surrogates: the standard library decides
     try:
-        return json.loads(str(body, "utf-8"))
+        return json.loads(str(body, "utf-8"), parse_float=_double)
     except (ValueError, RecursionError) as error:
         start = bytes(body[:80]).decode("utf-8", "replace")
         raise InvalidInput(
             f"the body is not valid JSON: {error}; it starts {start!r}. Send UTF-8 JSON."
         ) from error
+
+
+def _double(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise InvalidInput(
+            f"the body is not valid JSON: the number {text[:40]} is beyond what a 64-bit float "
+            "can hold. Send a smaller one, or Infinity."
+        )
+    return value
 
 
 def dumps(value: Any) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from polyhost.data.payload import Buffer, Column, Table
+from polyhost.data.payload import Buffer, Table
 from polyhost.errors import InvalidInput, TooManyRows
-from polyhost.formats import json
+from polyhost.formats import json, tables
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
@@ -32,6 +33,9 @@ def decode(body: Buffer, limit: Optional[int] = None) -> Rows:
     names, data = _decode(body)
     if limit is not None:
         check_count(len(data), limit)
+    tables.check_names(names)
+    if not data:
+        raise tables.no_rows(names)
     return names, data
 
 
@@ -115,13 +119,18 @@ def _type(value: Any) -> str:
 
 
 def matrix(rows: Sequence[List[Any]], width: int) -> np.ndarray:
-    """The rows as one float64 matrix, null as NaN; ValueError or TypeError when text is there."""
-    if not rows:
-        return np.empty((0, width))
-    values = np.array(rows, dtype=np.float64)
-    if values.shape != (len(rows), width):
-        raise ValueError(f"rows of shape {values.shape}")
-    return values
+    """The rows as one float64 matrix, null as NaN; ValueError or TypeError when another cell than
+    a number is there."""
+    try:
+        sum(chain.from_iterable(rows))  # the quickest way to see that all of them are numbers
+    except TypeError:
+        if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
+            raise
+    count = len(rows) * width
+    return np.fromiter(chain.from_iterable(rows), np.float64, count).reshape(-1, width)
+
+
+_NUMBERS = frozenset([int, float, bool, type(None)])
 
 
 def table(
@@ -132,7 +141,7 @@ def table(
 ) -> Table:
     """A table of the rows: one matrix where ``numeric`` allows it and all cells are numbers.
 
-    Columns named in ``raw`` keep their cells as the client wrote them.
+    Each row is as long as ``names``. Columns named in ``raw`` keep their cells as the client wrote them.
     """
     if numeric:
         try:
@@ -143,10 +152,13 @@ def table(
     columns = [
         objects(values) if name in raw else column(values) for name, values in zip(names, cells)
     ]
+    for name, found in zip(names, columns):
+        if found.dtype.kind == "O":
+            tables.check_texts(name, found.tolist())
     return Table(names, columns)
 
 
-def column(values: Sequence[Any]) -> Column:
+def column(values: Sequence[Any]) -> np.ndarray:
     """A column as pandas would type it: whole numbers, numbers, booleans, else objects."""
     kinds = set(map(type, values))
     missing = type(None) in kinds

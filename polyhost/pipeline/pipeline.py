@@ -7,7 +7,7 @@ says so in its traits; nothing here knows a language.
 from __future__ import annotations
 
 import time
-from typing import Any, List, Mapping, Optional, Tuple, Union, cast
+from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from polyhost.code_dir.type_schema import TypeSchema
 from polyhost.data.payload import Payload, Scores, Table, Tensors
@@ -18,7 +18,7 @@ from polyhost.formats.csv import read_numbers, write_table
 from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
 from polyhost.pipeline import batching, infer_target, load_guest, schema_check
-from polyhost.pipeline.apply_schema import Schema
+from polyhost.pipeline.apply_schema import Schema, raw_names
 from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column
 from polyhost.pipeline.marshal import check_rows, marshal, split_extra, with_extra
 from polyhost.pipeline.reports import Monitor, Monitoring, reporter_for
@@ -91,7 +91,7 @@ class Pipeline:
             guest=info,
             batchable=_batchable(spec, guest, info),
             threads=guest.traits.threads,
-            formats=(*guest.traits.formats, *(("arrow",) if arrow.available() else ())),
+            formats=(*guest.traits.formats, *(("arrow", "parquet") if arrow.available() else ())),
             typed=self._columns is not None,
         )
 
@@ -139,8 +139,8 @@ class Pipeline:
             check_count(request.table.rows, request.options.get("max_rows"))
             return self._wrap(request.table), context
         kind = request.mimetype.lower()
-        if kind in arrow.MIMETYPES:  # columns already, alike in every language
-            return self._wrap(arrow.read(request.body)), context
+        if kind in arrow.COLUMNAR:  # columns already, alike in every language
+            return self._wrap(arrow.read_table(request.body, kind, self._raw)), context
         if kind not in csv_cells.MIMETYPES:
             return self._guest.read(request), context
         return self._read_csv(request), context
@@ -166,6 +166,9 @@ class Pipeline:
         if table is None:
             table = csv_cells.read(request.body, schema.numbers)
         return self._guest.wrap(schema.apply(table))
+
+    def _raw(self, names: Sequence[str]) -> FrozenSet[str]:
+        return frozenset() if self._columns is None else raw_names(self.info.guest, names)
 
     def _wrap(self, table: Table) -> Handle:
         return self._guest.wrap(table if self._columns is None else self._columns.apply(table))

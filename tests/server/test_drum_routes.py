@@ -184,7 +184,7 @@ def test_info(server: Served) -> None:
     assert info["drumVersion"] == DRUM_VERSION
     assert info["drumServer"] == "flask"
     assert info["polyhostVersion"] == __version__
-    assert info["payloadFormats"] == ["csv", "mtx", "arrow"]
+    assert info["payloadFormats"] == ["csv", "mtx", "arrow", "parquet"]
     assert info["codeDir"]
     assert info["modelMetadata"] is None
     assert info["predictor"] is None

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import parquet
 
 ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 
 
@@ -38,7 +40,8 @@ class Body:
 
 
 def bodies(columns: Sequence[Column]) -> Iterator[Body]:
-    """The same rows as CSV, as pandas' CSV, as JSON of two shapes, and as two kinds of Arrow."""
+    """The same rows as CSV, as pandas' CSV, as JSON of two shapes, as two kinds of Arrow, and as
+    Parquet."""
     yield Body("csv", "text/csv", as_csv(columns))
     yield Body("csv-quoted", "text/csv", as_csv(columns, csv.QUOTE_ALL))
     yield Body("csv-pandas", "text/csv", as_csv(columns, true="True", false="False"))
@@ -51,6 +54,7 @@ def bodies(columns: Sequence[Column]) -> Iterator[Body]:
     yield Body("arrow", ARROW, as_arrow(columns, _ARROW))
     dictionaries = {**_ARROW, "category": pa.dictionary(pa.int32(), pa.string())}
     yield Body("arrow-dictionary", ARROW, as_arrow(columns, dictionaries))
+    yield Body("parquet", PARQUET, as_parquet(columns, dictionaries))
 
 
 _ARROW: Mapping[str, Any] = {
@@ -82,12 +86,23 @@ def as_csv(
 
 def as_arrow(columns: Sequence[Column], types: Mapping[str, Any]) -> bytes:
     """An Arrow stream with a type for each kind."""
-    arrays = [_array(column, types[column.kind]) for column in columns]
-    table = pa.table(arrays, names=[column.name for column in columns])
+    table = _table(columns, types)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
+
+
+def as_parquet(columns: Sequence[Column], types: Mapping[str, Any]) -> bytes:
+    """A Parquet file with a type for each kind."""
+    sink = pa.BufferOutputStream()
+    parquet.write_table(_table(columns, types), sink)
+    return bytes(sink.getvalue())
+
+
+def _table(columns: Sequence[Column], types: Mapping[str, Any]) -> pa.Table:
+    arrays = [_array(column, types[column.kind]) for column in columns]
+    return pa.table(arrays, names=[column.name for column in columns])
 
 
 def _array(column: Column, kind: Any) -> Any:

@@ -74,7 +74,7 @@ class Probes:
     async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
         info = self._pool.info
         # Arrow is taken, but not told here: clients of today's DRUM compare the whole answer.
-        listed = [name for name in self._formats() if name != "arrow"]
+        listed = [name for name in self._formats() if name not in ("arrow", "parquet")]
         body = {
             "supported_methods": {"chat": info is not None and "chat" in info.hooks},
             "supported_payload_formats": dict.fromkeys(listed),

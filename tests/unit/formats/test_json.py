@@ -21,13 +21,13 @@ def json_library(request, monkeypatch):
 
 @pytest.mark.usefixtures("json_library")
 def test_literals_that_are_no_json_are_read():
-    found = json.loads(b'{"a": [NaN, Infinity, -Infinity, 1e400, 123456789012345678901]}')["a"]
+    found = json.loads(b'{"a": [NaN, Infinity, -Infinity, 123456789012345678901]}')["a"]
     assert math.isnan(found[0])
-    assert found[1:] == [math.inf, -math.inf, math.inf, 123456789012345678901]
+    assert found[1:] == [math.inf, -math.inf, 123456789012345678901]
 
 
 @pytest.mark.usefixtures("json_library")
-@pytest.mark.parametrize("body", [b"", b"{", b'{"a":1}x', b'"\xff"', b"[1,]"])
+@pytest.mark.parametrize("body", [b"", b"{", b'{"a":1}x', b'"\xff"', b"[1,]", b"[1e400]"])
 def test_malformed_bodies_are_the_callers_mistake(body):
     with pytest.raises(InvalidInput, match="not valid JSON"):
         json.loads(body)
