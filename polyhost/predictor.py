@@ -99,6 +99,8 @@ class GuestInfo:
     ``metadata``, ``example`` or ``nothing``. ``spelling``: how the model's library spells a
     column's name that it was given: ``""`` (as it is), ``underscores`` (for blanks) or
     ``make.names`` (as R does). ``target_type``: the one that the artifact was trained for.
+    ``extras``: columns of the built-in predict's answer that stand beside its predictions, such as
+    calibrated probabilities, where the option ``extra_outputs`` asks for them.
     """
 
     framework: Optional[str] = None
@@ -110,6 +112,7 @@ class GuestInfo:
     predicts: bool = True
     spelling: str = ""
     target_type: Optional[str] = None
+    extras: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

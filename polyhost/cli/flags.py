@@ -251,6 +251,12 @@ FLAGS = (
         "the runtime makes of it",
         options={"choices": ("error", "missing", "warn")},
     ),
+    Flag(
+        ("--extra-outputs",),
+        "answer also with what the model's own library gives beside its predictions, such as "
+        "calibrated probabilities and prediction intervals",
+        options=SWITCH,
+    ),
     Flag(("--verbose",), "say more", options=SWITCH),
     Flag(
         ("--logging-level",),

@@ -179,6 +179,7 @@ def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
             "monitoring": monitoring(options),
             "invocation": invocation(options),
             "unknown_levels": getattr(options, "unknown_levels", None),
+            "extra_outputs": getattr(options, "extra_outputs", False),
             "allow_missing_columns": True,  # where a model can do without: DRUM does not ask
             **extra,
         },

@@ -91,6 +91,8 @@ def _spec(folder: Path, values: Values) -> ModelSpec:
     options: dict[str, Any] = {"strict_rows": True, "batching": values["batching.mode"].value}
     if values["unknown_levels"].value is not None:
         options["unknown_levels"] = values["unknown_levels"].value
+    if values["extra_outputs"].value:
+        options["extra_outputs"] = True
     pinned = entries("digests", values)
     if pinned:
         options["digests"] = pinned

@@ -229,6 +229,14 @@ MODEL = Section(
             flag="--unknown-levels",
         ),
         Field(
+            "extra_outputs",
+            kinds.SWITCH,
+            "answer also with what the model's own library gives beside its predictions, such as "
+            "calibrated probabilities and prediction intervals",
+            False,
+            flag="--extra-outputs",
+        ),
+        Field(
             "digests",
             kinds.SHA256,
             "SHA-256 of files of the model, checked before each loading; then its custom file and "

@@ -99,6 +99,15 @@ def with_extra(error: InvalidOutput, extra: Optional[Table], target: Target) -> 
     )
 
 
+def split_named(table: Table, names: Sequence[str]) -> Tuple[Table, Optional[Table]]:
+    """A table without the columns of these names, and those columns; None where there are none."""
+    if not names:
+        return table, None
+    extra = [i for i, name in enumerate(table.names) if name in names]
+    others = [i for i in range(len(table.names)) if i not in extra]
+    return table.select(others), table.select(extra)
+
+
 def _value_names(target: Target) -> Tuple[str, ...]:
     """Names under which the single prediction column is looked for."""
     if not target.type.is_text:

@@ -20,7 +20,13 @@ from polyhost.formats.text import unstructured_input
 from polyhost.pipeline import batching, infer_target, load_guest, schema_check
 from polyhost.pipeline.apply_schema import Schema, raw_names
 from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column
-from polyhost.pipeline.marshal import check_rows, marshal, split_extra, with_extra
+from polyhost.pipeline.marshal import (
+    check_rows,
+    marshal,
+    split_extra,
+    split_named,
+    with_extra,
+)
 from polyhost.pipeline.reports import Monitor, Monitoring, reporter_for
 from polyhost.predictor import (
     INFER_TARGET,
@@ -196,7 +202,7 @@ class Pipeline:
             if self._may_have_extra():
                 table, extra = split_extra(table, self._target)
         else:
-            table = guest.predict(data, context)
+            table, extra = split_named(guest.predict(data, context), self.info.guest.extras)
             if raw_post_process:
                 table = self._post_process(table, context)
         try:

@@ -45,6 +45,7 @@ def info_from_wire(wire: Mapping[str, Any]) -> ModelInfo:
     """The model that READY describes."""
     guest = dict(wire["guest"])
     guest["labels"] = tuple(guest["labels"])
+    guest["extras"] = tuple(guest.get("extras", ()))
     guest["columns"] = tuple(
         ColumnInfo(**{**column, "levels": tuple(column["levels"])}) for column in guest["columns"]
     )
