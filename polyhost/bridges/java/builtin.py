@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, FrozenSet, List, Mapping, Optional, Protocol, Tuple
+
+import numpy as np
 
 from polyhost.bridges.java import tables
 from polyhost.bridges.java.h2o import H2oPredict
 from polyhost.bridges.java.jvm import java_class, java_path
-from polyhost.data.payload import Table
+from polyhost.bridges.java.mojo import time_columns
+from polyhost.data.column_info import INTEGER, ColumnInfo
+from polyhost.data.payload import Column, Dictionary, Table
 from polyhost.data.target import Target, TargetType
-from polyhost.errors import LoadError, SchemaMismatch
+from polyhost.errors import LoadError
+from polyhost.pipeline.apply_schema import Schema
 from polyhost.pipeline.marshal import match_labels
-from polyhost.predictor import INFER_TARGET, ColumnInfo, GuestInfo
-
-logger = logging.getLogger(__name__)
-
+from polyhost.predictor import INFER_TARGET, GuestInfo
 
 PIPELINE = "pipeline.mojo"
 """What a pipeline of Driverless AI is called."""
@@ -25,14 +27,13 @@ PIPELINE = "pipeline.mojo"
 class Predict(Protocol):
     """What a kind of artifact predicts with."""
 
-    columns: Tuple[str, ...]
-    numeric: Tuple[bool, ...]
+    columns: Tuple[ColumnInfo, ...]
     labels: Tuple[str, ...]
+    extras: Tuple[str, ...]
+    target_type: Optional[str]
     matrix: bool
 
     def predict(self, table: Table) -> Table: ...
-
-    def labelled(self, answer: Table) -> Table: ...
 
 
 class ScoringCodePredict:
@@ -42,21 +43,32 @@ class ScoringCodePredict:
     """
 
     matrix = False
+    extras: Tuple[str, ...] = ()
 
     def __init__(self, model: Any, target: Target) -> None:
         self._model = model
-        self.columns = tuple(map(str, model.columns()))
-        self.numeric = tuple(map(bool, model.numeric()))
+        self.columns = _columns_of(model)
+        self.target_type: Optional[str] = _target_type(model)
         self.labels = _two_by_position(tuple(map(str, model.labels())), target)
-        self._places = _places(self.labels, target.labels)
+        self._order = _places(self.labels, target.labels)
 
     def predict(self, table: Table) -> Table:
         """One row of predictions for each row."""
-        return self.labelled(tables.from_java(self._model.predict(tables.to_java(table))))
+        answer = tables.from_java(self._model.predict(tables.to_java(table)))
+        return answer.renamed(self.labels).select(self._order) if self.labels else answer
 
-    def labelled(self, answer: Table) -> Table:
-        """What Java answered, in order and with the labels."""
-        return answer.renamed(self.labels).select(self._places) if self.labels else answer
+
+def _columns_of(model: Any) -> Tuple[ColumnInfo, ...]:
+    return tuple(
+        ColumnInfo(str(name), str(kind)) for name, kind in zip(model.columns(), model.kinds())
+    )
+
+
+def _target_type(model: Any) -> str:
+    classes = len(model.labels())
+    if classes == 0:
+        return TargetType.REGRESSION.value
+    return TargetType.BINARY.value if classes == 2 else TargetType.MULTICLASS.value
 
 
 def _places(own: Tuple[str, ...], asked: Tuple[str, ...]) -> List[int]:
@@ -73,20 +85,40 @@ class PipelinePredict:
 
     matrix = False
 
-    def __init__(self, model: Any, artifact: Path, target: Target) -> None:
+    def __init__(self, model: Any, artifact: Path, target: Target, infer: bool = False) -> None:
         self._model = model
-        self.columns = tuple(map(str, model.columns()))
-        self.numeric = tuple(map(bool, model.numeric()))
+        self.columns = _columns_of(model)
+        self.target_type: Optional[str] = _target_type(model)
+        self.extras = tuple(map(str, model.extras()))
         outputs = tuple(map(str, model.labels()))
-        self.labels = tuple(_label_in(output, artifact, target) for output in outputs)
+        if infer:
+            self.labels = _without_common_prefix(outputs)
+        else:
+            self.labels = tuple(_label_in(output, artifact, target) for output in outputs)
 
     def predict(self, table: Table) -> Table:
-        """One row of predictions for each row."""
-        return self.labelled(tables.from_java(self._model.predict(tables.to_java(table))))
+        """One row of predictions, and of the bounds beside them, for each row."""
+        whole = [_whole(c) if i.kind == INTEGER else c for i, c in zip(self.columns, table.columns)]
+        sent = tables.to_java(Table(table.names, whole))
+        answer = tables.from_java(self._model.predict(sent))
+        return answer.renamed((*self.labels, *self.extras)) if self.labels else answer
 
-    def labelled(self, answer: Table) -> Table:
-        """What Java answered, with the labels."""
-        return answer.renamed(self.labels) if self.labels else answer
+
+def _whole(column: Column) -> Column:
+    """Whole numbers, some of which are missing, as the texts that a pipeline reads."""
+    if isinstance(column, Dictionary) or column.dtype.kind != "f":
+        return column
+    cells = np.empty(len(column), dtype=object)
+    cells[:] = [None if cell != cell else str(int(cell)) for cell in column.tolist()]
+    return cells
+
+
+def _without_common_prefix(outputs: Tuple[str, ...]) -> Tuple[str, ...]:
+    """The labels in outputs called ``target.label``."""
+    head = outputs[0] if outputs else ""
+    while head and not all(output.startswith(head + ".") for output in outputs):
+        head = head.rpartition(".")[0]
+    return tuple(output[len(head) + 1 :] if head else output for output in outputs)
 
 
 def _label_in(output: str, artifact: Path, target: Target) -> str:
@@ -115,76 +147,37 @@ class BuiltIn:
     """A loaded artifact."""
 
     def __init__(self, model: Any, predict: Predict, options: Mapping[str, Any]) -> None:
-        self.java = model
         self.native = model.model()
+        self._framework = str(model.framework())
         self._predict = predict
-        self._allow_missing = bool(options.get("allow_missing_columns"))
-        self._checked: Tuple[str, ...] = ()
-        self._told: List[str] = []
+        self._required = not options.get("allow_missing_columns")
+        self._schema = Schema(self._columns(), unknown_levels=options.get("unknown_levels"))
 
-    @property
-    def numeric(self) -> Dict[str, bool]:
-        """The model's columns, with whether each holds numbers."""
-        return dict(zip(self._predict.columns, self._predict.numeric))
-
-    @property
-    def reads_texts(self) -> bool:
-        """A CSV is handed to the model as text, cell by cell as it stands."""
-        return isinstance(self._predict, (ScoringCodePredict, PipelinePredict))
+    def _columns(self) -> Tuple[ColumnInfo, ...]:
+        return tuple(replace(c, required=self._required) for c in self._predict.columns)
 
     def predict(self, table: Table) -> Table:
-        """Predict; SchemaMismatch when columns that the model reads are missing."""
-        if table.names is not self._checked:
-            self._check(table.names)
+        """Predict for rows that are typed as :meth:`describe` says."""
         return self._predict.predict(table)
 
     def predict_java(self, table: Any) -> Table:
-        """The same for a Java table, which stays in the JVM."""
-        names = tuple(map(str, table.names()))
-        self._check(names)
-        if not set(names).issuperset(self._predict.columns):
-            return self._predict.predict(tables.from_java(table))
-        return self._predict.labelled(tables.from_java(self.java.predict(table)))
-
-    def _check(self, names: Tuple[str, ...]) -> None:
-        absent = [name for name in self._predict.columns if name not in names]
-        if absent:
-            message = (
-                f"{len(absent)} column(s) that the model reads are missing: expected "
-                f"{_listed(self._predict.columns)}; missing {_listed(absent)}; found "
-                f"{_listed(names)}. Add them, empty where the values are not known."
-            )
-            if not self._allow_missing:
-                raise SchemaMismatch(
-                    message,
-                    expected=list(self._predict.columns),
-                    missing=absent,
-                    found=list(names),
-                )
-            if absent != self._told:
-                logger.warning("%s They count as missing values.", message)
-                self._told = absent
-        self._checked = names
+        """The same for what a hook returned, a Java table that is typed here."""
+        found = tables.from_java(table)
+        return self.predict(self._schema.apply(found) if self._schema.columns else found)
 
     def describe(self) -> GuestInfo:
-        """What the model tells of itself."""
+        """What the model says of itself."""
         predict = self._predict
         return GuestInfo(
-            framework=str(self.java.framework()),
+            framework=self._framework,
             labels=predict.labels,
-            columns=tuple(
-                ColumnInfo(name, "number" if numeric else "text", not self._allow_missing)
-                for name, numeric in zip(predict.columns, predict.numeric)
-            ),
+            columns=self._schema.columns,
             schema_source="model" if predict.columns else "nothing",
             row_wise=True,
             matrix=predict.matrix,
+            target_type=predict.target_type,
+            extras=predict.extras,
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:20]))
-    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def load(artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]) -> BuiltIn:
@@ -197,10 +190,13 @@ def load(artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]
     if extension == ".mojo":
         return _load_pipeline(artifact, loader, target, options)
     h2o = java_class("io.polyhost.builtin.H2oModel")
+    extras = _wants_extras(options)
+    times: FrozenSet[str] = frozenset()
     if extension == ".zip":
-        model = h2o.ofMojo(java_path(artifact))
+        model = h2o.ofMojo(java_path(artifact), extras)
+        times = time_columns(artifact)
     elif extension == ".java":
-        model = h2o.ofPojo(java_path(artifact), loader)
+        model = h2o.ofPojo(java_path(artifact), loader, extras)
     else:
         raise LoadError(
             f"cannot load {artifact.name}: expected an H2O MOJO (.zip), an H2O POJO (.java), a "
@@ -211,7 +207,7 @@ def load(artifact: Path, loader: Any, target: Target, options: Mapping[str, Any]
     _check_kind(
         artifact, f"H2O {model.category()} model", bool(len(model.labels())), target, options
     )
-    return BuiltIn(model, H2oPredict(model, _threads(options)), options)
+    return BuiltIn(model, H2oPredict(model, times, _threads(options)), options)
 
 
 def _load_pipeline(
@@ -222,9 +218,17 @@ def _load_pipeline(
             f"a Driverless AI pipeline must be called {PIPELINE}; found {artifact.name}. Rename it.",
             artifact=str(artifact),
         )
-    model = java_class("io.polyhost.builtin.PipelineModel").of(java_path(artifact), loader)
+    model = java_class("io.polyhost.builtin.PipelineModel").of(
+        java_path(artifact), loader, _wants_extras(options)
+    )
     _check_kind(artifact, "Driverless AI pipeline", bool(len(model.labels())), target, options)
-    return BuiltIn(model, PipelinePredict(model, artifact, target), options)
+    return BuiltIn(
+        model, PipelinePredict(model, artifact, target, INFER_TARGET in options), options
+    )
+
+
+def _wants_extras(options: Mapping[str, Any]) -> bool:
+    return bool(options.get("extra_outputs"))
 
 
 def _threads(options: Mapping[str, Any]) -> Optional[int]:

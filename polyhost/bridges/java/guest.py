@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, FrozenSet, Optional, Union
 
-from polyhost.bridges.java import artifacts, builtin, jvm, reading, stacks, tables
+from polyhost.bridges.java import artifacts, builtin, jvm, stacks, tables
 from polyhost.bridges.java.failures import translate
 from polyhost.bridges.java.jvm import java_bytes, java_class, java_path, java_texts
 from polyhost.bridges.java.requests import reply_of, request_of
@@ -31,7 +31,6 @@ _METHODS = {
     "score": "score",
     "post_process": "postProcess",
 }
-_SEES_ROWS = frozenset(("transform", "score"))
 
 
 class JavaGuest:
@@ -97,7 +96,7 @@ class JavaGuest:
             self._hooks.useModel(self._builtin.native)
 
     def describe(self) -> GuestInfo:
-        """What the loaded model tells of itself."""
+        """What the loaded model says of itself."""
         return GuestInfo(predicts=False) if self._builtin is None else self._builtin.describe()
 
     def artifact_target(self) -> Optional[ArtifactTarget]:
@@ -110,7 +109,7 @@ class JavaGuest:
     # Data
 
     def read(self, payload: Payload) -> Handle:
-        """A CSV as text for hooks and scoring code, by the model's own columns otherwise."""
+        """A CSV as text, cell by cell as it stands; Arrow as it is typed."""
         mimetype = payload.mimetype.lower()
         if mimetype in arrow.MIMETYPES:
             return arrow.read(payload.body)
@@ -121,10 +120,7 @@ class JavaGuest:
                 "read_input_data hook.",
                 mimetype=payload.mimetype,
             )
-        model = self._builtin
-        if model is None or model.reads_texts or _SEES_ROWS & self.hooks:
-            return self._guarded("read_csv", self._table.readCsv, java_bytes(payload.body))
-        return reading.read_columns(payload.body, model.numeric)
+        return self._guarded("read_csv", self._table.readCsv, java_bytes(payload.body))
 
     def wrap(self, table: Table) -> Handle:
         """The table itself: it becomes a Java one when a hook is called with it."""

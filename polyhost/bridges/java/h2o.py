@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, FrozenSet, Optional, Tuple
 
 import numpy as np
 
 from polyhost.bridges.java import tables
 from polyhost.bridges.java.jvm import java_class, shared_buffer
-from polyhost.bridges.java.levels import column_levels, numbers
-from polyhost.data.payload import Column, Table
+from polyhost.data.column_info import CATEGORY, MISSING, NUMBER, TIME, ColumnInfo
+from polyhost.data.payload import Column, Dictionary, Table
 from polyhost.data.target import PREDICTIONS
 
 _BUFFER_DOUBLES = 1 << 18
 _FEWEST_ROWS, _MOST_ROWS = 64, 8192
 _ROWS_A_THREAD = 1024
-ABSENT = -1
+_TARGET_TYPES = {
+    "Regression": "regression",
+    "Binomial": "binary",
+    "Multinomial": "multiclass",
+    "Ordinal": "multiclass",
+    "AnomalyDetection": "anomaly",
+}
 
 
 class Lane:
@@ -36,30 +42,36 @@ class Lane:
 
 
 class H2oPredict:
-    """The built-in predict of one H2O model. Any number of threads may call it."""
+    """The built-in predict of one H2O model. Any number of threads may call it.
 
-    def __init__(self, model: Any, threads: Optional[int]) -> None:
+    Its tables are typed by ``columns`` already: numbers, times, and categories as codes.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        times: FrozenSet[str] = frozenset(),
+        threads: Optional[int] = None,
+    ) -> None:
         self._model = model
-        self.columns = tuple(map(str, model.columns()))
-        domains = [None if d is None else list(map(str, d)) for d in model.domains()]
-        self._levels = [column_levels(n, d) for n, d in zip(self.columns, domains)]
-        self.numeric = tuple(domain is None for domain in domains)
+        self.columns = columns_of(model, times)
         self.labels = tuple(map(str, model.labels()))
+        self.extras = tuple(map(str, model.extras()))
+        self.target_type = _TARGET_TYPES.get(str(model.category()))
         self.takes_rows = bool(model.takesRows())
-        self.matrix = self.takes_rows and all(self.numeric)
-        self._names = self.labels or (PREDICTIONS,)
+        self.matrix = self.takes_rows and all(c.kind == NUMBER for c in self.columns)
+        self._names = (*(self.labels or (PREDICTIONS,)), *self.extras)
         self._threads = threads or len(os.sched_getaffinity(0))
         self._local = threading.local()
-        self._positions: Tuple[Tuple[str, ...], List[int]] = ((), [])
 
     def predict(self, table: Table) -> Table:
-        """One row of predictions for each row; a column that is absent is missing in every row."""
+        """One row of predictions, and of the extras, for each row."""
         if not self.takes_rows:
-            return tables.from_java(self._model.predict(tables.to_java(self._complete(table))))
+            return self._by_wrapper(table)
         answers = np.empty((table.rows, len(self._names)))
         lane = self._lane()
-        source = self._matrix(table)
-        columns = self._converted(table) if source is None else []
+        source = table.matrix
+        columns = [*map(doubles, table.columns)] if source is None else []
         for start in range(0, table.rows, lane.rows):
             stop = min(start + lane.rows, table.rows)
             cells = lane.cells[: stop - start]
@@ -71,20 +83,11 @@ class H2oPredict:
             answers[start:stop] = lane.answers[: stop - start]
         return Table.from_matrix(self._names, answers)
 
-    def labelled(self, answer: Table) -> Table:
-        """What Java answered, with the labels."""
-        return answer.renamed(self.labels) if self.labels else answer
-
-    def positions(self, names: Tuple[str, ...]) -> List[int]:
-        """Where each of the model's columns is among these; :data:`ABSENT` when it is not."""
-        known, positions = self._positions
-        if known is not names and known != names:
-            first: Dict[str, int] = {}
-            for i, name in enumerate(names):
-                first.setdefault(name, i)
-            positions = [first.get(name, ABSENT) for name in self.columns]
-            self._positions = (names, positions)
-        return positions
+    def _by_wrapper(self, table: Table) -> Table:
+        """Through H2O's own wrapper, which reads levels as texts."""
+        columns = [c if isinstance(c, Dictionary) else doubles(c) for c in table.columns]
+        answer = self._model.predict(tables.to_java(Table(table.names, columns)))
+        return tables.from_java(answer)
 
     def _lane(self) -> Lane:
         lane: Optional[Lane] = getattr(self._local, "lane", None)
@@ -95,27 +98,28 @@ class H2oPredict:
     def _threads_for(self, rows: int) -> int:
         return max(1, min(self._threads, rows // _ROWS_A_THREAD))
 
-    def _matrix(self, table: Table) -> Optional[np.ndarray]:
-        """The cells in the model's order, where they are one matrix already."""
-        positions = self.positions(table.names)
-        if table.matrix is None or not self.matrix or ABSENT in positions:
-            return None
-        if positions == list(range(len(table.names))):
-            return table.matrix
-        return np.asarray(table.matrix[:, positions])
 
-    def _converted(self, table: Table) -> List[Any]:
-        converted: List[Any] = []
-        for position, levels in zip(self.positions(table.names), self._levels):
-            if position == ABSENT:
-                converted.append(np.broadcast_to(np.nan, table.rows))
-                continue
-            column = table.columns[position]
-            converted.append(numbers(column) if levels is None else levels.codes(column))
-        return converted
+def columns_of(model: Any, times: FrozenSet[str]) -> Tuple[ColumnInfo, ...]:
+    """What the model says of its columns; an unknown level is missing, by H2O's own rule."""
+    found = []
+    for name, domain in zip(map(str, model.columns()), model.domains()):
+        if domain is not None:
+            levels = tuple(map(str, domain))
+            found.append(ColumnInfo(name, CATEGORY, levels=levels, unknown=MISSING, reader="h2o"))
+        else:
+            found.append(ColumnInfo(name, TIME if name in times else NUMBER, reader="h2o"))
+    return tuple(found)
 
-    def _complete(self, table: Table) -> Table:
-        """The table with the model's absent columns, all missing."""
-        absent = [name for name in self.columns if name not in table.names]
-        nothing: Column = np.full(table.rows, np.nan)
-        return Table((*table.names, *absent), (*table.columns, *([nothing] * len(absent))))
+
+def doubles(column: Column) -> np.ndarray:
+    """A typed column as H2O counts it: levels by position, times in milliseconds since 1970."""
+    if isinstance(column, Dictionary):
+        codes = column.codes.astype(np.float64)
+        codes[column.codes < 0] = np.nan
+        return codes
+    if column.dtype.kind == "M":
+        moments = column.astype("M8[us]")
+        milliseconds = np.floor_divide(moments.astype(np.int64), 1000).astype(np.float64)
+        milliseconds[np.isnat(moments)] = np.nan
+        return np.asarray(milliseconds)
+    return column

@@ -15,12 +15,26 @@ public interface BuiltIn {
   /** Names of the columns the model reads; empty when it does not say. */
   String[] columns();
 
-  /** For each of the columns: true for numbers, false for texts. */
-  boolean[] numeric();
+  /**
+   * For each of the columns what its cells are: {@code number}, {@code integer}, {@code boolean},
+   * {@code text}, {@code time} or {@code category}.
+   */
+  String[] kinds();
 
   /** Class labels in the model's own order; empty when it is no classifier. */
   String[] labels();
 
-  /** One row of predictions for each row: a column for each label, else {@code Predictions}. */
+  /**
+   * Names of what the model can answer beside its predictions, such as calibrated probabilities;
+   * empty when there is nothing.
+   */
+  default String[] extras() {
+    return new String[0];
+  }
+
+  /**
+   * One row of predictions for each row: a column for each label, else {@code Predictions}; then a
+   * column for each of the {@link #extras}. The cells of a category are texts.
+   */
   Table predict(Table rows) throws PredictorException;
 }

@@ -16,6 +16,7 @@ public final class H2oLane {
   private final DoubleBuffer out;
   private final RowScorer scorer;
   private final double[] row;
+  private final double[] written;
 
   /**
    * Both buffers are direct and hold doubles in the machine's order, row by row: {@code in} the
@@ -27,6 +28,7 @@ public final class H2oLane {
     this.out = doubles(out);
     this.scorer = model.rowScorer();
     this.row = new double[model.columns().length];
+    this.written = new double[model.width()];
   }
 
   private static DoubleBuffer doubles(ByteBuffer buffer) {
@@ -36,7 +38,7 @@ public final class H2oLane {
   /** Score the first {@code rows} rows, on this thread and up to {@code threads - 1} others. */
   public void score(int rows, int threads) {
     if (threads <= 1) {
-      score(scorer, row, in, out, 0, rows);
+      score(scorer, row, written, in, out, 0, rows);
       return;
     }
     IntStream.range(0, threads)
@@ -46,6 +48,7 @@ public final class H2oLane {
                 score(
                     model.rowScorer(),
                     new double[row.length],
+                    new double[written.length],
                     in.duplicate(),
                     out.duplicate(),
                     (int) ((long) rows * part / threads),
@@ -53,12 +56,19 @@ public final class H2oLane {
   }
 
   private void score(
-      RowScorer with, double[] cells, DoubleBuffer from, DoubleBuffer to, int start, int stop) {
+      RowScorer with,
+      double[] cells,
+      double[] answer,
+      DoubleBuffer from,
+      DoubleBuffer to,
+      int start,
+      int stop) {
     from.position(start * cells.length);
-    to.position(start * model.width());
+    to.position(start * answer.length);
     for (int number = start; number < stop; number++) {
       from.get(cells);
-      to.put(with.score(cells), model.firstOutput(), model.width());
+      with.score(cells, answer);
+      to.put(answer);
     }
   }
 }

@@ -18,6 +18,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /** A model of H2O, exported as a MOJO or as a POJO. */
 public final class H2oModel implements BuiltIn {
@@ -26,6 +27,9 @@ public final class H2oModel implements BuiltIn {
   private static final Set<ModelCategory> SINGLE =
       EnumSet.of(ModelCategory.Regression, ModelCategory.AnomalyDetection);
   private static final String[] LABELS_OF_NUMBERS = {"0", "1"};
+  private static final String[] PREDICTIONS = {"Predictions"};
+  private static final String MEAN_LENGTH = "mean_length";
+  private static final Pattern WHOLE = Pattern.compile("[+-]?[0-9]+");
 
   private final GenModel model;
   private final ModelCategory category;
@@ -33,8 +37,9 @@ public final class H2oModel implements BuiltIn {
   private final String[][] domains;
   private final String offset;
   private final String[] labels;
+  private final String[] extras;
 
-  private H2oModel(GenModel model) throws PredictorException {
+  private H2oModel(GenModel model, boolean withExtras) throws PredictorException {
     this.model = model;
     this.category = model.getModelCategory();
     if (!CLASSIFIERS.contains(category) && !SINGLE.contains(category)) {
@@ -52,12 +57,13 @@ public final class H2oModel implements BuiltIn {
     this.columns = offset == null ? features : append(features, offset);
     this.domains = Arrays.copyOf(Arrays.copyOf(all, features.length), columns.length);
     this.labels = CLASSIFIERS.contains(category) ? labels(model) : new String[0];
+    this.extras = withExtras ? extras(model, category, labels) : new String[0];
   }
 
-  /** Read a MOJO: a {@code .zip} file. */
-  public static H2oModel ofMojo(Path zip) throws PredictorException {
+  /** Read a MOJO: a {@code .zip} file; {@code extras} asks for {@link #extras}. */
+  public static H2oModel ofMojo(Path zip, boolean extras) throws PredictorException {
     try {
-      return new H2oModel(MojoModel.load(zip.toString()));
+      return new H2oModel(MojoModel.load(zip.toString()), extras);
     } catch (IOException | RuntimeException broken) {
       throw PredictorException.load(
           String.format(
@@ -66,8 +72,9 @@ public final class H2oModel implements BuiltIn {
     }
   }
 
-  /** Compile a POJO: a {@code .java} file. */
-  public static H2oModel ofPojo(Path source, ModelLoader loader) throws PredictorException {
+  /** Compile a POJO: a {@code .java} file; {@code extras} asks for {@link #extras}. */
+  public static H2oModel ofPojo(Path source, ModelLoader loader, boolean extras)
+      throws PredictorException {
     Class<?> type = SourceCompiler.compile(source, loader);
     if (!GenModel.class.isAssignableFrom(type)) {
       throw PredictorException.load(
@@ -77,7 +84,7 @@ public final class H2oModel implements BuiltIn {
               source.getFileName(), type.getName(), GenModel.class.getName()));
     }
     try {
-      return new H2oModel((GenModel) type.getConstructor().newInstance());
+      return new H2oModel((GenModel) type.getConstructor().newInstance(), extras);
     } catch (ReflectiveOperationException | LinkageError broken) {
       throw PredictorException.load(
           source.getFileName() + " cannot be made: " + reason(broken), broken);
@@ -92,6 +99,22 @@ public final class H2oModel implements BuiltIn {
   private static String[] labels(GenModel model) {
     String[] domain = model.getDomainValues(model.getResponseIdx());
     return domain == null ? LABELS_OF_NUMBERS : domain;
+  }
+
+  /** Names as H2O gives them: {@code cal_} and the class, {@code cal_p1} for the class 1. */
+  private static String[] extras(GenModel model, ModelCategory category, String[] labels) {
+    if (category == ModelCategory.AnomalyDetection) {
+      return new String[] {MEAN_LENGTH};
+    }
+    double[] even = {0, 0.5, 0.5};
+    if (category != ModelCategory.Binomial || !model.calibrateClassProbabilities(even)) {
+      return new String[0];
+    }
+    String[] names = new String[labels.length];
+    for (int i = 0; i < names.length; i++) {
+      names[i] = "cal_" + (WHOLE.matcher(labels[i]).matches() ? "p" : "") + labels[i];
+    }
+    return names;
   }
 
   private static String[] append(String[] names, String name) {
@@ -128,12 +151,17 @@ public final class H2oModel implements BuiltIn {
   }
 
   @Override
-  public boolean[] numeric() {
-    boolean[] numeric = new boolean[columns.length];
-    for (int i = 0; i < numeric.length; i++) {
-      numeric[i] = domains[i] == null;
+  public String[] kinds() {
+    String[] kinds = new String[columns.length];
+    for (int i = 0; i < kinds.length; i++) {
+      kinds[i] = domains[i] == null ? "number" : "category";
     }
-    return numeric;
+    return kinds;
+  }
+
+  boolean isCategory(String column) {
+    int position = Arrays.asList(columns).indexOf(column);
+    return position >= 0 && domains[position] != null;
   }
 
   @Override
@@ -151,38 +179,38 @@ public final class H2oModel implements BuiltIn {
         && !(model instanceof hex.genmodel.algos.gam.GamMojoModelBase);
   }
 
-  /** How many numbers the model answers with for one row. */
+  @Override
+  public String[] extras() {
+    return extras.clone();
+  }
+
+  /** How many numbers the model answers with for one row: its predictions, then its extras. */
   public int width() {
+    return predictions() + extras.length;
+  }
+
+  private int predictions() {
     return labels.length == 0 ? 1 : labels.length;
   }
 
   @Override
   public Table predict(Table rows) throws PredictorException {
-    double[] scores = new double[rows.rows() * width()];
-    if (takesRows()) {
-      double[][] codes = new double[columns.length][];
-      for (int i = 0; i < columns.length; i++) {
-        codes[i] = new Levels(columns[i], domains[i]).codes(column(rows, i));
+    for (String column : columns) {
+      if (!rows.has(column)) {
+        throw PredictorException.schema(
+            String.format(
+                "column '%s', which the model reads, is missing: found %s",
+                column, String.join(", ", rows.names())));
       }
-      rowScorer().score(new ColumnRows(codes), rows.rows(), scores);
-    } else {
-      new WrapperScorer(this).score(rows, scores);
     }
+    double[] scores = new double[rows.rows() * width()];
+    new WrapperScorer(this).score(rows, scores);
     return table(scores, rows.rows());
   }
 
-  private Column column(Table rows, int i) throws PredictorException {
-    if (!rows.has(columns[i])) {
-      throw PredictorException.schema(
-          String.format(
-              "column '%s', which the model reads, is missing: found %s",
-              columns[i], String.join(", ", rows.names())));
-    }
-    return rows.column(columns[i]);
-  }
-
   private Table table(double[] scores, int rows) {
-    List<String> names = labels.length == 0 ? List.of("Predictions") : List.of(labels);
+    List<String> names = new ArrayList<>(List.of(labels.length == 0 ? PREDICTIONS : labels));
+    names.addAll(List.of(extras));
     List<Column> predictions = new ArrayList<>();
     for (int column = 0; column < width(); column++) {
       double[] values = new double[rows];
@@ -205,9 +233,20 @@ public final class H2oModel implements BuiltIn {
     return model.internal_threadSafeInstance();
   }
 
-  /** Where the wanted numbers start in what H2O answers: a classifier's first is its label. */
-  int firstOutput() {
-    return labels.length == 0 ? 0 : 1;
+  /**
+   * Put the wanted numbers of one answer of H2O at a place. A classifier's first number is its
+   * label, and calibration takes the place of the probabilities.
+   */
+  void write(GenModel by, double[] answer, double[] out, int place) {
+    int first = labels.length == 0 ? 0 : 1;
+    System.arraycopy(answer, first, out, place, predictions());
+    if (extras.length > 0 && labels.length > 0) {
+      double[] calibrated = answer.clone();
+      by.calibrateClassProbabilities(calibrated);
+      System.arraycopy(calibrated, first, out, place + predictions(), extras.length);
+    } else if (extras.length > 0) {
+      out[place + 1] = answer[1];
+    }
   }
 
   /** How long what H2O answers is. */

@@ -6,8 +6,14 @@ import io.polyhost.Table;
 import io.polyhost.load.ModelLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * A pipeline of Driverless AI. Its runtime is its vendor's, and lies beside the model: nothing of
@@ -19,32 +25,47 @@ public final class PipelineModel implements BuiltIn {
     "DRIVERLESS_AI_LICENSE_FILE", "DRIVERLESS_AI_LICENSE_KEY"
   };
   private static final String LICENSE_FILE = "license.sig";
+  private static final Pattern BOUND = Pattern.compile("\\.(lower|upper)$");
+  private static final DateTimeFormatter TIME =
+      DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss").withZone(ZoneOffset.UTC);
 
   private final PipelineRuntime runtime;
   private final ModelLoader loader;
   private final Object pipeline;
   private final String[] columns;
-  private final boolean[] numeric;
+  private final String[] kinds;
   private final String[] outputs;
+  private final String[] extras;
+  private final int[] places;
 
-  private PipelineModel(PipelineRuntime runtime, ModelLoader loader, Object pipeline)
+  private PipelineModel(
+      PipelineRuntime runtime, ModelLoader loader, Object pipeline, boolean intervals)
       throws PredictorException {
     this.runtime = runtime;
     this.loader = loader;
     this.pipeline = pipeline;
     this.columns = runtime.inputs(pipeline);
-    this.numeric = runtime.numericInputs(pipeline);
-    this.outputs = runtime.outputs(pipeline);
+    this.kinds = runtime.kinds(pipeline);
+    List<String> all = List.of(runtime.outputs(pipeline));
+    Predicate<String> isBound = name -> intervals && BOUND.matcher(name).find();
+    this.outputs = all.stream().filter(isBound.negate()).toArray(String[]::new);
+    this.extras = all.stream().filter(isBound).toArray(String[]::new);
+    this.places = Stream.of(outputs, extras).flatMap(Stream::of).mapToInt(all::indexOf).toArray();
   }
 
-  /** The pipeline in this file, read by the runtime among the loader's jars. */
-  public static PipelineModel of(Path file, ModelLoader loader) throws PredictorException {
+  /**
+   * The pipeline in this file, read by the runtime among the loader's jars. With {@code intervals}
+   * it also answers with the bounds of its prediction intervals, where it was built with them.
+   */
+  public static PipelineModel of(Path file, ModelLoader loader, boolean intervals)
+      throws PredictorException {
     return within(
         loader,
         () -> {
           PipelineRuntime runtime = PipelineRuntime.of(file, loader);
           useLicense(file.resolveSibling(LICENSE_FILE));
-          return new PipelineModel(runtime, loader, runtime.load(file));
+          Object pipeline = runtime.load(file, intervals);
+          return new PipelineModel(runtime, loader, pipeline, intervals);
         });
   }
 
@@ -93,14 +114,19 @@ public final class PipelineModel implements BuiltIn {
   }
 
   @Override
-  public boolean[] numeric() {
-    return numeric.clone();
+  public String[] kinds() {
+    return kinds.clone();
   }
 
   /** The names of the outputs, which hold the labels; empty when there is one output. */
   @Override
   public String[] labels() {
     return outputs.length > 1 ? outputs.clone() : new String[0];
+  }
+
+  @Override
+  public String[] extras() {
+    return extras.clone();
   }
 
   @Override
@@ -115,17 +141,26 @@ public final class PipelineModel implements BuiltIn {
       int position = rows.names().indexOf(columns[i]);
       Column column = position < 0 ? null : rows.columns().get(position);
       for (int row = 0; column != null && row < cells.length; row++) {
-        cells[row][i] = column.isMissing(row) ? null : column.text(row);
+        cells[row][i] = column.isMissing(row) ? null : text(column, row);
       }
     }
     return cells;
   }
 
+  private static String text(Column column, int row) {
+    return column.type() == Column.Type.TIME
+        ? TIME.format(Instant.parse(column.text(row)))
+        : column.text(row);
+  }
+
   private Table table(double[][] scores) {
     List<Column> found = new ArrayList<>();
-    for (double[] column : scores) {
-      found.add(Column.of(column));
+    for (int place : places) {
+      found.add(Column.of(scores[place]));
     }
-    return new Table(outputs.length > 1 ? List.of(outputs) : List.of("Predictions"), found);
+    List<String> names =
+        new ArrayList<>(outputs.length > 1 ? List.of(outputs) : List.of("Predictions"));
+    names.addAll(List.of(extras));
+    return new Table(names, found);
   }
 }

@@ -2,9 +2,11 @@ package io.polyhost.builtin;
 
 import io.polyhost.PredictorException;
 import io.polyhost.load.ModelLoader;
+import java.io.File;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.nio.file.Path;
+import java.util.Map;
 
 /** The few calls of Driverless AI's runtime that scoring takes, found by name. */
 final class PipelineRuntime {
@@ -13,6 +15,12 @@ final class PipelineRuntime {
       "Put mojo2-runtime.jar, which comes with the pipeline, beside it or in lib/, or name it in"
           + " DRUM_JAVA_CUSTOM_CLASS_PATH.";
 
+  private static final Map<String, String> KINDS =
+      Map.of(
+          "Bool", "boolean", "Int32", "integer", "Int64", "integer", "Float32", "number", "Float64",
+          "number", "Time64", "time");
+
+  private final ClassLoader loader;
   private final Class<?> pipeline;
   private final Class<?> meta;
   private final Class<?> frame;
@@ -20,6 +28,7 @@ final class PipelineRuntime {
   private final Class<?> rowBuilder;
 
   private PipelineRuntime(ClassLoader loader) throws ClassNotFoundException {
+    this.loader = loader;
     this.pipeline = loader.loadClass(PACKAGE + "MojoPipeline");
     this.meta = loader.loadClass(PACKAGE + "frame.MojoFrameMeta");
     this.frame = loader.loadClass(PACKAGE + "frame.MojoFrame");
@@ -52,15 +61,29 @@ final class PipelineRuntime {
     return names.length() == 0 ? "no jar" : names.toString();
   }
 
-  /** The pipeline in a file. */
-  Object load(Path file) throws PredictorException {
+  /** The pipeline in a file, which answers with prediction intervals too where it is asked to. */
+  Object load(Path file, boolean intervals) throws PredictorException {
     try {
-      return pipeline.getMethod("loadFrom", String.class).invoke(null, file.toString());
+      return intervals
+          ? loadWithIntervals(file)
+          : pipeline.getMethod("loadFrom", String.class).invoke(null, file.toString());
     } catch (InvocationTargetException failed) {
       throw unread(file, failed.getCause());
     } catch (ReflectiveOperationException unknown) {
       throw PredictorException.load("the pipeline's runtime is another than expected", unknown);
     }
+  }
+
+  private Object loadWithIntervals(Path file) throws ReflectiveOperationException {
+    Class<?> config = loader.loadClass(PACKAGE + "api.PipelineConfig");
+    Object builder = config.getMethod("builder").invoke(null);
+    Class<?> builders = builder.getClass();
+    builders.getMethod("withPredictionInterval", boolean.class).invoke(builder, true);
+    Object wanted = builders.getMethod("build").invoke(builder);
+    return loader
+        .loadClass(PACKAGE + "api.MojoPipelineService")
+        .getMethod("loadPipeline", File.class, config)
+        .invoke(null, file.toFile(), wanted);
   }
 
   private static PredictorException unread(Path file, Throwable cause) {
@@ -91,15 +114,14 @@ final class PipelineRuntime {
     return (String[]) call(meta, "getColumnNames", call(pipeline, "getOutputMeta", model));
   }
 
-  /** Which of the columns that it reads are numbers. */
-  boolean[] numericInputs(Object model) throws PredictorException {
+  /** What the cells of the columns that it reads are, as {@link BuiltIn#kinds} names it. */
+  String[] kinds(Object model) throws PredictorException {
     Object[] types = (Object[]) call(meta, "getColumnTypes", call(pipeline, "getInputMeta", model));
-    boolean[] numeric = new boolean[types.length];
+    String[] kinds = new String[types.length];
     for (int i = 0; i < types.length; i++) {
-      String name = types[i].toString();
-      numeric[i] = name.startsWith("Int") || name.startsWith("Float");
+      kinds[i] = KINDS.getOrDefault(types[i].toString(), "text");
     }
-    return numeric;
+    return kinds;
   }
 
   /**

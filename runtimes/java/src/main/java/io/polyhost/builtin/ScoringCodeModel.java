@@ -67,13 +67,10 @@ public final class ScoringCodeModel implements BuiltIn {
   }
 
   @Override
-  public boolean[] numeric() {
-    boolean[] numeric = new boolean[features.size()];
-    int i = 0;
-    for (Class<?> type : features.values()) {
-      numeric[i++] = isNumber(type);
-    }
-    return numeric;
+  public String[] kinds() {
+    return features.values().stream()
+        .map(type -> isNumber(type) ? "number" : "text")
+        .toArray(String[]::new);
   }
 
   private static boolean isNumber(Class<?> type) {

@@ -27,7 +27,7 @@ final class WrapperScorer {
     for (int row = 0; row < rows.rows(); row++) {
       try {
         double[] answer = wrapper.predictRaw(data(rows, row), offsets == null ? 0 : offsets[row]);
-        System.arraycopy(answer, model.firstOutput(), out, row * model.width(), model.width());
+        model.write(wrapper.m, answer, out, row * model.width());
       } catch (PredictException wrong) {
         throw PredictorException.schema("row " + (row + 1) + ": " + wrong.getMessage());
       }
@@ -38,15 +38,19 @@ final class WrapperScorer {
     return model.offset() == null ? null : rows.numbers(model.offset());
   }
 
-  /** A row as H2O takes it: texts and doubles, and nothing for what is missing. */
-  private static RowData data(Table rows, int row) {
+  /**
+   * A row as H2O takes it: texts and doubles. A missing cell is NaN, which the encodings of
+   * categories turn into their own code for it; a row without the column would be encoded as
+   * nothing that training ever saw.
+   */
+  private RowData data(Table rows, int row) {
     RowData data = new RowData();
-    for (int i = 0; i < rows.names().size(); i++) {
-      Column column = rows.columns().get(i);
-      if (!column.isMissing(row)) {
-        boolean isText = column.type() == Column.Type.TEXT;
-        data.put(rows.names().get(i), isText ? column.text(row) : (Object) column.number(row));
-      }
+    for (String name : model.columns()) {
+      Column column = rows.column(name);
+      boolean asText = column.type() == Column.Type.TEXT || model.isCategory(name);
+      data.put(
+          name,
+          asText && !column.isMissing(row) ? column.text(row) : (Object) column.number(row));
     }
     return data;
   }

@@ -28,13 +28,14 @@ class H2oModelTest {
 
   @BeforeAll
   void compile() throws Exception {
-    model = H2oModel.ofPojo(SOURCE, new ModelLoader(List.of()));
+    model = H2oModel.ofPojo(SOURCE, new ModelLoader(List.of()), true);
   }
 
   @Test
   void tellsItsColumns() {
     assertThat(model.columns()).containsExactly("n", "sex");
-    assertThat(model.numeric()).containsExactly(true, false);
+    assertThat(model.kinds()).containsExactly("number", "category");
+    assertThat(model.extras()).isEmpty();
     assertThat(model.labels()).isEmpty();
     assertThat(model.takesRows()).isTrue();
     assertThat(model.framework()).isEqualTo("h2o pojo");
@@ -48,15 +49,12 @@ class H2oModelTest {
   }
 
   @Test
-  void readsTextsAndOtherTypesAsH2oDoes() throws Exception {
+  void readsTextsAsH2oDoes() throws Exception {
     Table texts = Table.of("n", " 1.5 ", "x", "", "1d").with("sex", "f", "f", "f", "f");
     assertThat(model.predict(texts).numbers("Predictions"))
         .containsExactly(3, Double.NaN, Double.NaN, 2);
-    Table digits = Table.of("n", 0, 0, 0).with("sex", 1.0, 2.0, Double.NaN);
-    assertThat(model.predict(digits).numbers("Predictions"))
-        .containsExactly(4, Double.NaN, Double.NaN);
-    Table truths = Table.of("n", 0, 0).with("sex", Column.of(true, false));
-    assertThat(model.predict(truths).numbers("Predictions")).containsExactly(4, Double.NaN);
+    Table digits = Table.of("n", 0, 0).with("sex", Column.of(1L, 2L));
+    assertThat(model.predict(digits).numbers("Predictions")).containsExactly(4, Double.NaN);
   }
 
   @Test
@@ -93,11 +91,11 @@ class H2oModelTest {
   @Test
   void refusesWhatIsNoModel(@TempDir Path folder) throws Exception {
     Path zip = Files.writeString(folder.resolve("x.zip"), "no zip");
-    assertThatThrownBy(() -> H2oModel.ofMojo(zip))
+    assertThatThrownBy(() -> H2oModel.ofMojo(zip, false))
         .isInstanceOf(PredictorException.class)
         .hasMessageStartingWith("x.zip is no H2O MOJO that can be read");
     Path source = Files.writeString(folder.resolve("X.java"), "public class X {}");
-    assertThatThrownBy(() -> H2oModel.ofPojo(source, new ModelLoader(List.of())))
+    assertThatThrownBy(() -> H2oModel.ofPojo(source, new ModelLoader(List.of()), false))
         .hasMessageStartingWith("X.java is no H2O POJO: expected class X to extend");
     assertThatThrownBy(() -> ScoringCodeModel.of(new ModelLoader(List.of())))
         .hasMessageContaining("Could not find any DataRobot models");
