@@ -20,7 +20,7 @@ from polyhost.bridges.python.frameworks.sklearn import SklearnFramework, Sklearn
 from polyhost.bridges.python.frameworks.torch import TorchFramework
 from polyhost.bridges.python.frameworks.xgboost import XGBoostFramework
 from polyhost.data.payload import Table
-from polyhost.data.target import Target
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError, PolyhostError
 from polyhost.predictor import ArtifactTarget, GuestInfo
 
@@ -113,7 +113,13 @@ def transformer(model: Any) -> Optional[SklearnTransformer]:
 
 def target_of(model: Any) -> Optional[ArtifactTarget]:
     """What a loaded model was trained for; None when it does not say."""
-    return estimators.target_of(model) if estimators.is_estimator(model) else None
+    if estimators.is_estimator(model):
+        return estimators.target_of(model)
+    for framework in FRAMEWORKS:
+        if framework.accepts(model):
+            kind = getattr(framework, "target_type", lambda model: None)(model)
+            return None if kind is None else (TargetType.parse(kind), ())
+    return None
 
 
 __all__ = [

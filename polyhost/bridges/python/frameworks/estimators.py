@@ -39,15 +39,23 @@ def is_estimator(model: Any) -> bool:
 
 
 def target_of(model: Any) -> Optional[ArtifactTarget]:
-    """What an estimator was trained for: its classes, a value, or what is unusual."""
+    """What an estimator was trained for: its classes, a value, or what is unusual. None for one
+    of several labels a row, whose names it does not hold."""
     from sklearn import base
 
     classes = getattr(model, "classes_", None)
     if base.is_classifier(model) and isinstance(classes, np.ndarray) and classes.ndim == 1:
-        return target_of_labels(tuple(str(label) for label in classes))
+        labels = tuple(str(label) for label in classes)
+        return None if _is_multilabel(model) else target_of_labels(labels)
     if base.is_regressor(model):
         return TargetType.REGRESSION, ()
     return (TargetType.ANOMALY, ()) if base.is_outlier_detector(model) else None
+
+
+def _is_multilabel(model: Any) -> bool:
+    last = last_step(model) or model
+    kind = getattr(getattr(last, "_label_binarizer", None), "y_type_", "")
+    return bool(getattr(last, "multilabel_", False)) or kind.startswith("multilabel")
 
 
 def derives(model: Any, module: str, name: str) -> bool:
@@ -69,20 +77,6 @@ def last_step(model: Any) -> Any:
     if not derives(model, "sklearn.pipeline", "Pipeline") or not steps:
         return None
     return steps[-1][1]
-
-
-def target_type(model: Any) -> Optional[str]:
-    """The target type that a fitted estimator was trained for; None when it does not say."""
-    from sklearn import base
-
-    classes = getattr(model, "classes_", None)
-    if getattr(model, "multilabel_", False) or (isinstance(classes, list) and len(classes) > 1):
-        return "multilabel"
-    if base.is_classifier(model) and classes is not None and len(classes) > 1:
-        return "binary" if len(classes) == 2 else "multiclass"
-    if base.is_regressor(model):
-        return "regression"
-    return "anomaly" if base.is_outlier_detector(model) else None
 
 
 def is_row_wise(model: Any) -> bool:

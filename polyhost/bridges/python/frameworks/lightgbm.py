@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -38,8 +38,12 @@ class LightGBMFramework:
             width=model.num_model_per_iteration(),
             row_wise=True,
             expected=boosters.expected_by_lightgbm(model),
-            target_type=_TARGETS.get(_objective(model)),
+            target_type=self.target_type(model),
         )
+
+    def target_type(self, model: Any) -> Optional[str]:
+        """What a booster was trained for, by its objective."""
+        return _TARGETS.get(_objective(model))
 
 
 _TARGETS = {

@@ -60,6 +60,7 @@ class SklearnModel:
         self._predict_matrix = _method(nameless, target)
         self._quiet = by_matrix and estimators.nested_names(nameless)
         columns = column_infos(self._inputs)
+        own = estimators.target_of(model)
         self._schema = Schema(columns, rule=self._inputs.spelling)
         self.info = GuestInfo(
             framework=framework,
@@ -69,7 +70,7 @@ class SklearnModel:
             row_wise=estimators.is_row_wise(model),
             matrix=self._matrix,
             spelling=self._inputs.spelling,
-            target_type=estimators.target_type(model),
+            target_type=own[0].value if own else None,
         )
 
     def predict(self, data: Any) -> Table:

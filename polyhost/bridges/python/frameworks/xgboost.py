@@ -39,7 +39,7 @@ class XGBoostFramework:
     def built_in(self, model: Any, target: Target) -> Any:
         if _is_pipeline(model):
             return SklearnModel(model, target, framework=NAME)
-        learner = json.loads(model.save_config())["learner"]
+        learner = _learner(model)
         _check_objective(learner, target)
         return ArrayModel(
             NAME,
@@ -52,6 +52,10 @@ class XGBoostFramework:
             expected=boosters.expected_by_xgboost(model),
             target_type=_target_type(learner["objective"]["name"]),
         )
+
+    def target_type(self, model: Any) -> Optional[str]:
+        """What a booster was trained for, by its objective."""
+        return _target_type(_learner(model)["objective"]["name"])
 
 
 def _is_pipeline(model: Any) -> bool:
@@ -76,6 +80,11 @@ def _predict_method(booster: Any, learner: Dict[str, Any]) -> Callable[[np.ndarr
         return booster.predict(data)
 
     return predict
+
+
+def _learner(booster: Any) -> Dict[str, Any]:
+    found: Dict[str, Any] = json.loads(booster.save_config())["learner"]
+    return found
 
 
 def _target_type(objective: str) -> Optional[str]:
