@@ -135,6 +135,13 @@ def _keywords(hook: Hook) -> Optional[FrozenSet[str]]:
     return frozenset(parameter.name for parameter in parameters)
 
 
+def takes_positional(hook: Hook) -> bool:
+    """True for a function that takes an argument by its place."""
+    kinds = [parameter.kind for parameter in inspect.signature(hook).parameters.values()]
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(kind in (*by_place, inspect.Parameter.VAR_POSITIONAL) for kind in kinds)
+
+
 def _transform_arity(hook: Hook) -> int:
     parameters = inspect.signature(hook).parameters
     if len(parameters) not in (2, 3):

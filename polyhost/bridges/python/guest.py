@@ -19,7 +19,7 @@ from typing import (
 )
 
 from polyhost.bridges.python import chat, frames, frameworks
-from polyhost.bridges.python.custom import Custom, accepted
+from polyhost.bridges.python.custom import Custom, accepted, takes_positional
 from polyhost.bridges.python.faults import as_model_error
 from polyhost.bridges.python.interrupt import (
     Interruptible,
@@ -80,7 +80,11 @@ class PythonGuest:
     # Loading
 
     def run_init(self) -> None:
-        self._call("init", self._custom["init"], code_dir=str(self._spec.code_dir))
+        hook, code_dir = self._custom["init"], str(self._spec.code_dir)
+        if self._custom.accepts("init", "code_dir"):
+            self._call("init", hook, code_dir=code_dir)
+        else:
+            self._call("init", hook, *(code_dir,) * takes_positional(hook))
 
     def run_load_model(self) -> bool:
         self._model = self._call("load_model", self._custom["load_model"], str(self._spec.code_dir))

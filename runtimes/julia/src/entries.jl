@@ -91,8 +91,10 @@ function do_load_artifact(handle::Int64, data::Bytes, ::Int64, ::Out)
     flush_output()
 end
 
-do_describe(handle::Int64, ::Bytes, ::Int64, out::Out) =
+function do_describe(handle::Int64, ::Bytes, ::Int64, out::Out)
+    check_unstructured(HANDLES[handle])
     give_text(out, json(describe(HANDLES[handle])))
+end
 
 function do_read(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
     # The reader keeps nothing of the bytes: columns are made of its own values.

@@ -32,17 +32,38 @@ function Session(code_dir; custom_file = nothing, target_type = "", labels = Str
     Session(code_dir, target_type, labels, hooks, dataframes, csv, nothing)
 end
 
-const CUSTOM_MODULE = r"^[ \t]*(bare)?module[ \t]+Custom\b"m
-
 """The module of a `custom.jl`: its own `module Custom`, or one of that name made around it."""
 function load_custom(file::AbstractString)
-    if occursin(CUSTOM_MODULE, read(file, String))
+    if :Custom in modules_of(file)
         Base.include(Main, file)
         return Base.invokelatest(getfield, Main, :Custom)
     end
     custom = Core.eval(Main, :(module Custom end))
     Base.include(custom, file)
-    custom
+    within = Base.invokelatest(modules_with_hooks, custom, modules_of(file))
+    length(within) == 1 ? only(within) : custom
+end
+
+"""Names of the modules that a file defines at its top level, docstrings before them or not."""
+function modules_of(file::AbstractString)
+    names = Symbol[]
+    found = Base.parse_input_line(read(file, String); filename = basename(file))
+    find_modules!(names, found)
+    names
+end
+
+find_modules!(names, other) = nothing
+function find_modules!(names, expression::Expr)
+    expression.head === :module && return push!(names, expression.args[2])
+    expression.head in (:toplevel, :macrocall, :block) || return nothing
+    foreach(part -> find_modules!(names, part), expression.args)
+end
+
+"""Those of the modules that hold hooks, where the file holds none outside of them."""
+function modules_with_hooks(custom::Module, names)
+    any(name -> isdefined(custom, name), HOOKS) && return Module[]
+    inner = Module[getfield(custom, name) for name in names]
+    filter(inside -> any(name -> isdefined(inside, name), HOOKS), inner)
 end
 
 """The hook of that name, or nothing. Exported or not; a name that a package brought is no hook."""
@@ -65,7 +86,13 @@ function needed_hook(session::Session, name::Symbol)
     throw(Fault("MissingHook", "custom.jl defines no $name hook, which this call needs."))
 end
 
-run_init(session::Session) = needed_hook(session, :init)(session.code_dir)
+"""Run `init`, as `init(code_dir)`, by keywords as `init(; code_dir, kwargs...)`, or as `init()`."""
+function run_init(session::Session)
+    f = needed_hook(session, :init)
+    by_name = !applicable(f, session.code_dir) && applicable(f)
+    by_name && return call(f, (), (code_dir = session.code_dir,))
+    call(f, (session.code_dir,), NamedTuple())
+end
 
 """Run `load_model` and keep its model; false when it returned nothing."""
 function run_load_model(session::Session)
@@ -109,9 +136,21 @@ end
 """Run one of the hooks that take data: `read_input_data` on bytes, the others on any value."""
 function run_hook(session::Session, name::Symbol, data)
     f = needed_hook(session, name)
-    name === :read_input_data && return f(data)
+    name === :read_input_data && return read_by(f, data)
     name === :score && return call(f, (data, session.model), labels_told(session))
     f(data, session.model)
+end
+
+function read_by(f, bytes)
+    data = f(bytes)
+    data === nothing || return data
+    throw(
+        Fault(
+            "InvalidOutput",
+            "read_input_data returned nothing: expected the data that the next hook, or the " *
+            "model, takes.",
+        ),
+    )
 end
 
 """Target type `transform`: the hook, with the target column where it takes one."""

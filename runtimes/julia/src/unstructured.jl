@@ -6,15 +6,81 @@ struct Answer
 end
 
 """
-Run `score_unstructured`, as `(data; model, ...)` or `(data, model; ...)`; `told` is what it may
-know of the request.
+Run `score_unstructured` in the form that it has, see [`form_of`](@ref); `told` is what it may know
+of the request.
 """
 function run_unstructured(session::Session, data, told::NamedTuple)
     f = needed_hook(session, :score_unstructured)
-    by_name = applicable(f, data) || !applicable(f, data, session.model)
-    told = by_name ? merge((model = session.model,), told) : told
-    args = by_name ? (data,) : (data, session.model)
+    form = form_of(f, session.model, data)
+    form === :by_name &&
+        return answer_of(call_unstructured(f, (data,), merge((model = session.model,), told)))
+    args = form === :model_first ? (session.model, data) : (data, session.model)
     answer_of(call_unstructured(f, args, told))
+end
+
+"""
+    form_of(f, model, data)
+
+How a `score_unstructured` takes these two: `:by_name` is `(data; model, ...)`, `:model_first` is
+`(model, data; ...)` and `:data_first` is `(data, model; ...)`. The last two are told apart by the
+names `model` and `data` of its arguments, then by their types. What stays ambiguous is refused:
+the wrong order would pass unnoticed.
+"""
+function form_of(f, model, data)
+    takes_both = applicable(f, model, data) || applicable(f, data, model)
+    if applicable(f, data) && (!takes_both || names_model(f, data))
+        return :by_name
+    end
+    forms = (model_first = (model, data), data_first = (data, model))
+    possible = [(form, said(f, args)) for (form, args) in pairs(forms) if applicable(f, args...)]
+    possible = filter(((form, says),) -> says in (form, nothing), possible)
+    sure = filter(((form, says),) -> says === form, possible)
+    isempty(sure) || return first(first(sure))
+    length(possible) == 1 && return first(first(possible))
+    throw(Fault("MissingHook", isempty(possible) ? NO_FORM : AMBIGUOUS))
+end
+
+const NO_FORM =
+    "score_unstructured takes neither (data; model, ...) nor (model, data; ...): " *
+    "expected one of them, for data that is a String or a Vector{UInt8}."
+const AMBIGUOUS =
+    "score_unstructured takes two arguments, and neither their names nor their types say which " *
+    "of them is the model. Name them model and data."
+
+"""Whether the method for the data alone takes its model by name, or any number of arguments."""
+function names_model(f, data)
+    method = which(f, Tuple{Core.Typeof(data)})
+    method.isva || :model in keywords(f, (data,))
+end
+
+"""The order that the names of a method's two arguments say; `nothing` where they say none."""
+function said(f, args)
+    method = which(f, Tuple{map(Core.Typeof, args)...})
+    method.nargs == 3 && !method.isva || return nothing
+    first_name, second_name = plain_name.(Base.method_argnames(method)[2:3])
+    votes = Set{Symbol}()
+    (first_name === :model || second_name === :data) && push!(votes, :model_first)
+    (first_name === :data || second_name === :model) && push!(votes, :data_first)
+    length(votes) == 1 ? only(votes) : nothing
+end
+
+plain_name(name) = Symbol(strip(String(name), '_'))
+
+"""Refuse a `score_unstructured` that no request could be given to, as soon as the model is there."""
+function check_unstructured(session::Session)
+    f = hook(session, :score_unstructured)
+    session.target_type == "unstructured" && f !== nothing || return nothing
+    faults = Fault[]
+    for data in ("", UInt8[])
+        try
+            form_of(f, session.model, data)
+        catch fault
+            fault isa Fault || rethrow()
+            push!(faults, fault)
+        end
+    end
+    length(faults) == 2 && throw(last(faults))
+    nothing
 end
 
 """As [`call`](@ref); a `kwargs` keyword never holds the model, which has a keyword of its own."""

@@ -35,3 +35,39 @@ end
     @test call(x -> x, (0,), told) == 0
     @test_throws MethodError call(x -> x, (0, 1), told)
 end
+
+@testset "init in every form" begin
+    for form in (
+        "init(dir) = SEEN[] = dir",
+        "init(dir; kwargs...) = SEEN[] = dir",
+        "init(; code_dir) = SEEN[] = code_dir",
+        "init(; kwargs...) = SEEN[] = kwargs[:code_dir]",
+        "init(; code_dir, kwargs...) = SEEN[] = code_dir",
+        "init(; kwargs) = SEEN[] = kwargs.code_dir",
+        "init(dir = \"none\"; kwargs...) = SEEN[] = dir",
+        "init() = SEEN[] = CODE",
+    )
+        session = redirected() do
+            session_of("const SEEN = Ref{Any}(nothing)\nconst CODE = @__DIR__\n$form")
+        end
+        latest(run_init, session)
+        @test session.hooks.SEEN[] == session.code_dir
+    end
+end
+
+@testset "hooks wherever the file has them" begin
+    for custom in (
+        "\"doc\"\nmodule Custom\n\"doc\"\nscore(data, model) = data\nend",
+        "module Mine\nexport score\nscore(data, model) = data\nend",
+        "module Helper\nhelp() = 1\nend\nscore(data, model) = Helper.help()",
+        "\"\"\"\nmodule Custom\n\"\"\"\nscore(data, model) = data",
+        "#=\nmodule Custom\n=#\nscore(data, model) = data",
+    )
+        @test latest(hook_names, redirected(() -> session_of(custom))) == [:score]
+    end
+end
+
+@testset "a read hook that returns nothing" begin
+    session = redirected(() -> session_of("read_input_data(bytes) = nothing"))
+    @test_throws PolyHost.Fault latest(run_hook, session, :read_input_data, UInt8[])
+end

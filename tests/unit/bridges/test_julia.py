@@ -17,7 +17,13 @@ from polyhost.bridges import julia as bridge
 from polyhost.bridges.julia import installation
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target, TargetType
-from polyhost.errors import InvalidOutput, LoadError, ModelError, RuntimeUnavailable
+from polyhost.errors import (
+    InvalidOutput,
+    LoadError,
+    MissingHook,
+    ModelError,
+    RuntimeUnavailable,
+)
 from polyhost.predictor import ModelSpec
 
 pytestmark = pytest.mark.runtime("julia")
@@ -151,6 +157,7 @@ FORMS = {
     "by name": "score_unstructured(data; model, kwargs) = show_all(data, model, kwargs)",
     "positional": "score_unstructured(data, model; kwargs) = show_all(data, model, kwargs)",
     "slurped": "score_unstructured(data; model, kwargs...) = show_all(data, model, kwargs)",
+    "documented": "score_unstructured(model, data; kwargs...) = show_all(data, model, kwargs)",
     "both slurped": "score_unstructured(data, model; kwargs...) = show_all(data, model, kwargs)",
 }
 
@@ -164,6 +171,12 @@ def test_forms_of_score_unstructured(opened, form):
     assert reply.body == "String m text/x utf8 j=1&k=é | charset headers mimetype query"
     batch = guest.unstructured(b"\0", guest.context(Payload(b"", query=query)))
     assert batch.body.endswith(" j=2&k=é | charset mimetype query")
+
+
+def test_a_score_unstructured_that_leaves_its_order_open_is_refused_at_load(opened):
+    guest = opened('load_model(d) = "m"\nscore_unstructured(a, b; kwargs...) = a', UNSTRUCTURED)
+    with pytest.raises(MissingHook, match="Name them model and data"):
+        guest.describe()
 
 
 @pytest.mark.parametrize(

@@ -532,3 +532,27 @@ def score(x, m): return pd.DataFrame({"a": [0.2], "b": [0.3], "c": [0.5]})
     target = Target(TargetType.MULTICLASS, ("a", "b"))
     with pytest.raises(InvalidOutput, match=r"column\(s\) 'c' are taken as extra output: if one"):
         opened(target, custom=custom).predict(Payload(b"a\n1\n"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "init(code_dir): SEEN.append(code_dir)",
+        "init(**kwargs): SEEN.append(kwargs['code_dir'])",
+        "init(*, code_dir, **kwargs): SEEN.append(code_dir)",
+        "init(folder): SEEN.append(folder)",
+        "init(*args): SEEN.append(*args)",
+        "init(): SEEN.append(None)",
+    ],
+)
+def test_init_in_every_form(opened, form):
+    custom = f"""
+import os
+import pandas as pd
+SEEN = []
+def {form}
+def load_model(code_dir): return SEEN[0] in (None, code_dir)
+def score(x, m): return pd.DataFrame({{"Predictions": [int(m)]}})
+"""
+    found = predicted(opened(custom=custom).predict(Payload(b"a\n1\n")))
+    assert found["Predictions"].tolist() == [1]
