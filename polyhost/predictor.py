@@ -76,6 +76,8 @@ class Traits:
     built-in loader. ``formats``: what its own reader takes besides CSV (``mtx``).
     ``untyped``: ``wrap`` types a column of texts as its language's standard reader would where
     ``Dictionary.untyped`` says that they come from a file and nobody knows their kind.
+    ``missing_answers``: the built-in predict answers some rows that have missing values with
+    missing probabilities.
     """
 
     post_process_sees: str = "marshalled"
@@ -87,6 +89,7 @@ class Traits:
     load_model_may_defer: bool = False
     formats: Tuple[str, ...] = ()
     untyped: bool = False
+    missing_answers: bool = False
 
 
 @dataclass(frozen=True)

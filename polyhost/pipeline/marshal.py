@@ -20,13 +20,16 @@ from polyhost.errors import InvalidOutput
 logger = logging.getLogger(__name__)
 
 
-def marshal(table: Table, target: Target, positive_first: bool = False) -> Table:
+def marshal(
+    table: Table, target: Target, positive_first: bool = False, missing_rows: bool = False
+) -> Table:
     """Labelled and validated predictions; InvalidOutput says what was expected and found.
 
     ``positive_first`` reads unlabelled binary output the other way round (see the module).
+    ``missing_rows`` lets a row pass whose probabilities are all missing.
     """
     if target.type.is_classification:
-        return _marshal_classes(table, target, positive_first)
+        return _marshal_classes(table, target, positive_first, missing_rows)
     if len(table.names) != 1:
         raise InvalidOutput(
             f"{target.type.value} predictions must contain only 1 column; "
@@ -157,7 +160,9 @@ def _standard(label: str) -> Union[float, str]:
     return label.strip().lower() if value is None else float(value)
 
 
-def _marshal_classes(table: Table, target: Target, positive_first: bool) -> Table:
+def _marshal_classes(
+    table: Table, target: Target, positive_first: bool, missing_rows: bool
+) -> Table:
     probabilities = _numbers(table)
     if any(table.names):
         labels = match_labels(table.names, target.labels)
@@ -173,8 +178,15 @@ def _marshal_classes(table: Table, target: Target, positive_first: bool) -> Tabl
             expected=list(target.labels),
             found=list(table.names),
         )
-    _check_probabilities(probabilities, labels, target)
+    checked = _without_missing(probabilities) if missing_rows else probabilities
+    _check_probabilities(checked, labels, target)
     return Table.from_matrix(labels, probabilities)
+
+
+def _without_missing(values: np.ndarray) -> np.ndarray:
+    """The probabilities with sound ones in each row that has none."""
+    missing = np.isnan(values).all(axis=1, keepdims=True)
+    return np.where(missing, 1 / values.shape[1], values) if missing.any() else values
 
 
 def wrong_labels(found: Sequence[str], expected: Sequence[str]) -> InvalidOutput:

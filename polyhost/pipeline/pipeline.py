@@ -205,8 +205,9 @@ class Pipeline:
             table, extra = split_named(guest.predict(data, context), self.info.guest.extras)
             if raw_post_process:
                 table = self._post_process(table, context)
+        holes = guest.traits.missing_answers and "score" not in self._hooks
         try:
-            predictions = marshal(table, self._target, self._positive_first)
+            predictions = marshal(table, self._target, self._positive_first, holes)
         except InvalidOutput as error:
             raise with_extra(error, extra, self._target) from None
         if post_process and not raw_post_process:

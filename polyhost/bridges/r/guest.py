@@ -36,6 +36,7 @@ TRAITS = Traits(
     load_model_may_defer=True,
     formats=("mtx",),
     untyped=True,
+    missing_answers=True,
 )
 
 _CSV_TYPES = ("", "text/csv", "text/plain")
