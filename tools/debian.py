@@ -12,11 +12,16 @@ from pathlib import Path
 from shell import StepFailed, output, say, step, works
 
 R_PACKAGES = (
+    "MASS",
     "Matrix",
     "caret",
     "e1071",
+    "gbm",
     "glmnet",
     "jsonlite",
+    "kernlab",
+    "mgcv",
+    "nnet",
     "randomForest",
     "ranger",
     "recipes",

@@ -112,7 +112,9 @@ def test_rows_without_any_probability_pass_where_the_model_has_such():
     nan = float("nan")
     rows = table(["yes", "no"], [0.25, 0.75], [nan, nan])
     found = marshal(rows, BINARY, missing_rows=True)
-    assert np.array_equal(np.column_stack(found.columns), [[0.25, 0.75], [nan, nan]], equal_nan=True)
+    assert np.array_equal(
+        np.column_stack(found.columns), [[0.25, 0.75], [nan, nan]], equal_nan=True
+    )
     for rest in ([nan, 0.5], [0.5, 0.4], [-0.5, 1.5]):
         with pytest.raises(InvalidOutput, match=r"row 1: "):
             marshal(table(["yes", "no"], [nan, nan], rest), BINARY, missing_rows=True)
