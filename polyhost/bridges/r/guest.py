@@ -147,13 +147,13 @@ class RGuest:
         )
 
     def artifact_target(self) -> Optional[ArtifactTarget]:
-        """What the model was trained for: classes, or a number."""
+        """What the model was trained for, where R knows its class."""
         if self._model is None:
             return None
         found = self._engine.call("load", "artifact_target", self._model)
         assert found is not None
         texts = tuple(self._engine.api.to_strings(found.sexp))
-        return target_of_labels(texts[1:]) if texts else None
+        return target_of_labels(texts[1:], texts[0]) if texts else None
 
     def _answers_itself(self) -> bool:
         """Whether a hook does what the built-in predict or transform would do."""

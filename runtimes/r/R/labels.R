@@ -28,17 +28,3 @@ match_labels <- function(names, labels) {
 }
 
 as_number <- function(text) suppressWarnings(as.numeric(text))
-
-#' What a model was trained for
-#'
-#' @param model a model object.
-#' @return a character vector: `"classes"` and the labels, `"number"` alone, or
-#'   nothing where the model does not say.
-#' @export
-artifact_target <- function(model) {
-  as_classes <- model_facts(model, TRUE)
-  if (is.null(as_classes$refusal) && length(as_classes$labels) >= 2L) {
-    return(c("classes", as_classes$labels))
-  }
-  if (is.null(model_facts(model, FALSE)$refusal)) "number" else character()
-}

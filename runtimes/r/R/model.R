@@ -17,16 +17,17 @@ score_rows <- function(model, data, classify, facts) UseMethod("score_rows")
 #' @param shape list of `columns`, a record by name as [column()] makes it, `row_wise` (does each
 #'   row count on its own?) and `refusal`.
 #' @param type `"regression"`, `"binary"`, `"multiclass"`, `"anomaly"` or NULL: what it was
-#'   trained for; found from the labels when not given.
+#'   trained for; found from the labels when not given. `either`: it may answer as another type too.
 #' @param labels class labels in the order of the model.
 #' @param refusal why the built-in predict cannot serve, or NULL.
 #' @noRd
-facts <- function(framework, shape = list(), type = NULL, labels = NULL, refusal = NULL) {
+facts <- function(framework, shape = list(), type = NULL, labels = NULL, refusal = NULL,
+                  either = FALSE) {
   labels <- as.character(labels)
   if (is.null(type) && length(labels)) type <- if (length(labels) == 2L) "binary" else "multiclass"
   list(
     framework = framework, type = type, labels = labels, columns = as.list(shape$columns),
-    row_wise = isTRUE(shape$row_wise), refusal = refusal %||% shape$refusal
+    row_wise = isTRUE(shape$row_wise), refusal = refusal %||% shape$refusal, either = either
   )
 }
 
@@ -63,13 +64,25 @@ open_model <- function(model, target_type, hooked = FALSE) {
   list(model = model, classify = classify, facts = facts)
 }
 
+#' What a model was trained for
+#'
+#' @param model a model object.
+#' @return a character vector: the target type and the class labels, or nothing where the model
+#'   does not say.
+#' @export
+artifact_target <- function(model) {
+  known <- model_facts(model, TRUE)
+  if (is.null(known$type)) character() else c(known$type, enc2utf8(known$labels))
+}
+
 #' Facts as plain vectors, for a host that is not R
 #' @export
 describe_model <- function(opened) {
   facts <- opened$facts
   c(
     list(
-      framework = facts$framework, labels = enc2utf8(facts$labels), type = as.character(facts$type),
+      framework = facts$framework, labels = enc2utf8(facts$labels),
+      type = if (facts$either) character() else as.character(facts$type),
       row_wise = facts$row_wise, matrix = all_numbers(facts$columns),
       refusal = as.character(facts$refusal)
     ),

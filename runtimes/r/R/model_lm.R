@@ -15,7 +15,7 @@ model_facts.glm <- function(model, classify) {
   labels <- glm_labels(model)
   facts(
     framework = "stats", shape = lm_shape(model), labels = labels,
-    type = if (is.null(labels)) "regression",
+    type = if (is.null(labels)) "regression", either = identical(labels, c("0", "1")),
     refusal = if (classify && is.null(labels)) {
       paste(
         "a glm gives class probabilities when its family is binomial and its response a factor,",

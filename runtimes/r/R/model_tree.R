@@ -122,6 +122,7 @@ model_facts.gbm <- function(model, classify) {
   facts(
     framework = "gbm", labels = labels, type = if (is.null(labels)) "regression",
     shape = list(columns = gbm_columns(model), row_wise = TRUE),
+    either = identical(labels, c("0", "1")),
     refusal = if (classify && is.null(labels)) {
       paste("it has no class probabilities: its distribution is", kind)
     } else if (!classify && identical(kind, "multinomial")) {
