@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import Callable, Dict, Iterable, List, Sequence, Tuple
+from typing import Callable, Dict, Sequence, Tuple
 
-from polyhost import __version__
 from polyhost.host.host import Host
-from polyhost.host.model_slot import Model
-from polyhost.host.pool import State
-from polyhost.server.watch.exposition import Family
+from polyhost.server.watch.metrics import Metrics
 from polyhost.wire import linux
 
 MEMORY_AGE = 1.0
@@ -34,61 +31,31 @@ class Memory:
 
 
 def _pss(pids: Tuple[int, ...]) -> Dict[int, int]:
+    from polyhost.server.watch import collector  # noqa: F401  imported here: it takes a moment
+
     return {pid: linux.memory_pss(pid) for pid in pids}
 
 
-async def families(
-    host: Host, memory: Memory, busy_elsewhere: Callable[[str], int] = lambda model: 0
-) -> List[Family]:
-    """The state of the host and of each of its models, fronts included."""
-    pools = list(host.models.values())
-    pids = [worker.pid for pool in pools for worker in pool.workers]
+async def scrape(
+    metrics: Metrics,
+    host: Host,
+    memory: Memory,
+    busy_elsewhere: Callable[[str], int],
+    accept: str,
+) -> Tuple[bytes, str]:
+    """The metrics of a server as text, and its content type, in a format that is accepted."""
+    pids = [worker.pid for model in host.models.values() for worker in model.workers]
     pss = await memory.of([os.getpid(), *pids])
-    info = Family("polyhost_build_info", "gauge", "The version of polyhost.")
-    info.add(1, version=__version__)
-    return [*_work(pools, busy_elsewhere), *_life(pools), *_memory(host, pools, pss), info]
+    from polyhost.server.watch import collector
 
-
-def _work(pools: Iterable[Model], busy_elsewhere: Callable[[str], int]) -> List[Family]:
-    running = Family("polyhost_in_progress", "gauge", "Requests accepted and not yet answered.")
-    queue = Family("polyhost_queue_depth", "gauge", "Requests that wait for a worker.")
-    for pool in pools:
-        running.add(pool.busy + busy_elsewhere(pool.name), model=pool.name)
-        queue.add(pool.queued, model=pool.name)
-    return [running, queue]
-
-
-def _life(pools: Iterable[Model]) -> List[Family]:
-    ready = Family("polyhost_model_ready", "gauge", "1 when the model can answer.")
-    state = Family("polyhost_model_state", "gauge", "1 for the state that the model is in.")
-    wanted = Family("polyhost_workers_wanted", "gauge", "Workers that the model should have.")
-    workers = Family("polyhost_workers_ready", "gauge", "Workers of the model that can answer.")
-    restarts = Family(
-        "polyhost_worker_restarts", "counter", "Workers that ended and were replaced."
-    )
-    for pool in pools:
-        model = pool.model
-        ready.add(int(pool.any_ready), model=pool.name, language=model.spec.language)
-        for member in State:
-            here = int(pool.state is member)
-            state.add(here, model=pool.name, version=model.version, state=member.value)
-        wanted.add(model.workers, model=pool.name)
-        workers.add(pool.ready_workers, model=pool.name)
-        restarts.add(pool.restarts, model=pool.name)
-    return [ready, state, wanted, workers, restarts]
-
-
-def _memory(host: Host, pools: Iterable[Model], pss: Dict[int, int]) -> List[Family]:
-    workers = Family(
-        "polyhost_worker_pss_bytes", "gauge", "Memory (PSS) of all workers of the model."
-    )
-    own = Family("polyhost_host_pss_bytes", "gauge", "Memory (PSS) of the host process.")
-    held = Family("polyhost_bodies_held_bytes", "gauge", "Bytes of spooled bodies not answered.")
-    limit = Family("polyhost_bodies_limit_bytes", "gauge", "Bytes of bodies that may be held.")
-    for pool in pools:
-        total = sum(pss.get(worker.pid, 0) for worker in pool.workers)
-        workers.add(total, model=pool.name)
-    own.add(pss.get(os.getpid(), 0))
-    held.add(host.budget.total)
-    limit.add(host.budget.limit)
-    return [workers, own, held, limit]
+    models = list(host.models.values())
+    of_workers = {m.name: sum(pss.get(worker.pid, 0) for worker in m.workers) for m in models}
+    families = [
+        *collector.counts(metrics),
+        *collector.state(models, {m.name: busy_elsewhere(m.name) for m in models}),
+        *collector.memory(
+            of_workers, pss.get(os.getpid(), 0), host.budget.total, host.budget.limit
+        ),
+        collector.build_info(),
+    ]
+    return collector.encoded(families, accept)

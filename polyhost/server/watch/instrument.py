@@ -12,7 +12,7 @@ from polyhost.host.observers import Exchange, ModelObserver, current
 from polyhost.server.http.asgi import Message, Receive, Scope, Send, header, respond
 from polyhost.server.http.endpoint import Endpoint, Handler
 from polyhost.server.http.request_id import request_id
-from polyhost.server.watch import exposition, gauges
+from polyhost.server.watch import gauges
 from polyhost.server.watch.metrics import Metrics, RouteMeter
 from polyhost.server.watch.tracing import Tracing
 from polyhost.settings import HostedModel
@@ -72,12 +72,11 @@ class Observation:
         memory = gauges.Memory()
 
         async def tell(scope: Scope, receive: Receive, send: Send) -> None:
-            openmetrics = exposition.accepts_openmetrics(header(scope, b"accept"))
-            state = await gauges.families(host, memory, self.busy_elsewhere)
-            found = [*self.metrics.families(), *state]
-            text = exposition.render(found, openmetrics=openmetrics)
-            kind = exposition.OPENMETRICS if openmetrics else exposition.PROMETHEUS
-            await respond(send, 200, kind, text, [])
+            accept = header(scope, b"accept")
+            text, kind = await gauges.scrape(
+                self.metrics, host, memory, self.busy_elsewhere, accept
+            )
+            await respond(send, 200, kind.encode("ascii"), text, [])
 
         operation = {"responses": {"200": {"description": "OK", "content": {"text/plain": {}}}}}
         return Endpoint("GET", f"{prefix}/metrics", tell, "Metrics for Prometheus", operation)

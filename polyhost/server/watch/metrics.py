@@ -11,9 +11,8 @@ from bisect import bisect_left
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from polyhost.host.observers import Exchange
-from polyhost.server.watch.exposition import Family
 from polyhost.settings import HostedModel
-from polyhost.wire.worker_counters import COUNTERS, add_bounded, counts_from_report
+from polyhost.wire.worker_counters import add_bounded, counts_from_report
 
 SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -195,67 +194,13 @@ class Metrics:
             self._older[name] = self._made(name, "")
         return self._older[name]
 
-    def families(self) -> List[Family]:
-        """The counts as they are now."""
-        meters = [*self._models.values(), *self._older.values()]
-        return [
-            *_outcomes(self._models.values()),
-            *_requests(meters),
-            *_work(meters),
-            *_named(meters),
-        ]
+    def by_version(self) -> List[ModelMeter]:
+        """The versions of each model that are kept apart."""
+        return list(self._models.values())
 
-
-def _outcomes(meters: Iterable[ModelMeter]) -> List[Family]:
-    success = Family(
-        "model_infer_request_success", "counter", "Requests answered with a status under 400."
-    )
-    failure = Family("model_infer_request_failure", "counter", "Requests answered otherwise.")
-    for meter in meters:
-        codes = [item for route in meter.routes.values() for item in route.codes.items()]
-        good = sum(count for code, count in codes if code < 400)
-        bad = sum(count for code, count in codes if code >= 400)
-        success.add(good, model=meter.name, version=meter.version)
-        failure.add(bad, model=meter.name, version=meter.version)
-    return [success, failure]
-
-
-def _requests(meters: Iterable[ModelMeter]) -> List[Family]:
-    requests = Family("polyhost_requests", "counter", "Requests by protocol and status.")
-    seconds = Family(
-        "polyhost_request_seconds", "histogram", "Seconds from a request to its answer."
-    )
-    for meter in meters:
-        for protocol, route in meter.routes.items():
-            for code, count in route.codes.items():
-                requests.add(count, model=meter.name, protocol=protocol, code=str(code))
-            _add(seconds, route.seconds, model=meter.name, protocol=protocol)
-    return [requests, seconds]
-
-
-def _work(meters: Iterable[ModelMeter]) -> List[Family]:
-    predict = Family(
-        "request_predict_seconds", "histogram", "Seconds that requests spent in a worker."
-    )
-    rows = Family("polyhost_rows", "counter", "Rows predicted.")
-    batches = Family("polyhost_batch_size", "histogram", "Requests that shared one call.")
-    for meter in meters:
-        _add(predict, meter.predict, model_name=meter.name)
-        rows.add(meter.rows, model=meter.name)
-        _add(batches, meter.batches, model=meter.name)
-    return [predict, rows, batches]
-
-
-def _named(meters: Iterable[ModelMeter]) -> List[Family]:
-    """What bridges count: a family for each row of the table of worker counters."""
-    families = {
-        name: Family(f"polyhost_{name}", "counter", known.help) for name, known in COUNTERS.items()
-    }
-    for meter in meters:
-        for (name, labels), value in meter.named.items():
-            families[name].add(value, model=meter.name, **dict(zip(COUNTERS[name].labels, labels)))
-    return list(families.values())
-
-
-def _add(family: Family, histogram: Histogram, **labels: str) -> None:
-    family.add_histogram(histogram.bounds, histogram.counts, histogram.total, **labels)
+    def by_model(self) -> List[ModelMeter]:
+        """The sums of each model's versions, old ones among them."""
+        found: Dict[str, ModelMeter] = {}
+        for meter in (*self._models.values(), *self._older.values()):
+            found.setdefault(meter.name, self._made(meter.name, "")).absorb(meter)
+        return list(found.values())

@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from prometheus_client.core import GaugeMetricFamily
 
 from polyhost.cli import top
-from polyhost.server.watch.exposition import Family, render
-from polyhost.server.watch.metrics import SECONDS, Histogram
+from polyhost.data.target import Target, TargetType
+from polyhost.host.model_slot import Model
+from polyhost.host.pool import State
+from polyhost.predictor import ModelSpec
+from polyhost.server.watch import collector
+from polyhost.server.watch.metrics import Metrics
+from polyhost.settings import HostedModel
+
+SPEC = ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION))
 
 
 def text(*, ok: int, failed: int, times: Sequence[float], batches: tuple[int, int]) -> str:
-    """What a server with one model would tell."""
-    requests = Family("polyhost_requests", "counter", "x")
-    requests.add(ok, model="iris", protocol="drum", code="200")
-    requests.add(failed, model="iris", protocol="drum", code="500")
-    histogram = Histogram(SECONDS)
+    """What a server with one model would answer."""
+    metrics = Metrics()
+    meter = metrics.of(HostedModel("iris", SPEC))
+    route = meter.route("drum")
+    route.codes = {200: ok, 500: failed}
     for time in times:
-        histogram.observe(time)
-    seconds = Family("polyhost_request_seconds", "histogram", "x")
-    seconds.add_histogram(SECONDS, histogram.counts, histogram.total, model="iris", protocol="drum")
-    batch = Family("polyhost_batch_size", "histogram", "x")
-    batch.add_histogram((1, 8), [batches[0], 0, 0], batches[1], model="iris")
-    gauges = {
-        "polyhost_in_progress": 3,
-        "polyhost_queue_depth": 12,
-        "polyhost_workers_ready": 1,
-        "polyhost_workers_wanted": 2,
-        "polyhost_worker_pss_bytes": 45e6,
-    }
-    families = [requests, seconds, batch]
-    for name, value in gauges.items():
-        gauge = Family(name, "gauge", "x")
-        gauge.add(value, model="iris")
-        families.append(gauge)
-    restarts = Family("polyhost_worker_restarts", "counter", "x")
-    restarts.add(4, model="iris")
-    state = Family("polyhost_model_state", "gauge", "x")
-    state.add(0, model="iris", version="1", state="ready")
-    state.add(1, model="iris", version="1", state="degraded")
-    own = Family("polyhost_host_pss_bytes", "gauge", "x")
-    own.add(61e6)
-    return render([*families, restarts, state, own]).decode()
+        route.seconds.observe(time)
+    meter.batches.counts[0], meter.batches.total = batches
+    model = SimpleNamespace(
+        name="iris",
+        model=HostedModel("iris", SPEC, workers=2),
+        busy=3,
+        queued=12,
+        any_ready=True,
+        state=State.DEGRADED,
+        ready_workers=1,
+        restarts=4,
+    )
+    families = [
+        *collector.counts(metrics),
+        *collector.state([cast(Model, model)], {}),
+        *collector.memory({"iris": 45_000_000}, 61_000_000, 0, 1),
+    ]
+    return collector.encoded(families, "")[0].decode()
 
 
 def test_a_view_is_of_what_happened_between_two_looks() -> None:
@@ -80,10 +84,10 @@ def test_a_time_past_all_bounds_is_at_least_the_last_one() -> None:
 
 
 def test_labels_come_back_as_they_were() -> None:
-    family = Family("a", "gauge", "x")
+    family = GaugeMetricFamily("a", "x", labels=["model"])
     name = 'q"uo\\te\n}{ 1'
-    family.add(1.5, model=name)
-    assert top.parse(render([family]).decode()) == {"a": [({"model": name}, 1.5)]}
+    family.add_metric([name], 1.5)
+    assert top.parse(collector.encoded([family], "")[0].decode()) == {"a": [({"model": name}, 1.5)]}
 
 
 def test_no_server_is_an_error_that_says_where(capsys: pytest.CaptureFixture[str]) -> None:

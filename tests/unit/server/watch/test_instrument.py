@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from polyhost.data.target import Target, TargetType
 from polyhost.host.observers import current
 from polyhost.predictor import ModelSpec
 from polyhost.server.http.endpoint import Endpoint
+from polyhost.server.watch import collector
 from polyhost.server.watch.instrument import Observation
-from polyhost.server.watch.metrics import SECONDS, VERSIONS_KEPT, Metrics
+from polyhost.server.watch.metrics import Metrics
 from polyhost.settings import HostedModel
 
 MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
@@ -63,10 +63,10 @@ def ask(watch: Observation, handler: Handler, id: bytes = b"id-1") -> list[dict[
 def counts(watch: Observation) -> dict[str, float]:
     """Counters of the model that are not 0, by name and code."""
     return {
-        family.name + dict(labels).get("code", ""): value
-        for family in watch.metrics.families()
-        for (_, labels), value in family.samples.items()
-        if family.kind == "counter" and value
+        sample.name + sample.labels.get("code", ""): sample.value
+        for family in collector.counts(watch.metrics)
+        for sample in family.samples
+        if family.type == "counter" and sample.value
     }
 
 
@@ -76,10 +76,10 @@ def test_answers_are_counted_by_status_and_pass_unchanged() -> None:
         first, second = ask(watch, answering(status))
         assert (first["status"], second["body"]) == (status, b"secret answer")
     assert counts(watch) == {
-        "model_infer_request_success": 2,
-        "model_infer_request_failure": 1,
-        "polyhost_requests200": 2,
-        "polyhost_requests422": 1,
+        "model_infer_request_success_total": 2,
+        "model_infer_request_failure_total": 1,
+        "polyhost_requests_total200": 2,
+        "polyhost_requests_total422": 1,
     }
 
 
@@ -87,13 +87,19 @@ def test_a_handler_that_breaks_counts_as_500() -> None:
     watch = Observation()
     with pytest.raises(ZeroDivisionError):
         ask(watch, failing)
-    assert counts(watch) == {"model_infer_request_failure": 1, "polyhost_requests500": 1}
+    assert counts(watch) == {
+        "model_infer_request_failure_total": 1,
+        "polyhost_requests_total500": 1,
+    }
 
 
 def test_a_client_that_left_counts_as_499() -> None:
     watch = Observation()
     ask(watch, leaving)
-    assert counts(watch) == {"model_infer_request_failure": 1, "polyhost_requests499": 1}
+    assert counts(watch) == {
+        "model_infer_request_failure_total": 1,
+        "polyhost_requests_total499": 1,
+    }
 
 
 def test_endpoints_without_a_protocol_are_left_alone() -> None:
@@ -126,51 +132,7 @@ def test_the_access_log_names_the_route_and_holds_no_payload(
     assert "secret" not in str(record.__dict__)
 
 
-def test_pools_and_workers_tell_their_part() -> None:
-    metrics = Metrics()
-    meter = metrics.of(MODEL)
-    meter.served(None, 0.0, 0.002)
-    meter.served(None, 0.0, 100.0)
-    meter.counted({"batches": {"1": 5, "7": 2}, "rows": 40})
-    found = {family.name: family.samples for family in metrics.families()}
-    model = (("model", "m"),)
-    assert found["polyhost_rows"] == {("", model): 40}
-    assert found["polyhost_batch_size"]["_count", model] == 7
-    assert found["polyhost_batch_size"]["_sum", model] == 19
-    assert found["polyhost_batch_size"]["_bucket", (*model, ("le", "8.0"))] == 7
-    predict = {
-        dict(labels)["le"]: value
-        for (suffix, labels), value in found["request_predict_seconds"].items()
-        if suffix == "_bucket"
-    }
-    assert predict == {
-        **{str(bound): int(bound >= 0.0025) for bound in SECONDS},
-        "+Inf": 2,
-    }
-
-
 def test_a_version_that_comes_back_finds_its_counts() -> None:
     metrics = Metrics()
     metrics.of(MODEL).rows = 3
     assert metrics.of(MODEL).rows == 3
-
-
-def test_many_versions_are_told_apart_up_to_a_bound_and_no_count_is_lost() -> None:
-    metrics = Metrics()
-    for number in range(VERSIONS_KEPT + 3):
-        meter = metrics.of(replace(MODEL, version=str(number)))
-        meter.route("drum").add(200, 0.1)
-        meter.counted({"batches": {"2": 1}, "rows": 5})
-        meter.served(None, 0.0, 0.1)
-    found = {family.name: family.samples for family in metrics.families()}
-    every = VERSIONS_KEPT + 3
-    versions = {dict(labels)["version"] for _, labels in found["model_infer_request_success"]}
-    assert versions == {str(number) for number in range(3, every)}
-    model = (("model", "m"),)
-    assert found["polyhost_requests"] == {
-        ("", (*model, ("protocol", "drum"), ("code", "200"))): every
-    }
-    assert found["polyhost_request_seconds"]["_count", (*model, ("protocol", "drum"))] == every
-    assert found["polyhost_rows"]["", model] == 5 * every
-    assert found["polyhost_batch_size"]["_sum", model] == 2 * every
-    assert found["request_predict_seconds"]["_count", (("model_name", "m"),)] == every
