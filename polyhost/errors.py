@@ -9,6 +9,7 @@ PolyhostError
 │   ├── DigestMismatch        a file is not the one whose digest was pinned
 │   └── SourceError           a folder, archive or address cannot be made a version
 ├── SettingsError         a flag, a variable or a metadata value is wrong: the operator acts
+│   └── WrongOptions          options of a command that exclude each other
 ├── StoreError            the store is full, or what it holds is damaged: the operator acts
 ├── StateError            the file of the desired state cannot be read: the operator acts
 ├── NoRoom                the host's disk cannot hold a body: the operator acts
@@ -122,6 +123,10 @@ class DigestMismatch(CodeDirError):
 
 class SettingsError(PolyhostError):
     """A flag, an environment variable or a metadata value is wrong."""
+
+
+class WrongOptions(SettingsError):
+    """Options of a command that exclude each other."""
 
 
 class StoreError(PolyhostError):

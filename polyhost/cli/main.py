@@ -8,52 +8,35 @@ more. Nothing heavy is imported before the command is known.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from polyhost import __version__, logs
-from polyhost.cli import (
-    config,
-    doctor,
-    fit,
-    install_drum,
-    key,
-    models,
-    new,
-    perf_test,
-    push,
-    reports,
-    score,
-    serve,
-    server,
-    top,
-    validation,
-)
-from polyhost.cli.flags import with_environment
+from polyhost import __version__
 from polyhost.cli.report import tell, tell_interrupted, tell_wrong_options
 from polyhost.cli.streams import guarded
-from polyhost.cli.verify import WrongOptions
 from polyhost.drum_compat import DRUM_VERSION
-from polyhost.errors import PolyhostError
+from polyhost.errors import PolyhostError, WrongOptions
 
-COMMANDS = (
-    score,
-    server,
-    serve,
-    validation,
-    perf_test,
-    fit,
-    new,
-    push,
-    install_drum,
-    config,
-    doctor,
-    reports,
-    models,
-    key,
-    top,
-)
+COMMANDS: Mapping[str, str] = {
+    "score": "score",
+    "server": "server",
+    "serve": "serve",
+    "validation": "validation",
+    "perf-test": "perf_test",
+    "fit": "fit",
+    "new": "new",
+    "push": "push",
+    "install-drum-command": "install_drum",
+    "config": "config",
+    "doctor": "doctor",
+    "reports": "reports",
+    "models": "models",
+    "key": "key",
+    "top": "top",
+}
+"""Commands, and the module of each; one is imported when it is the one to run, or for the help."""
 
 
 def main(argv: Sequence[str] | None = None, program: str = "polyhost") -> int:
@@ -63,7 +46,11 @@ def main(argv: Sequence[str] | None = None, program: str = "polyhost") -> int:
 
 
 def _run(arguments: Sequence[str], program: str) -> int:
-    parser = build_parser(program)
+    command = arguments[0] if arguments else ""
+    if command == "--version":
+        print(_version(program))
+        return 0
+    parser = build_parser(program, command)
     try:
         options = parse(parser, arguments, os.environ)
     except PolyhostError as error:
@@ -85,8 +72,8 @@ def _run(arguments: Sequence[str], program: str) -> int:
         return tell_interrupted()
 
 
-def build_parser(program: str = "polyhost") -> argparse.ArgumentParser:
-    """The parser of every command; building it imports no model library."""
+def build_parser(program: str = "polyhost", command: str = "") -> argparse.ArgumentParser:
+    """The parser of one command, or of all where ``command`` is none of them."""
     parser = argparse.ArgumentParser(
         prog=program,
         description="Serve trained models of several languages from the folder they were left in.",
@@ -94,8 +81,8 @@ def build_parser(program: str = "polyhost") -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version(program))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(command=None)
-    for module in COMMANDS:
-        module.add_to(commands)
+    for name in [command] if command in COMMANDS else COMMANDS:
+        importlib.import_module(f"polyhost.cli.{COMMANDS[name]}").add_to(commands)
     return parser
 
 
@@ -109,6 +96,8 @@ def parse(
     parser: argparse.ArgumentParser, arguments: Sequence[str], environment: Mapping[str, str]
 ) -> argparse.Namespace:
     """Parse, environment twins added; ``options.from_environment`` names what they gave."""
+    from polyhost.cli.flags import with_environment
+
     completed, from_environment = with_environment(arguments, environment)
     options = parser.parse_args(completed)
     options.from_environment = from_environment
@@ -117,6 +106,8 @@ def parse(
 
 
 def _set_up_logging(options: argparse.Namespace) -> None:
+    from polyhost import logs
+
     logs.configure(
         getattr(options, "logging_level", None) or "warning",
         format=getattr(options, "log_format", None) or "text",

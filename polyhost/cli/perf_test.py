@@ -23,9 +23,9 @@ from polyhost.cli.options import as_words, check_labels, refuse_unserved, spoken
 from polyhost.cli.report import progress
 from polyhost.cli.server import PERF_TEST_MARK
 from polyhost.cli.tables import render
-from polyhost.cli.verify import WrongOptions, target_type, verify
+from polyhost.cli.verify import target_type, verify
 from polyhost.data.target import TargetType
-from polyhost.errors import PolyhostError, WorkerStartTimeout
+from polyhost.errors import PolyhostError, WorkerStartTimeout, WrongOptions
 
 _SHARED = (
     *("code_dir", "target_type", "positive_class_label", "negative_class_label", "class_labels"),

@@ -11,15 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from polyhost.data.target import TargetType
-from polyhost.errors import SettingsError
+from polyhost.errors import SettingsError, WrongOptions
 
 REPORTING = ("deployment_id", "model_id", "monitor_settings")
 EMBEDDED = ("deployment_id", "model_id", "webserver", "api_token")
 ACCESS = ("webserver", "api_token")
-
-
-class WrongOptions(SettingsError):
-    """Options that cannot stand together."""
 
 
 def verify(options: argparse.Namespace) -> None:

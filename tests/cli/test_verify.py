@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from polyhost.cli.main import build_parser, parse
-from polyhost.cli.verify import WrongOptions, verify
+from polyhost.cli.verify import verify
+from polyhost.errors import WrongOptions
 
 REGRESSION = ["--target-type", "regression"]
 UNSTRUCTURED = ["--target-type", "unstructured"]
