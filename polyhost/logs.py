@@ -15,6 +15,8 @@ from typing import Any, Callable, Dict, Iterable, Optional, Protocol
 
 FORMATS = ("text", "json")
 ACCESS = "polyhost.access"
+SERVE = "polyhost.serve"
+"""What `polyhost serve` reports of its start and its models, whatever the level of other lines."""
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"
 _LEVELS = {"ALL": "NOTSET", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _EXTRA = ("status", "milliseconds", "worker")
@@ -37,8 +39,11 @@ def take_requests_from(current: Callable[[], Optional[LoggedRequest]]) -> None:
     _current = current
 
 
-def configure(level: str = "warning", *, format: str = "text", access: bool = False) -> None:
-    """Log to standard error from this level on; ``access`` adds a line for each request.
+def configure(
+    level: str = "warning", *, format: str = "text", access: bool = False, serve: bool = False
+) -> None:
+    """Log to standard error from this level on; ``access`` adds a line for each request, ``serve``
+    those of a server's start, unless only errors are wanted.
 
     Replaces what an earlier call set up.
     """
@@ -52,6 +57,8 @@ def configure(level: str = "warning", *, format: str = "text", access: bool = Fa
     root.addHandler(handler)
     root.setLevel(_LEVELS.get(level.upper(), level.upper()))
     logging.getLogger(ACCESS).setLevel(logging.INFO if access else logging.CRITICAL)
+    shown = serve and root.level <= logging.WARNING
+    logging.getLogger(SERVE).setLevel(logging.INFO if shown else logging.NOTSET)
 
 
 def configure_worker(level: int) -> None:

@@ -223,6 +223,7 @@ class ServerSettings:
     the admin API; None keeps nothing. ``worker_user``: the account that workers run under; None is
     ours. ``allowed_hosts``: values of a request's Host that are answered besides the names of
     loopback; asked for where the server listens on loopback without keys. ``*`` is any.
+    ``wait``: no connection is accepted before every model that is not lazy can answer.
     """
 
     address_host: str = "127.0.0.1"
@@ -250,6 +251,7 @@ class ServerSettings:
     desired: Optional[Path] = None
     worker_user: Optional[str] = None
     allowed_hosts: Tuple[str, ...] = ()
+    wait: bool = False
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:

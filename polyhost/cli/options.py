@@ -183,4 +183,5 @@ def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:
             "allow_missing_columns": True,  # where a model can do without: DRUM does not ask
             **extra,
         },
+        infer=True,
     )

@@ -83,7 +83,12 @@ def run(options: argparse.Namespace) -> int:
     """Serve until told to stop."""
     loaded = configuration(options)
     settings = loaded.settings
-    logs.configure(settings.logging_level, format=settings.log_format, access=settings.access_log)
+    logs.configure(
+        settings.logging_level,
+        format=settings.log_format,
+        access=settings.access_log,
+        serve=True,
+    )
     from polyhost.server.run import serve
 
     return serve(settings, lambda: configuration(options), loaded)

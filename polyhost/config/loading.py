@@ -193,6 +193,7 @@ def _settings(
         logging_level=values["logging_level"].value,
         log_format=values["log_format"].value,
         access_log=values["access_log"].value,
+        wait=values["wait"].value,
         limits=HostLimits(**under("limits", values, HostLimits)),
         fronts=values["fronts"].value,
         admin=Admin(**under("admin", values, Admin)),

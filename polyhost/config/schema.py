@@ -327,6 +327,14 @@ SCHEMA = Section(
             "account that workers run under, when started as root",
             flag="--worker-user",
         ),
+        Field(
+            "wait",
+            kinds.SWITCH,
+            "accept connections only when every model that is not lazy can answer; end with 1 when "
+            "one cannot be loaded",
+            False,
+            flag="--wait",
+        ),
         Field("verbose", kinds.SWITCH, "say more", False, flag="--verbose"),
         Field(
             "show_stacktrace",

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from typing import Any, Callable, Coroutine, Dict, List, Optional, Protocol, Tuple
 
+from polyhost import logs
 from polyhost.environments import Environment, Environments
 from polyhost.errors import (
     PolyhostError,
@@ -36,6 +37,7 @@ from polyhost.wire import linux
 from polyhost.wire.messages import calls_at_once
 
 log = logging.getLogger(__name__)
+life = logging.getLogger(logs.SERVE)
 
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_OUTSIDE = 0.1, 10.0, 1.0
 """Seconds before another start of a worker, and the most that they grow to as one after another
@@ -138,6 +140,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._looked = 0.0
+        self._created = time.monotonic()
         self._own: Optional[Environment] = None
         self._cost = CallCost()
         self._dispatcher = Dispatcher(
@@ -426,7 +429,7 @@ class Pool:
             known = replace(spec, target=info.target, options=options)
             self.model = replace(self.model, spec=known)
             labels = ", ".join(info.target.labels)
-            log.info(
+            life.info(
                 "model %s: target type %s%s taken from the artifact",
                 self.name,
                 info.target.type.value,
@@ -459,8 +462,22 @@ class Pool:
         if self.info is not None and self.state in (State.LOADING, State.READY, State.DEGRADED):
             full = serving >= self.model.workers
             if self.state is not State.LOADING or full:
+                if self.state is State.LOADING:
+                    self._report_ready(self.info)
                 self.state = State.READY if full else State.DEGRADED
         self._dispatcher.dispatch()
+
+    def _report_ready(self, info: ModelInfo) -> None:
+        workers = self.model.workers
+        life.info(
+            "model %s: version %s is ready after %.1f s (%s, %s%s)",
+            self.name,
+            self.model.version,
+            time.monotonic() - self._created,
+            info.language,
+            info.target.type.value,
+            f", {workers} workers" if workers > 1 else "",
+        )
 
     def _retire(self, member: Member) -> None:
         """Let a replica finish what it has, then end it; one that starts is ended at once."""

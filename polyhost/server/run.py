@@ -22,6 +22,7 @@ from polyhost.host.host import Host
 from polyhost.host.pool import State
 from polyhost.host.shared_counts import BODIES, SharedCounts
 from polyhost.host.user import check_user, find_user
+from polyhost.server import announce
 from polyhost.server.admin import Admin
 from polyhost.server.app import build, build_error
 from polyhost.server.auth import admin_only, check_exposure
@@ -170,9 +171,17 @@ async def _run(
             await _first(loading, stop)
             failure = _failure(host)
         else:
+            announce.listening(settings)
             await asyncio.sleep(0)  # every pool exists, loading, before the first request
-    if stop.is_set():
-        return 0
+            if settings.wait:
+                if fronts is None:
+                    sock.listen(BACKLOG)  # clients that come meanwhile are answered later
+                await _first(loading, stop)
+                failure = _failure(host)
+    if stop.is_set() or (settings.wait and failure is not None):
+        if fronts is not None:
+            await fronts.stop()
+        return 0 if stop.is_set() else 1  # the log has the reason
     app: Any = None
     if failure is None:
         try:
@@ -217,7 +226,9 @@ async def _listen_behind(
 ) -> None:
     """Answer what fronts pass on, until they have answered everything."""
     ended = asyncio.Event()
+    sock.listen(BACKLOG)
     listening = asyncio.create_task(listen(app, settings, access, sock, ended))
+    fronts.open()
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, fronts.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
@@ -230,6 +241,8 @@ async def _listen_behind(
 async def _load(settings: ServerSettings, host: Host, deployment: Deployment) -> None:
     await host.start(settings.models)
     await deployment.reconcile()
+    if not settings.drum:
+        announce.ready(settings, host)
 
 
 async def _first(loading: asyncio.Task[None], stop: asyncio.Event) -> None:

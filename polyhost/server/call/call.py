@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Callable, List, Optional, Tuple
 
-from polyhost.errors import PolyhostError, RequestCancelled, WorkerError
+from polyhost.errors import PolyhostError, RequestCancelled, WorkerError, WorkerNotReady
 from polyhost.host.request import Pending, Result
 from polyhost.host.spool import Budget, Spool
 from polyhost.server.call.body_reader import Body, discard
@@ -121,7 +121,9 @@ class Forward:
     def shaped(self, error: PolyhostError, shape: Shape) -> Tuple[int, bytes, List[Header]]:
         """What a client is told of an error, once the log knows of it."""
         if isinstance(error, WorkerError):
-            log.warning("model %s: %s", self.name, error)
+            # A model that is not ready has said so, and why, when it stopped being ready.
+            level = logging.DEBUG if isinstance(error, WorkerNotReady) else logging.WARNING
+            log.log(level, "model %s: %s", self.name, error)
         elif self._stacktraces and error.facts.get("native_traceback"):
             trace = str(error.facts["native_traceback"]).rstrip()
             log.error("model %s: %s\n%s", self.name, error, trace)

@@ -102,6 +102,7 @@ class Fronts:
         self._ending: Dict[int, asyncio.Task[None]] = {}
         self._news = ModelNews(self._pool_numbers)
         self._stopping = False
+        self._open = not settings.wait
         self._swept = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._announcements = Channel(
@@ -132,7 +133,14 @@ class Fronts:
         front.channel.send({"what": "access", "access": access_to_wire(self._settings)})
         for told in self._news.everything():
             front.channel.send(told)
-        front.channel.send({"what": "stop" if self._stopping else "begin"})
+        if self._stopping or self._open:
+            front.channel.send({"what": "stop" if self._stopping else "begin"})
+
+    def open(self) -> None:
+        """Let fronts accept connections, if they were told to wait for it."""
+        if not self._open:
+            self._open = True
+            self._tell_all({"what": "begin"})
 
     def _on_forker_end(self) -> None:
         if not self._stopping:

@@ -23,9 +23,11 @@ class Relay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader, writer = await asyncio.open_unix_connection(self._path)
         try:
+            whole = True
             with contextlib.suppress(ConnectionError):  # it may answer before it has read all
-                await _send_request(scope, receive, writer)
-            await _Answer(send).take(reader)
+                whole = await _send_request(scope, receive, writer)
+            if whole:  # else the client has left, and the supervisor waits for the rest
+                await _Answer(send).take(reader)
         finally:
             writer.close()
 
@@ -46,14 +48,15 @@ def _is_chunked(scope: Scope) -> bool:
     return any(key == b"transfer-encoding" for key, _ in scope["headers"])
 
 
-async def _send_request(scope: Scope, receive: Receive, writer: asyncio.StreamWriter) -> None:
-    """Head and body; a small body leaves in one piece with the head."""
+async def _send_request(scope: Scope, receive: Receive, writer: asyncio.StreamWriter) -> bool:
+    """Send head and body; a small body leaves in one piece with the head. False when the client
+    left before its end."""
     chunked, more = _is_chunked(scope), True
     head = _head(scope)
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return
+            return False
         body, more = message.get("body", b""), message.get("more_body", False)
         if body and chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body)
@@ -62,6 +65,7 @@ async def _send_request(scope: Scope, receive: Receive, writer: asyncio.StreamWr
         head = b""
     if chunked:
         writer.write(b"0\r\n\r\n")
+    return True
 
 
 class _Answer:
