@@ -71,6 +71,14 @@ def existing_file(text: str) -> Path:
     return path.resolve()
 
 
+def delimiter(text: str) -> str:
+    """One character; ``\\t`` and ``tab`` are a tab."""
+    found = {"\\t": "\t", "tab": "\t"}.get(text, text)
+    if len(found) != 1 or found in '"\r\n':
+        raise argparse.ArgumentTypeError(f"expected one character; found {text!r}")
+    return found
+
+
 def at_least(least: int, most: int = 10**9) -> Callable[[str], int]:
     """A whole number that is not below ``least``, and not above ``most``."""
 
@@ -273,6 +281,18 @@ FLAGS = (
         ("--content-type",),
         "type of an unstructured model's input, such as 'text/plain; charset=utf8'",
         options={"metavar": "TYPE"},
+    ),
+    Flag(
+        ("--delimiter",),
+        "what separates the fields of a CSV input, such as ';'",
+        SCORE,
+        options={"type": delimiter, "default": ",", "metavar": "CHARACTER"},
+    ),
+    Flag(
+        ("--charset",),
+        "encoding of a CSV input, such as latin-1",
+        SCORE,
+        options={"metavar": "NAME"},
     ),
     Flag(
         ("--sparse-column-file",),

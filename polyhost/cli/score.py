@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyhost.cli import docker
+from polyhost.cli import docker, input_file
 from polyhost.cli.flags import add_flags, flags_of
 from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import (
@@ -96,14 +96,15 @@ def read_payload(options: argparse.Namespace, spec: ModelSpec) -> Payload:
     from polyhost.data.payload import Payload
     from polyhost.data.target import TargetType
 
-    body = options.input.read_bytes()
     if spec.target.type is TargetType.UNSTRUCTURED:
+        body = options.input.read_bytes()
         mimetype, charset = split_content_type(options.content_type or DEFAULT_CONTENT_TYPE)
         return Payload(body, mimetype, charset, _query(options.query))
     parts = {}
     if options.sparse_column_file:
         parts["X.colnames"] = options.sparse_column_file.read_bytes()
-    return Payload(body, TYPES.get(options.input.suffix, "text/csv"), parts=parts)
+    body = input_file.read(options.input, options.delimiter, options.charset)
+    return Payload(body, TYPES.get(input_file.ending(options.input), "text/csv"), parts=parts)
 
 
 def _query(text: str | None) -> tuple[tuple[str, str], ...]:

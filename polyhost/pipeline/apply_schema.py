@@ -149,7 +149,7 @@ class Schema:
         if absent:
             raise SchemaMismatch(
                 f"column(s) {_listed(absent)} are missing: the model expects "
-                f"{_listed(self.names)}; found {_listed(names)}. Send them all, in any order.",
+                f"{_listed(self.names)}; found {_listed(names)}. {_hint(names)}",
                 missing=absent,
                 expected=list(self.names),
                 found=list(names),
@@ -190,6 +190,17 @@ class Schema:
         if name in ("", "index", "level_0", "__index_level_0__") or name.startswith("Unnamed: "):
             return f"{name!r} (an index column)"
         return repr(name)
+
+
+def _hint(names: Sequence[str]) -> str:
+    """What to do where columns are missing."""
+    found = [mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]]
+    if not found:
+        return "Send them all, in any order."
+    return (
+        f"The header is one column that holds {found[0]!r}: separate the fields by commas "
+        "(polyhost score: --delimiter)."
+    )
 
 
 def raw_names(info: GuestInfo, names: Sequence[str]) -> FrozenSet[str]:
