@@ -240,6 +240,8 @@ def _column(chunked: Any) -> Column:
     import pyarrow as pa
 
     if pa.types.is_floating(chunked.type):
+        if chunked.num_chunks == 1:  # no copy, unless a cell is missing
+            return np.asarray(chunked.chunk(0).to_numpy(zero_copy_only=False))
         return np.asarray(chunked.to_numpy())
     encoded = chunked.dictionary_encode().unify_dictionaries().combine_chunks()
     array = encoded if not isinstance(encoded, pa.ChunkedArray) else encoded.chunk(0)

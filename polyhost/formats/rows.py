@@ -87,6 +87,8 @@ def _split(value: Any) -> Rows:
 
 
 def _check_rows(data: List[Any], width: int) -> None:
+    if len(data) > _FEW and set(map(type, data)) == {list} and set(map(len, data)) == {width}:
+        return
     for i, row in enumerate(data):
         if type(row) is not list:
             raise InvalidInput(f"row {i} of 'data' must be a list; found {_type(row)}.")
@@ -121,6 +123,10 @@ def _type(value: Any) -> str:
 def matrix(rows: Sequence[List[Any]], width: int) -> np.ndarray:
     """The rows as one float64 matrix, null as NaN; ValueError or TypeError when another cell than
     a number is there."""
+    if len(rows) < _FEW:
+        found = np.array(rows)
+        if found.dtype.kind in "biuf" and found.ndim == 2:
+            return found.astype(np.float64, copy=False)
     try:
         sum(chain.from_iterable(rows))  # the quickest way to see that all of them are numbers
     except TypeError:
@@ -130,6 +136,7 @@ def matrix(rows: Sequence[List[Any]], width: int) -> np.ndarray:
     return np.fromiter(chain.from_iterable(rows), np.float64, count).reshape(-1, width)
 
 
+_FEW = 20
 _NUMBERS = frozenset([int, float, bool, type(None)])
 
 
