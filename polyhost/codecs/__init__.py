@@ -19,7 +19,8 @@ class Request:
     ``op``: ``predict``, ``unstructured``, ``transform``, ``chat`` or ``models``. ``dialect``: one
     of :data:`polyhost.codecs.dispatch.DIALECTS`. ``content_type`` is as sent, parameters included; empty when none was sent.
     ``headers`` is there only for ops whose hooks see them. ``options`` holds the operator's
-    switches that change an answer (``strict_rows``, ``deployment_config`` ...).
+    switches that change an answer (``strict_rows``, ``deployment_config`` ...); the worker adds the
+    model's own limits, ``max_rows`` of a request and ``call_rows`` of a call.
     """
 
     op: str
@@ -57,7 +58,7 @@ class Request:
     def payload(self, body: Buffer) -> Payload:
         """The body with its type split into mimetype and charset."""
         mimetype, charset = split_content_type(self.content_type)
-        return Payload(body, mimetype, charset, self.query, self.headers)
+        return Payload(body, mimetype, charset, self.query, self.headers, options=self.options)
 
 
 @dataclass(frozen=True)

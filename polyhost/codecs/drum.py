@@ -55,10 +55,12 @@ def answer_many(
     for i, decoded in enumerate(outcomes):
         if not isinstance(decoded, Exception):
             groups.setdefault(_alike(predictor, decoded), []).append(i)
-    for members in groups.values():
-        group = [outcomes[i] for i in members]
-        for i, found in zip(members, _answer_group(predictor, request, group)):
-            outcomes[i] = found
+    for alike in groups.values():
+        counts = [len(outcomes[i][1]) for i in alike]
+        for members in batching.packs(alike, counts, request.options.get("call_rows")):
+            group = [outcomes[i] for i in members]
+            for i, found in zip(members, _answer_group(predictor, request, group)):
+                outcomes[i] = found
     return outcomes
 
 

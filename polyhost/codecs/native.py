@@ -16,7 +16,7 @@ from polyhost.data.payload import Buffer, Column, Dictionary, Payload, Scores, T
 from polyhost.errors import InvalidInput, SettingsError
 from polyhost.formats import arrow
 from polyhost.formats.json import plain
-from polyhost.formats.rows import objects
+from polyhost.formats.rows import check_count, objects
 from polyhost.formats.text import unstructured_output
 from polyhost.pipeline import batching
 from polyhost.predictor import Predictor
@@ -49,15 +49,20 @@ def answer_many(
         return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
     outcomes: List[Any] = [batching.attempt(lambda b: _read(request, b), b) for b in bodies]
     good = [i for i, found in enumerate(outcomes) if not isinstance(found, Exception)]
-    for i, scores in zip(good, predictor.predict_many([outcomes[i] for i in good])):
-        outcomes[i] = scores if isinstance(scores, Exception) else _scores(request, scores)
+    counts = [outcomes[i].rows for i in good]
+    for together in batching.packs(good, counts, request.options.get("call_rows")):
+        found = predictor.predict_many([outcomes[i] for i in together])
+        for i, scores in zip(together, found):
+            outcomes[i] = scores if isinstance(scores, Exception) else _scores(request, scores)
     return outcomes
 
 
 def _read(request: Request, body: Buffer) -> Union[Payload, Table]:
     mimetype, _ = split_content_type(request.content_type)
     if mimetype in (ARROW, JSON_TABLE):
-        return decode_table(mimetype, body)
+        table = decode_table(mimetype, body)
+        check_count(table.rows, request.options.get("max_rows"))
+        return table
     return request.payload(body)
 
 

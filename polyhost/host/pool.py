@@ -392,6 +392,8 @@ class Pool:
     async def _load(self, member: Member, worker: WorkerProcess) -> None:
         batching = self.model.batching
         options: Dict[str, Any] = {"max_batch": batching.max_batch if batching else 1}
+        limits = {"max_rows": self.model.limits.max_rows, "call_rows": batching.max_rows}
+        options["limits"] = {key: value for key, value in limits.items() if value is not None}
         if self.watcher is not None:
             options["fronts"] = True
         spec, wanted = self.model.spec, self.model.limits.max_concurrency

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Sequence, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 
@@ -21,6 +21,21 @@ def attempt(work: Callable[[A], B], item: A) -> Union[B, Exception]:
         return work(item)
     except Exception as error:
         return error
+
+
+def packs(members: Sequence[A], counts: Sequence[int], most: Optional[int]) -> List[List[A]]:
+    """Members, in order, in calls of no more than ``most`` rows; larger ones are called alone."""
+    if most is None:
+        return [list(members)] if members else []
+    found: List[List[A]] = []
+    room = 0
+    for member, count in zip(members, counts):
+        if count > room or not found:
+            found.append([])
+            room = most
+        found[-1].append(member)
+        room -= count
+    return found
 
 
 def predict_tables(predict: Predict, tables: Sequence[Table]) -> List[Outcome]:

@@ -6,8 +6,9 @@ import os
 import socket
 import traceback
 from collections import deque
+from dataclasses import replace
 from time import perf_counter
-from typing import Any, Deque, Dict, List, Optional, Tuple
+from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
 
 from polyhost.codecs import Answer, Request
 from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerTimeout
@@ -22,6 +23,7 @@ class DataLoop:
     """Serves a predictor over the data sockets, on the thread that calls :meth:`run`.
 
     ``fronts``: more than one front may attach a socket; each is told when its request begins.
+    ``limits``: the model's own, as options of every request (``max_rows``, ``call_rows``).
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class DataLoop:
         max_batch_bytes: int = 4 << 20,
         marker: Optional[Marker] = None,
         fronts: bool = False,
+        limits: Optional[Mapping[str, Any]] = None,
     ) -> None:
         from polyhost.codecs import dispatch
 
@@ -44,6 +47,7 @@ class DataLoop:
         self._max_batch_bytes = max_batch_bytes
         self._marker = marker
         self._fronts = fronts
+        self._limits = dict(limits or {})
         self._jobs: Deque[Job] = deque()
         self._pid = os.getpid()
         self._first = self._line(sock)
@@ -166,6 +170,8 @@ class DataLoop:
         found = self._requests.get(meta)
         if found is None:
             found = Request.from_wire(Frame(Kind.REQUEST, 0, 0, meta, b"").json())
+            if self._limits:
+                found = replace(found, options={**found.options, **self._limits})
             if len(self._requests) > 256:
                 self._requests.clear()
             self._requests[meta] = found

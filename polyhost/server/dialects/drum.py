@@ -74,8 +74,6 @@ class DrumModel:
         self._forward = Forward(pool, budget, watcher, shown, settings.show_stacktrace)
         self._metas: Dict[str, bytes] = {}
         self._options: Dict[str, Any] = {}
-        if pool.model.limits.max_rows is not None:
-            self._options["max_rows"] = pool.model.limits.max_rows
         if settings.strict_rows or not settings.drum:
             self._options["strict_rows"] = True
         if settings.deployment_config is not None:

@@ -407,3 +407,19 @@ def test_a_header_without_rows_is_refused(opened):
             predict(predictor, body)
     table = Table(["a"], [np.array([], float)])
     assert predictor.predict(table).predictions.rows == 0
+
+
+def test_a_call_takes_no_more_rows_than_it_may(classifier, monkeypatch):
+    bodies = [split(FRAME[:n]) for n in (2, 2, 1, 4, 1)]
+    calls: list[int] = []
+    whole = type(classifier).predict
+
+    def counting(self, table):
+        calls.append(table.rows)
+        return whole(self, table)
+
+    monkeypatch.setattr(type(classifier), "predict", counting)
+    request = Request("predict", "drum", JSON, options={"call_rows": 4})
+    found = answer_many(classifier, request, bodies)
+    assert [json.loads(one.body) for one in found] == [expected(FRAME[:n]) for n in (2, 2, 1, 4, 1)]
+    assert calls == [4, 1, 4, 1]

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyhost.codecs import Request
+from polyhost.codecs import Answer, Request
 from polyhost.codecs.dispatch import answer, answer_many
 from polyhost.codecs.native import ARROW, JSON_TABLE, decode_scores, decode_table, encode_table
 from polyhost.data.payload import Dictionary, Payload, Scores, Table
 from polyhost.data.target import Target, TargetType
-from polyhost.errors import InvalidInput, ModelError
+from polyhost.errors import InvalidInput, ModelError, TooManyRows
 from polyhost.predictor import GuestInfo, ModelInfo, Reply
 
 
@@ -121,3 +121,29 @@ def test_the_other_operations():
 def test_malformed_tables_are_told(body):
     with pytest.raises(InvalidInput, match="is not a"):
         decode_table(JSON_TABLE, body)
+
+
+@pytest.mark.parametrize("json_only", [True, False])
+def test_rows_past_the_models_limit_are_refused(json_only):
+    kind, body = encode_table(Table(["a"], [np.arange(4.0)]), json_only=json_only)
+    request = Request("predict", "native", kind, options={"max_rows": 3})
+    with pytest.raises(TooManyRows, match="has 4 rows: expected at most 3"):
+        answer(Doubler(), request, body)
+    _, fewer = encode_table(Table(["a"], [np.arange(3.0)]), json_only=json_only)
+    found = answer_many(Doubler(), request, [body, fewer])
+    assert [type(one) for one in found] == [TooManyRows, Answer]
+
+
+def test_a_call_takes_no_more_rows_than_it_may():
+    bodies = [encode_table(Table(["a"], [np.arange(float(n))]))[1] for n in (2, 2, 1, 5, 1)]
+    request = Request("predict", "native", ARROW, options={"call_rows": 4})
+
+    calls: list[list[int]] = []
+
+    class Counted(Doubler):
+        def predict_many(self, tables):
+            calls.append([table.rows for table in tables])
+            return super().predict_many(tables)
+
+    assert len(answer_many(Counted(), request, bodies)) == 5
+    assert calls == [[2, 2], [1], [5], [1]]
