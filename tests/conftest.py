@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from polyhost.bridges import BRIDGES
@@ -23,6 +24,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from support.command import Command
 from support.served import Served
+
+hypothesis.settings.register_profile("polyhost", deadline=None)
+hypothesis.settings.load_profile("polyhost")  # a busy machine is no failure
 
 ONLY = os.environ.get("POLYHOST_TEST_RUNTIME", "")
 HOME_LANGUAGE = "python"
