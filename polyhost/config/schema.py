@@ -272,7 +272,9 @@ SCHEMA = Section(
     "",
     (
         Field("host", kinds.WORD, "address to listen at", "127.0.0.1", flag="--host"),
-        Field("port", whole(1, 65535), "port to listen at", 8000, flag="--port"),
+        Field(
+            "port", whole(0, 65535), "port to listen at; 0: any that is free", 8000, flag="--port"
+        ),
         Field(
             "url_prefix",
             kinds.TEXT,

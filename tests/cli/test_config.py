@@ -74,7 +74,7 @@ def test_mistakes_end_with_1(polyhost, folder):
         done = polyhost(*command, "bad.yaml")
         assert (done.code, done.out) == (1, "")
         assert "2 mistakes in the configuration:\nbad.yaml:1: unknown key 'prot'" in done.err
-        assert "\nbad.yaml:2: port: expected a whole number from 1 to 65535; found 'x'." in done.err
+        assert "\nbad.yaml:2: port: expected a whole number from 0 to 65535; found 'x'." in done.err
 
 
 def test_nothing_to_serve(polyhost):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.command import clean_environment
-from support.served import Served, free_port
+from support.served import ANY_PORT, Served
 
 from polyhost import __version__
 from polyhost.bridges import BRIDGES
@@ -124,12 +124,11 @@ def start(tmp_path):
     servers = []
 
     def run(*arguments: str, **variables: str) -> Served:
-        port = free_port()
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = clean_environment(
             tmp_path,
             CODE_DIR=str(model),
-            ADDRESS=f"127.0.0.1:{port}",
+            ADDRESS=ANY_PORT,
             TARGET_TYPE="regression",
             **variables,
         )
@@ -142,7 +141,7 @@ def start(tmp_path):
                 stdout=out,
                 stderr=err,
             )
-        servers.append(Served(process, port, tmp_path, exit_code=130))
+        servers.append(Served(process, tmp_path, exit_code=130))
         return servers[-1]
 
     yield run

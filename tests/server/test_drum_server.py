@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.command import POLYHOST, clean_environment
-from support.served import Served, free_port
+from support.served import ANY_PORT, Served
 
 ROWS = """
 import time
@@ -106,7 +106,7 @@ def server_command(tmp_path: Path, code: Path, *arguments: object) -> tuple[int,
     found = subprocess.run(
         [
             *(*POLYHOST, "server", "-cd", str(code), *REGRESSION, *map(str, arguments)),
-            *("--address", f"127.0.0.1:{free_port()}"),
+            *("--address", ANY_PORT),
         ],
         capture_output=True,
         env=clean_environment(tmp_path),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import httpx
@@ -18,14 +18,8 @@ READY_WITHIN = 240.0
 STOPS_WITHIN = 30.0
 CLIENTS_LEAVE_WITHIN = 20.0
 """A client that was refused may linger."""
-
-
-def free_port() -> int:
-    """A port that nobody listens at now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+ANY_PORT = "127.0.0.1:0"
+"""An address whose port the system chooses."""
 
 
 @dataclass
@@ -33,16 +27,8 @@ class Served:
     """A running server. ``out`` and ``err`` are the files that it prints to."""
 
     process: subprocess.Popen[bytes]
-    port: int
     folder: Path
     exit_code: int = 0
-    client: httpx.Client = field(init=False)
-
-    def __post_init__(self) -> None:
-        # No keep-alive pool: a test that stops the server holds no connection to it.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        url = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.Client(base_url=url, timeout=60, limits=limits, trust_env=False)
 
     @classmethod
     def start(
@@ -54,8 +40,7 @@ class Served:
         wait: bool = True,
     ) -> Served:
         """Start and, unless told otherwise, wait until every model is ready."""
-        port = free_port()
-        where = ["--port", port] if command == "serve" else ["--address", f"127.0.0.1:{port}"]
+        where = ["--port", 0] if command == "serve" else ["--address", ANY_PORT]
         words = [*POLYHOST, command, *map(str, [*arguments, *where])]
         with open(folder / "out", "wb") as out, open(folder / "err", "wb") as err:
             process = subprocess.Popen(
@@ -66,10 +51,32 @@ class Served:
                 stdout=out,
                 stderr=err,
             )
-        served = cls(process, port, folder, 0 if command == "serve" else 130)
+        served = cls(process, folder, 0 if command == "serve" else 130)
         if wait:
             served.wait_answering()
         return served
+
+    @cached_property
+    def port(self) -> int:
+        """The port that the system gave it; AssertionError when it ends before it listens."""
+        until = time.monotonic() + READY_WITHIN
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(psutil.Error):  # a child may end meanwhile
+                host = psutil.Process(self.process.pid)
+                for process in (host, *host.children(recursive=True)):
+                    for found in process.net_connections("tcp"):
+                        if found.status == psutil.CONN_LISTEN:
+                            return int(found.laddr.port)
+            time.sleep(0.02)
+        self.kill()
+        raise AssertionError(f"it never listened\n{self.out}\n{self.err}")
+
+    @cached_property
+    def client(self) -> httpx.Client:
+        """A client of this server; it keeps no connection open, so that stopping waits for none."""
+        limits = httpx.Limits(max_keepalive_connections=0)
+        url = f"http://127.0.0.1:{self.port}"
+        return httpx.Client(base_url=url, timeout=60, limits=limits, trust_env=False)
 
     @property
     def out(self) -> str:
@@ -122,7 +129,8 @@ class Served:
 
     def stop(self) -> None:
         """Ask it to end as a service manager does; check its exit code and for leftovers."""
-        self.client.close()
+        if "client" in vars(self):
+            self.client.close()
         if self.process.poll() is None:
             family = psutil.Process(self.process.pid).children(recursive=True)
             self.process.send_signal(signal.SIGTERM)

@@ -349,7 +349,7 @@ models:
         "a setting. Did you mean 'POLYHOST__PORT'?",
         "polyhost.yaml:1: unknown key 'prot' in the file: expected one of "
         f"{', '.join(part.name for part in schema.SCHEMA.fields)}. Did you mean 'port'?",
-        "polyhost.yaml:2: port: expected a whole number from 1 to 65535; found 'many'.",
+        "polyhost.yaml:2: port: expected a whole number from 0 to 65535; found 'many'.",
         "polyhost.yaml:3: grace: expected a duration above 0, such as 30s or 2m; found '0s'.",
         "polyhost.yaml:5: limits.max_header: expected a size from 1KiB to 16MiB, such as 512MiB; found '3 apples'.",
         "polyhost.yaml:6: unknown key 'deadline' in limits: expected one of max_connections, "
