@@ -2,7 +2,8 @@
 
 A test marked ``runtime("r")`` needs that language: it is skipped where ``polyhost doctor`` finds
 it unusable, and fails there when CI is set. ``POLYHOST_TEST_RUNTIME=r`` keeps the tests of that
-language only (``make test RUNTIME=r``).
+language only (``make test RUNTIME=r``). With ``-n 2`` (pytest-xdist) what shares a runtime or a server runs
+in one process: see support/groups.py.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from polyhost.bridges.doctor import Finding, examine
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.command import Command
+from support.groups import rank, scheduler
 from support.served import Served
 
 hypothesis.settings.register_profile("polyhost", deadline=None)
@@ -42,11 +44,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not ONLY:
-        return
-    others = [item for item in items if ONLY not in languages_of(item)]
-    config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if ONLY in languages_of(item)]
+    if ONLY:
+        others = [item for item in items if ONLY not in languages_of(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if ONLY in languages_of(item)]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """What gives out tests with ``-n``: in groups that share a runtime or a server."""
+    return scheduler(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
