@@ -228,7 +228,8 @@ class WorkerStartTimeout(WorkerError):
 
 class WorkerCrashed(WorkerError):
     """The worker process ended. Facts: ``exit_code`` (negative: a signal); ``outside``, true when
-    it may have been ended by somebody else than its guest."""
+    it may have been ended by somebody else than its guest; ``by_request``, true when the request
+    that ran is known to be the cause."""
 
 
 class WorkerTimeout(WorkerError):

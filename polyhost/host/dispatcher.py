@@ -291,6 +291,9 @@ class Dispatcher:
                 pending.release()
             elif late is not None and (len(suspects) == 1 or pending.solo):
                 fail(pending, late)
+            elif crash.facts.get("by_request") and (len(suspects) == 1 or pending.solo):
+                self.killers.add(pending, guilty=bool(pending.tries))
+                fail(pending, crash)
             elif pending.stream is not None or not pending.retry or pending.tries:
                 if pending.tries:
                     guilty = pending.tries == TRIAL or not crash.facts.get("outside")

@@ -36,7 +36,8 @@ class Orphans:
     def clear(self, workers: Set[int], now: float) -> bool:
         """End and reap every orphan; False while some have not ended. Forgets ended workers."""
         children = set(linux.children(os.getpid()))
-        workers &= children
+        # The kernel may leave living children out of the list while others end.
+        workers -= {pid for pid in workers - children if linux.parent(pid) != os.getpid()}
         orphans = {pid for pid in children - workers - self._others if self._is_orphan(pid, now)}
         self._seen = {pid: at for pid, at in self._seen.items() if pid in children}
         alive = [pid for pid in orphans if not _reaped(pid) and self._is_ours(pid)]

@@ -22,6 +22,7 @@ from polyhost.errors import (
 from polyhost.host.balance import CallCost, Cost, report_parts
 from polyhost.host.dispatcher import Dispatcher
 from polyhost.host.launcher import Nursery, bridge_environment
+from polyhost.host.memory import MemoryUse, MemoryWatch
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.process import WorkerProcess
 from polyhost.host.quarantine import Killers
@@ -33,7 +34,6 @@ from polyhost.host.warm_parent import ForkLost
 from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import INFER_TARGET, ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
-from polyhost.wire import linux
 from polyhost.wire.messages import calls_at_once
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,6 @@ life = logging.getLogger(logs.SERVE)
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_OUTSIDE = 0.1, 10.0, 1.0
 """Seconds before another start of a worker, and the most that they grow to as one after another
 fails; less where something outside ended them, which says nothing against the model."""
-MEMORY_LOOK = 1.0
-"""Seconds between two looks at the workers' memory."""
 
 Output = Callable[[str, str, bytes, int, str], None]
 """Called with model, ``stdout`` or ``stderr``, what guest code wrote there, its worker's pid, and
@@ -104,8 +102,7 @@ class Member(Replica):
         """What brings it up."""
         self.stopping = False
         self.device = 0
-        self.over: Optional[int] = None
-        """Bytes of memory when it was found over its limit."""
+        self.memory = MemoryUse()
 
 
 class Pool:
@@ -139,7 +136,7 @@ class Pool:
         self._members: List[Member] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._looked = 0.0
+        self._memory = MemoryWatch(model.name, model.limits.memory, self._spawn)
         self._created = time.monotonic()
         self._own: Optional[Environment] = None
         self._cost = CallCost()
@@ -509,15 +506,10 @@ class Pool:
         was_ready, member.ready = member.ready, False
         self._members.remove(member)
         crash = worker.crash()
-        limit = self.model.limits.memory
-        if self._nursery.confiner.leave(worker.pid) and member.over is None:
-            member.over = limit
-        if member.over is not None:
-            crash = WorkerCrashed(
-                f"the model's process was ended at {member.over} bytes of memory: its limit is "
-                f"{limit}. Raise the limit, or send fewer rows at a time.",
-                exit_code=crash.facts["exit_code"],
-            )
+        if self._nursery.confiner.leave(worker.pid) and member.memory.over is None:
+            member.memory.over = self.model.limits.memory
+        if member.memory.over is not None:
+            crash = self._memory.crash(member.memory, crash)
         self._dispatcher.on_death(member, crash)
         if self.watcher is not None and was_ready:
             self.watcher.worker_down(self, worker, crash)
@@ -533,23 +525,7 @@ class Pool:
         try:
             self._dispatcher.sweep(now)
         finally:
-            self._look_at_memory(now)
-
-    def _look_at_memory(self, now: float) -> None:
-        limit = self.model.limits.memory
-        if limit is not None and now - self._looked >= MEMORY_LOOK:
-            self._looked = now
-            for member in self._members:
-                if member.worker is not None and _resident(member.worker.pid) > limit:
-                    self._spawn(self._weigh(member, member.worker, limit))
-
-    async def _weigh(self, member: Member, worker: WorkerProcess, limit: int) -> None:
-        """Resident memory is over the limit; count shared pages fairly before the verdict."""
-        size = await asyncio.to_thread(_pss, worker.pid)
-        if size > limit and worker.exit_code is None and member.over is None:
-            log.error("worker %s of model %s holds %d bytes", worker.pid, self.name, size)
-            member.over = size
-            worker.kill()
+            self._memory.look(self._members, now)
 
 
 def _unexpected(error: Exception) -> WorkerCrashed:
@@ -574,15 +550,6 @@ def _room_for(model: HostedModel, info: ModelInfo) -> Tuple[int, int]:
         )
     batching = model.batching
     return (batching.max_batch if info.batchable and batching and calls == 1 else 1), calls
-
-
-def _resident(pid: int) -> int:
-    """Bytes of a worker and of what its guest started."""
-    return sum(map(linux.memory_resident, linux.family(pid)))
-
-
-def _pss(pid: int) -> int:
-    return sum(map(linux.memory_pss, linux.family(pid)))
 
 
 DEVICE_VARIABLES: Tuple[str, ...] = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")

@@ -61,6 +61,15 @@ def children(pid: int) -> List[int]:
     return found
 
 
+def parent(pid: int) -> int:
+    """Pid of a process's parent; 0 when there is no such process, or it can't be told."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def family(pid: int) -> List[int]:
     """A process and all its descendants."""
     found = [pid]

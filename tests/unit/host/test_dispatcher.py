@@ -346,3 +346,32 @@ def test_a_fault_with_one_replica_does_not_keep_the_others_from_being_judged() -
         assert len(second.interrupted) == 1
 
     on_loop(scenario)
+
+
+# Ends of workers
+
+
+@pytest.mark.parametrize(("by_request", "sent"), [(True, 1), (False, 2)])
+def test_a_request_that_is_known_to_be_the_cause_is_not_tried_again(
+    by_request: bool, sent: int
+) -> None:
+    async def scenario() -> None:
+        made = Made(replicas=2)
+        first, second = made.links
+        asked = made.submit()
+        facts = {"by_request": True} if by_request else {}
+        crash = WorkerCrashed("over its limit", exit_code=-9, **facts)
+        made.dispatcher.on_death(made.replica, crash)
+        assert len(first.ids()) + len(second.ids()) == sent
+        if by_request:
+            with pytest.raises(WorkerCrashed, match="over its limit"):
+                await asked.future
+            again = made.submit()  # suspected: the next one runs alone, and decides
+            assert (again.tries, again.solo) == (2, True)
+            made.dispatcher.on_death(made.replica, crash)
+            with pytest.raises(WorkerCrashed, match="over its limit"):
+                await again.future
+            with pytest.raises(WorkerCrashed, match="it is refused"):
+                made.submit()
+
+    on_loop(scenario)
