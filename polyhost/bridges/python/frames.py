@@ -9,7 +9,7 @@ import numpy as np
 
 from polyhost.data.payload import Dictionary, Payload, SparseTable, Table
 from polyhost.errors import InvalidOutput, RuntimeUnavailable, UnsupportedContentType
-from polyhost.formats import arrow, csv, sparse
+from polyhost.formats import arrow, csv, csv_cells, sparse
 
 _CSV_TYPES = ("", "text/csv", "text/plain")
 SPARSE_NAMES = "X.colnames"
@@ -34,9 +34,9 @@ def is_frame(value: Any) -> bool:
     return module is not None and isinstance(value, module.DataFrame)
 
 
-def read(payload: Payload, table: bool = False, numeric: bool = False) -> Any:
+def read(payload: Payload, table: bool = False, numeric: bool = False, texts: bool = False) -> Any:
     """A body as pandas reads it. Where ``table`` allows it, a Table may come instead of a frame;
-    ``numeric`` says that all of it may become one matrix."""
+    ``numeric`` says that all of it may become one matrix, ``texts`` that it stays text."""
     kind = payload.mimetype.lower()
     if kind == sparse.MIMETYPE:
         found: Table = sparse.read(payload.body, sparse_names(payload))
@@ -50,6 +50,8 @@ def read(payload: Payload, table: bool = False, numeric: bool = False) -> Any:
             f"{sparse.MIMETYPE} or {arrow.MIMETYPES[0]}. Define read_input_data to read others.",
             content_type=payload.mimetype,
         )
+    if texts:
+        return csv_cells.read(payload.body)
     if numeric:
         numbers = csv.read_numbers(payload.body)
         if numbers is not None:

@@ -146,7 +146,8 @@ class PythonGuest:
     def read(self, payload: Payload) -> Any:
         builtin = self._builtin if self._wants_tables else None
         numeric = builtin is not None and builtin.info.matrix
-        return frames.read(payload, table=self._wants_tables, numeric=numeric)
+        texts = bool(getattr(builtin, "texts", False))
+        return frames.read(payload, table=self._wants_tables, numeric=numeric, texts=texts)
 
     def wrap(self, table: Table) -> Any:
         table = frames.typed(table)

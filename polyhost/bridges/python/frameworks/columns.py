@@ -49,7 +49,7 @@ class Columns:
         order = self.order(names)
         if isinstance(data, Table) and data.matrix is not None:
             matrix = data.matrix if order is None else data.matrix[:, order]
-            return matrix.astype(dtype, copy=False)
+            return narrowed(matrix, dtype, names if order is None else [names[i] for i in order])
         positions = range(len(names)) if order is None else order
         if isinstance(data, Table):
             columns: List[Any] = [data.columns[i] for i in positions]
@@ -106,16 +106,51 @@ class Columns:
 def _stack(names: Sequence[str], columns: Sequence[Any], rows: int, dtype: Any) -> np.ndarray:
     matrix = np.empty((rows, len(columns)), dtype)
     for i, column in enumerate(columns):
-        values = column.to_objects() if isinstance(column, Dictionary) else column
-        try:
-            matrix[:, i] = values
-        except (TypeError, ValueError) as error:
-            raise SchemaMismatch(
-                f"column {names[i]!r} must hold numbers: {error}. Send a number in every row, or "
-                "nothing where it is not known.",
-                column=names[i],
-            ) from error
+        matrix[:, i] = numbers(column, dtype, names[i])
     return matrix
+
+
+def numbers(column: Any, dtype: Any, name: str) -> np.ndarray:
+    """A column as numbers of a type; SchemaMismatch where a cell is none, or the type cannot hold
+    it."""
+    values = column.to_objects() if isinstance(column, Dictionary) else np.asarray(column)
+    if values.dtype.kind not in "biuf":
+        try:
+            values = np.asarray(values, np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise SchemaMismatch(
+                f"column {name!r} must hold numbers: {error}. Send a number in every row, or "
+                "nothing where it is not known.",
+                column=name,
+            ) from error
+    return narrowed(values.reshape(-1, 1), dtype, [name])[:, 0]
+
+
+def narrowed(matrix: np.ndarray, dtype: Any, names: Sequence[str]) -> np.ndarray:
+    """A matrix of numbers in another type; SchemaMismatch for a cell that is no such number."""
+    if matrix.dtype == dtype:
+        return matrix
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = matrix.astype(dtype)
+    if found.dtype.kind != "f":
+        lost = found != matrix
+    elif np.isfinite(found).all():
+        return found
+    else:
+        lost = np.isinf(found) & np.isfinite(matrix)
+    if lost.any():
+        row, place = (int(at[0]) for at in np.nonzero(lost))
+        value = matrix[row, place].item()
+        raise SchemaMismatch(
+            f"column {names[place]!r}, row {row + 1}: found {value!r} where the model expects a "
+            f"number of type {found.dtype}, which cannot hold it. Send such a number"
+            f"{' in every row' if value != value else ''}.",
+            column=names[place],
+            row=row + 1,
+            found=repr(value),
+            expected=str(found.dtype),
+        )
+    return found
 
 
 def _names(data: Any) -> Tuple[str, ...]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from polyhost.bridges.python import frames
 from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.arrays import as_table, check_width
-from polyhost.bridges.python.frameworks.columns import Columns
+from polyhost.bridges.python.frameworks.columns import Columns, numbers
+from polyhost.bridges.python.frameworks.expected import is_missing
 from polyhost.bridges.python.frameworks.libraries import library
+from polyhost.data.cells import text_of
+from polyhost.data.column_info import BOOLEAN, INTEGER, NUMBER, TEXT
 from polyhost.data.payload import Dictionary, Table
 from polyhost.data.target import Target
 from polyhost.errors import LoadError, SchemaMismatch
@@ -19,12 +22,14 @@ from polyhost.pipeline.marshal import match_labels
 from polyhost.predictor import ColumnInfo, GuestInfo
 
 NAME = "onnx"
-_TYPES = {
+_TYPES: Mapping[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
     "tensor(float16)": np.float16,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
+    **{
+        f"tensor({name})": np.dtype(name)
+        for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+    },
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
 }
@@ -57,17 +62,18 @@ class OnnxModel:
         self._inputs = [_Input(node) for node in session.get_inputs()]
         self._output, self._maps, width = _output(session, target)
         check_width(width, target, NAME)
-        several = len(self._inputs) > 1
-        names = [found.name for found in self._inputs] if several else None
-        self._columns = Columns(names, None if several else self._inputs[0].width)
-        self._matrix = not several and self._inputs[0].dtype is not np.object_
+        only = self._inputs[0] if len(self._inputs) == 1 else None
+        names = None if only else [name for each in self._inputs for name in each.columns]
+        self._columns = Columns(names, only.width if only else None)
+        self._matrix = only is not None and only.dtype is not np.object_
+        self.texts = only is not None and not self._matrix and only.width is None
+        """Whether all columns are texts, however many there are."""
+        columns = tuple(info for each in self._inputs for info in each.infos(by_name=not only))
         self.info = GuestInfo(
             framework=NAME,
-            columns=tuple(ColumnInfo(found.name, found.kind) for found in self._inputs)
-            if several
-            else (),
-            schema_source="model" if several else "nothing",
-            matrix=self._matrix,
+            columns=columns,
+            schema_source="model" if columns else "nothing",
+            matrix=self._matrix and only is not None and only.kind == NUMBER,
         )
 
     def predict(self, data: Any) -> Table:
@@ -100,9 +106,12 @@ class OnnxModel:
         if len(self._inputs) == 1:
             cells = np.column_stack([_cells(column, np.object_, "") for column in columns])
             return {self._inputs[0].name: cells}
+        left = iter(columns)
         return {
-            found.name: _cells(column, found.dtype, found.name).reshape(-1, 1)
-            for found, column in zip(self._inputs, columns)
+            found.name: np.column_stack(
+                [_cells(next(left), found.dtype, name) for name in found.columns]
+            )
+            for found in self._inputs
         }
 
     def _run(self, feeds: Dict[str, np.ndarray]) -> Table:
@@ -134,25 +143,30 @@ class _Input:
         shape = [size if isinstance(size, int) else None for size in node.shape]
         self.name: str = node.name
         self.dtype: Any = _TYPES[node.type]
-        self.kind = "text" if self.dtype is np.object_ else "number"
+        self.kind = TEXT if self.dtype is np.object_ else _KINDS[np.dtype(self.dtype).kind]
         self.batch: Optional[int] = shape[0] if shape else None
         self.width: Optional[int] = shape[1] if len(shape) == 2 else None
+        width = self.width or 1
+        self.columns = [f"{node.name}.{i}" for i in range(width)] if width > 1 else [node.name]
+        """Names of its columns, where there are other inputs; as tensors are spelled in a table."""
+
+    def infos(self, by_name: bool) -> List[ColumnInfo]:
+        """The neutral records of its columns; none where their number is not known."""
+        missing = "allowed" if self.kind in (NUMBER, TEXT) else "error"
+        names = self.columns if by_name else [""] * (self.width or 0)
+        return [ColumnInfo(name, self.kind, missing=missing) for name in names]
+
+
+_KINDS = {"f": NUMBER, "i": INTEGER, "u": INTEGER, "b": BOOLEAN}
 
 
 def _cells(column: Any, dtype: Any, name: str) -> np.ndarray:
     """One column as a graph's input takes it; missing text is empty."""
+    if dtype is not np.object_:
+        return numbers(column, dtype, name)
     values = column.to_objects() if isinstance(column, Dictionary) else column
-    if dtype is np.object_:
-        texts: List[str] = ["" if value is None else str(value) for value in values.tolist()]
-        return np.array(texts, np.object_)
-    try:
-        return np.asarray(values, dtype)
-    except (TypeError, ValueError) as error:
-        raise SchemaMismatch(
-            f"column {name!r} must hold numbers: {error}. Send a number in every row, or nothing "
-            "where it is not known.",
-            column=name,
-        ) from error
+    texts: List[str] = ["" if is_missing(value) else text_of(value) for value in values.tolist()]
+    return np.array(texts, np.object_)
 
 
 def _output(session: Any, target: Target) -> Tuple[str, bool, Optional[int]]:

@@ -168,3 +168,84 @@ def test_wrong_width(opened, onnx):
 def test_a_broken_file(opened, onnx):
     with pytest.raises(LoadError, match=r"model\.onnx"):
         opened(VALUE, "model.onnx", b"no graph")
+
+
+TEXTS = ["007", "1.0", "NA", "true", "1000"]
+
+
+def encoder(onnx, width):
+    """Texts as numbers, -1 for others; and the rows' sums."""
+    make = onnx.helper.make_node
+    nodes = [
+        make(
+            *("LabelEncoder", ["x"], ["code"]),
+            domain="ai.onnx.ml",
+            keys_strings=TEXTS,
+            values_floats=[1.0, 10.0, 100.0, 1000.0, 10000.0],
+            default_float=-1.0,
+        ),
+        make("ReduceSum", ["code", "axis"], ["y"], keepdims=1),
+    ]
+    return graph(
+        onnx,
+        nodes,
+        [value(onnx, "x", "STRING", [None, width])],
+        [value(onnx, "y", "FLOAT", [None, 1])],
+        [onnx.numpy_helper.from_array(np.array([1]), "axis")],
+    )
+
+
+@pytest.mark.parametrize("width", [2, None])
+def test_one_input_of_texts(opened, onnx, width):
+    model = opened(VALUE, "model.onnx", encoder(onnx, width))
+    frame = pd.DataFrame({"a": TEXTS, "b": [*TEXTS[1:], ""]})
+    assert model.predict(frame)["Predictions"].tolist() == [11.0, 110.0, 1100.0, 11000.0, 9999.0]
+    assert [column.kind for column in model.info.columns] == ["text"] * (width or 0)
+
+
+def whole(onnx, kind="INT64"):
+    return graph(
+        onnx,
+        [onnx.helper.make_node("Cast", ["x"], ["y"], to=onnx.TensorProto.DOUBLE)],
+        [value(onnx, "x", kind, [None, 1])],
+        [value(onnx, "y", "DOUBLE", [None, 1])],
+    )
+
+
+def test_whole_numbers_are_never_cut(opened, onnx):
+    model = opened(VALUE, "model.onnx", whole(onnx))
+    assert model.predict(pd.DataFrame({"n": [7.0, -3.0]}))["Predictions"].tolist() == [7.0, -3.0]
+    assert [column.kind for column in model.info.columns] == ["integer"]
+    for cell in (2.5, np.nan, 1e300):
+        with pytest.raises(SchemaMismatch, match="column 'n', row 2"):
+            model.predict(pd.DataFrame({"n": [1.0, cell]}))
+    small = opened(VALUE, "model.onnx", whole(onnx, "INT8"))
+    with pytest.raises(SchemaMismatch, match="row 1: found 300 .*int8, which cannot hold it"):
+        small.predict(pd.DataFrame({"n": [300]}))
+
+
+def test_a_number_too_large_for_the_graph(opened, onnx):
+    frame = X.copy()
+    frame.iloc[3, 1] = 1e39
+    with pytest.raises(SchemaMismatch, match=r"row 4: found 1e\+39 .*float32"):
+        opened(VALUE, "model.onnx", linear(onnx)).predict(frame)
+
+
+def test_an_input_of_several_columns_beside_others(opened, onnx):
+    make = onnx.helper.make_node
+    content = graph(
+        onnx,
+        [
+            make("ReduceSum", ["sizes", "axis"], ["sum"], keepdims=1),
+            make("Cast", ["flag"], ["one"], to=onnx.TensorProto.FLOAT),
+            make("Add", ["sum", "one"], ["y"]),
+        ],
+        [value(onnx, "sizes", "FLOAT", [None, 2]), value(onnx, "flag", "BOOL", [None, 1])],
+        [value(onnx, "y", "FLOAT", [None, 1])],
+        [onnx.numpy_helper.from_array(np.array([1]), "axis")],
+    )
+    model = opened(VALUE, "model.onnx", content)
+    frame = pd.DataFrame({"flag": [True, False], "sizes.1": [20.0, 40.0], "sizes.0": [1.0, 2.0]})
+    assert model.predict(frame)["Predictions"].tolist() == [22.0, 42.0]
+    with pytest.raises(SchemaMismatch, match="'flag', row 2"):
+        model.predict(frame.assign(flag=[True, None]))
