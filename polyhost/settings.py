@@ -223,6 +223,7 @@ class ServerSettings:
     the admin API; None keeps nothing. ``worker_user``: the account that workers run under; None is
     ours. ``allowed_hosts``: values of a request's Host that are answered besides the names of
     loopback; asked for where the server listens on loopback without keys. ``*`` is any.
+    ``measured``: ``perf-test`` started it, which ends it without a word.
     ``wait``: no connection is accepted before every model that is not lazy can answer.
     """
 
@@ -252,6 +253,7 @@ class ServerSettings:
     worker_user: Optional[str] = None
     allowed_hosts: Tuple[str, ...] = ()
     wait: bool = False
+    measured: bool = False
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def source(self, name: str) -> Source:

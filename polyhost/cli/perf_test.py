@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import math
 import os
 import signal
 import socket
@@ -52,6 +53,7 @@ register("perf-test", FLAGS)
 MB = 1 << 20
 CASES = ((1, None, 100), (None, 0.1 * MB, 50), (None, 10 * MB, 5), (None, 50 * MB, 1))
 """Rows or bytes of a request, and how many requests."""
+PERCENTILES = (50, 95, 99)
 START_WITHIN = 600.0
 UNKNOWN, FAIL = "NA", "Fail"
 USED = "used (MB)"
@@ -113,6 +115,7 @@ def run(options: argparse.Namespace) -> int:
     with term_interrupts(), _serving(options) as server:
         rows = [_row(server, case, options) for case in cases]
     headings = [*("size", "samples", "iters", "min (s)", "avg (s)", "max (s)", "total (s)")]
+    headings += [*(f"p{share} (s)" for share in PERCENTILES), "rows/s"]
     if options.in_server:
         headings.append("in-server avg (s)")
     print(render([*headings, USED, "total physical (MB)"], rows))
@@ -145,12 +148,19 @@ def _row(server: Server, case: Case, options: argparse.Namespace) -> list[str]:
         seconds = _measure(server, case, options.timeout)
         middle = [f"{s:.4f}" for s in (min(seconds), sum(seconds) / len(seconds), max(seconds))]
         middle.append(f"{sum(seconds):.3f}")
+        middle += [f"{percentile(seconds, share):.4f}" for share in PERCENTILES]
+        middle.append(f"{case.rows * len(seconds) / sum(seconds):.0f}")
     except (CaseFailed, OSError, http.client.HTTPException) as error:
         progress("")
         print(f"polyhost: {size}, {case.rows} rows: {error}", file=sys.stderr)
-        middle = [FAIL] * 4
+        middle = [FAIL] * (5 + len(PERCENTILES))
     progress("")
     return [*start, *middle, *_stats(server, options.in_server)]
+
+
+def percentile(seconds: list[float], share: int) -> float:
+    """The least time that ``share`` percent of the requests did not exceed."""
+    return sorted(seconds)[max(0, math.ceil(share * len(seconds) / 100) - 1)]
 
 
 def _measure(server: Server, case: Case, timeout: float) -> list[float]:

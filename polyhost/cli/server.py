@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from typing import Any
 
 from polyhost.cli import docker
@@ -42,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     refuse_unserved(options, flags_of("server"))
     if options.docker:
         return docker.run(options, flags_of("server"))
-    os.environ.pop(PERF_TEST_MARK, None)  # its workers are not the server
-    settings = server_settings(options)
+    measured = os.environ.pop(PERF_TEST_MARK, None) is not None  # its workers are not the server
+    settings = replace(server_settings(options), measured=measured)
     from polyhost.server.run import serve
 
     return serve(settings)

@@ -79,7 +79,14 @@ def add_to(commands: Any) -> None:
         "validation", help="check that a model copes with missing values and has no side effects"
     )
     add_flags(parser, FLAGS)
-    parser.set_defaults(run=run, parser=parser, sparse_column_file=None, strict_rows=False)
+    parser.set_defaults(
+        run=run,
+        parser=parser,
+        sparse_column_file=None,
+        strict_rows=False,
+        delimiter=",",
+        charset=None,
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -185,8 +192,8 @@ class Asked:
 
 
 def _null_values(asked: Asked, rows: Rows, kept: Path) -> Check:
-    """Predict with each column blanked in turn."""
-    failures = []
+    """Predict with each column blanked in turn; columns that fail alike are listed together."""
+    failures: dict[str, list[tuple[str, str, Path]]] = {}
     for i, name in enumerate(rows.names):
         progress(f"null value imputation: column {i + 1} of {len(rows.names)}")
         blanked = rows.blanked(i)
@@ -196,8 +203,18 @@ def _null_values(asked: Asked, rows: Rows, kept: Path) -> Check:
             safe = re.sub(r"\W+", "_", name)[:60]
             path = kept / f"{i + 1}_{safe}.csv"
             write_whole(path, blanked.encoded())
-            failures.append(f"Failed feature: {name}\nMessage: {_told(error)}\nDataset: {path}")
-    return Check(NULL_VALUES, "\n".join(failures))
+            message = _told(error)
+            alike = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "*", message)
+            failures.setdefault(alike, []).append((name, message, path))
+    return Check(NULL_VALUES, "\n".join(map(_failed, failures.values())))
+
+
+def _failed(alike: list[tuple[str, str, Path]]) -> str:
+    """One failure, the columns that it was seen with, and the first one's message and data."""
+    name, message, path = alike[0]
+    others = ", ".join(other for other, _, _ in alike[1:])
+    more = f"\nAs well with: {others}" if others else ""
+    return f"Failed feature: {name}{more}\nMessage: {message}\nDataset: {path}"
 
 
 def _consistency(asked: Asked, payload: Payload, rows: Rows, whole: Any) -> Check:

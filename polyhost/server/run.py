@@ -141,6 +141,8 @@ async def _serve(
         if tracing is not None:
             tracing.close()
     if signals and settings.drum:
+        if settings.measured:
+            return 130
         sys.stdout.write("Ctrl+C pressed, aborting drum\n")
         return 130
     return code

@@ -46,7 +46,10 @@ def test_one_case(run):
     _, unit, samples, iterations, *rest = row.split()
     assert (unit, samples, iterations) == ("MB", "3", "4")
     used, physical = rest.pop(-2), float(rest.pop())  # in a container: used/most/limit
-    least, mean, most, total, in_server = map(float, rest)
+    least, mean, most, total, p50, p95, p99, rate, in_server = map(float, rest)
+    assert least <= p50 <= p95 <= p99 <= most
+    assert rate == pytest.approx(3 * 4 / total, rel=0.05)
+    assert "Ctrl+C" not in done.out + done.err
     assert 0 < least <= mean <= most < total
     assert 0 <= in_server <= most
     assert 0 < float(used.split("/")[0]) < physical

@@ -148,3 +148,23 @@ def test_a_file_is_written_as_it_was_read():
     assert rows.repeated(3) == b'a,"b, c"\n007,"x ""y"""\n,\n007,"x ""y"""\n'
     assert rows.rows_for(14) == 2
     assert Rows.read(b"a\n1\n\n2\n").cells == [["1"], [""], ["2"]]
+
+
+NOTHING_MISSING = """
+def load_model(code_dir):
+    return 1
+
+def score(data, model, **kwargs):
+    lost = [name for name in data if data[name].isna().any()]
+    if lost:
+        raise ValueError(f"cannot do without {lost[0]}")
+    return data[["a"]].rename(columns={"a": "Predictions"}) * 0 + 1
+"""
+
+
+def test_columns_that_fail_alike_are_listed_once(validate):
+    done, _ = validate(NOTHING_MISSING)
+    said = re.sub(r" +\n", "\n", done.out)
+    assert said.count("cannot do without") == 1, said
+    assert "Failed feature: a\n" in said
+    assert "As well with: b/ 'c'" in said
