@@ -220,7 +220,7 @@ def test_whole_numbers_are_never_cut(opened, onnx):
         with pytest.raises(SchemaMismatch, match="column 'n', row 2"):
             model.predict(pd.DataFrame({"n": [1.0, cell]}))
     small = opened(VALUE, "model.onnx", whole(onnx, "INT8"))
-    with pytest.raises(SchemaMismatch, match="row 1: found 300 .*int8, which cannot hold it"):
+    with pytest.raises(SchemaMismatch, match=r"row 1: found 300 .*int8, which cannot hold it"):
         small.predict(pd.DataFrame({"n": [300]}))
 
 
