@@ -20,7 +20,7 @@ from polyhost.bridges.python.frameworks.sklearn import SklearnFramework, Sklearn
 from polyhost.bridges.python.frameworks.torch import TorchFramework
 from polyhost.bridges.python.frameworks.xgboost import XGBoostFramework
 from polyhost.data.payload import Table
-from polyhost.data.target import Target, TargetType
+from polyhost.data.target import Target
 from polyhost.errors import LoadError, PolyhostError
 from polyhost.predictor import ArtifactTarget, GuestInfo
 
@@ -117,9 +117,13 @@ def target_of(model: Any) -> Optional[ArtifactTarget]:
         return estimators.target_of(model)
     for framework in FRAMEWORKS:
         if framework.accepts(model):
-            kind = getattr(framework, "target_type", lambda model: None)(model)
-            return None if kind is None else (TargetType.parse(kind), ())
+            found: Optional[ArtifactTarget] = getattr(framework, "target_of", _nothing)(model)
+            return found
     return None
+
+
+def _nothing(model: Any) -> None:
+    """What a library says whose models do not know their target."""
 
 
 __all__ = [

@@ -11,7 +11,8 @@ import numpy as np
 from polyhost.bridges.python.frameworks import boosters, estimators, pickled
 from polyhost.bridges.python.frameworks.arrays import ArrayModel
 from polyhost.bridges.python.frameworks.columns import Columns
-from polyhost.data.target import Target
+from polyhost.data.target import Target, TargetType
+from polyhost.predictor import ArtifactTarget
 
 NAME = "lightgbm"
 
@@ -38,12 +39,13 @@ class LightGBMFramework:
             width=model.num_model_per_iteration(),
             row_wise=True,
             expected=boosters.expected_by_lightgbm(model),
-            target_type=self.target_type(model),
+            target_type=_TARGETS.get(_objective(model)),
         )
 
-    def target_type(self, model: Any) -> Optional[str]:
-        """What a booster was trained for, by its objective."""
-        return _TARGETS.get(_objective(model))
+    def target_of(self, model: Any) -> Optional[ArtifactTarget]:
+        """What a booster was trained for, by its objective; it does not hold its labels."""
+        kind = _TARGETS.get(_objective(model))
+        return None if kind is None else (TargetType.parse(kind), ())
 
 
 _TARGETS = {

@@ -16,8 +16,9 @@ from polyhost.bridges.python.frameworks.arrays import ArrayModel
 from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.libraries import library
 from polyhost.bridges.python.frameworks.sklearn import SklearnModel
-from polyhost.data.target import Target
+from polyhost.data.target import Target, TargetType
 from polyhost.errors import LoadError
+from polyhost.predictor import ArtifactTarget
 
 NAME = "xgboost"
 _CLASS_NUMBERS = "multi:softmax"
@@ -53,9 +54,10 @@ class XGBoostFramework:
             target_type=_target_type(learner["objective"]["name"]),
         )
 
-    def target_type(self, model: Any) -> Optional[str]:
-        """What a booster was trained for, by its objective."""
-        return _target_type(_learner(model)["objective"]["name"])
+    def target_of(self, model: Any) -> Optional[ArtifactTarget]:
+        """What a booster was trained for, by its objective; it does not hold its labels."""
+        kind = _target_type(_learner(model)["objective"]["name"])
+        return None if kind is None else (TargetType.parse(kind), ())
 
 
 def _is_pipeline(model: Any) -> bool:
