@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +31,7 @@ def score(data, model, **kwargs):
     if "order" in data and data["order"][0] == "exit":
         os._exit(3)
     if "order" in data and data["order"][0] == "hang":
+        print("hanging", flush=True)
         time.sleep(1000)
     if "order" in data and data["order"][0] == "sleep":
         time.sleep(0.4)
@@ -47,6 +50,20 @@ def fronts_of(served: Served) -> list[psutil.Process]:
         if len(grandchildren) >= 2 and "forkserver" not in " ".join(child.cmdline()):
             return grandchildren
     return []
+
+
+def until(look: Callable[[], bool]) -> None:
+    """Wait for what other processes do in their own time."""
+    limit = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def counted(served: Served, name: str) -> float:
+    """The sum of a metric's samples."""
+    text = served.client.get("/metrics").text
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.M))
 
 
 def flood(served: Served, seconds: float, clients: int = 4) -> list[int]:
@@ -77,12 +94,7 @@ def test_predictions_probes_documents_and_metrics(serve: Serve, model: Model) ->
     assert "/predict/" in served.client.get("/openapi.json").json()["paths"]
     assert served.client.get("/nowhere").status_code == 404
     assert served.client.post("/predict", content=CSV).status_code == 308
-    time.sleep(1.5)
-    counted = re.search(
-        r"^model_infer_request_success_total\{.*\} (\d+)", served.client.get("/metrics").text, re.M
-    )
-    assert counted is not None
-    assert int(counted[1]) > 2
+    until(lambda: counted(served, "model_infer_request_success_total") > 2)
 
 
 def test_a_killed_worker_loses_nothing(serve: Serve, model: Model) -> None:
@@ -137,19 +149,140 @@ def test_a_full_queue_is_told_and_what_was_accepted_is_answered(
     assert set(flood(served, 0.5)) == {200}
 
 
-def test_a_front_that_dies_is_replaced(serve: Serve, model: Model) -> None:
+def test_fronts_killed_under_load_take_no_worker_with_them(serve: Serve, model: Model) -> None:
     served = serve(model(TEXT), *REGRESSION, "--fronts", "2")
-    victim = fronts_of(served)[0]
-    victim.kill()
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        fronts = fronts_of(served)
-        if len(fronts) == 2 and victim not in fronts:
-            break
-        time.sleep(0.1)
-    assert len(fronts_of(served)) == 2
-    time.sleep(0.5)
-    assert set(flood(served, 1.0)) == {200}
+    stop = threading.Event()
+    codes: set[int] = set()
+
+    def ask() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(httpx.TransportError):  # those of the front that is killed
+                codes.add(served.post("/predict/", CSV).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(4):
+        victim = fronts_of(served)[0]
+        victim.kill()
+        until(lambda victim=victim: not victim.is_running() and len(fronts_of(served)) == 2)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert codes == {200}
+    assert counted(served, "polyhost_worker_restarts_total") == 0
+    assert set(flood(served, 0.5)) == {200}
+
+
+GATED = """
+import os, time
+import pandas as pd
+def load_model(code_dir):
+    return os.path.join(code_dir, "go")
+def score(data, model, **kwargs):
+    while not os.path.exists(model):
+        time.sleep(0.01)
+    return pd.DataFrame({"Predictions": data["a"].astype(float)})
+"""
+
+
+@pytest.mark.parametrize("fronts", [1, 2])
+def test_the_queue_limit_is_the_same_with_one_front_and_with_two(
+    serve: Serve, model: Model, tmp_path: Path, fronts: int
+) -> None:
+    folder = model(GATED)
+    config = tmp_path / "polyhost.yaml"
+    config.write_text(
+        f"fronts: {fronts}\nmodels:\n  m:\n    path: {folder}\n    target: regression\n"
+        "    limits: {max_queue: 5}\n"
+    )
+    served = serve(config)
+    refused = threading.Semaphore(0)
+
+    def ask(number: int) -> int:
+        code = served.post("/predict/", CSV).status_code
+        if code == 429:
+            refused.release()
+        return code
+
+    most = 5 + 2 * fronts  # a worker holds one that runs and one that is next, of each front
+    with ThreadPoolExecutor(24) as pool:
+        replies = [pool.submit(ask, number) for number in range(24)]
+        for _ in range(24 - most):
+            assert refused.acquire(timeout=60)
+        (folder / "go").touch()
+        codes = [reply.result() for reply in replies]
+    assert set(codes) == {200, 429}
+    assert 5 + 2 <= codes.count(200) <= most
+
+
+def test_connections_are_limited_for_all_fronts_together(
+    serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    config = tmp_path / "polyhost.yaml"
+    config.write_text(
+        f"fronts: 3\nlimits: {{max_connections: 5}}\nmodels:\n  m:\n    path: {model(TEXT)}\n"
+        "    target: regression\n"
+    )
+    served = serve(config)
+    until(lambda: served.client.get("/ping").status_code == 200)
+    with contextlib.ExitStack() as stack:
+
+        def connect() -> int:
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", served.port), 20))
+            sock.sendall(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return int(sock.recv(4096).split()[1])
+
+        for _ in range(5):  # connections of the readiness check may still be ending
+            until(lambda: connect() == 200)
+        assert [connect() for _ in range(4)] == [503] * 4
+
+
+def test_a_lazy_model_is_loaded_by_its_first_request(
+    serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    config = tmp_path / "polyhost.yaml"
+    config.write_text(
+        f"fronts: 2\nmodels:\n  m:\n    path: {model(TEXT)}\n    target: regression\n"
+        "    lazy: true\n"
+    )
+    served = serve(config, wait=False)
+    served.wait_answering("/ping")
+    assert served.post("/predict/", CSV).json() == {"predictions": [1.0, 2.0]}
+    assert set(flood(served, 0.5)) == {200}
+
+
+def test_a_server_that_can_start_no_front_any_more_ends_with_an_error(
+    serve: Serve, model: Model
+) -> None:
+    served = serve(model(TEXT), *REGRESSION, "--fronts", "2")
+    parent = fronts_of(served)[0].parent()
+    assert parent is not None
+    parent.kill()
+    served.exit_code = 1
+    assert served.process.wait(60) == 1
+    assert "the process that starts fronts has ended" in served.err
+
+
+def test_a_call_that_a_dead_front_left_hanging_is_ended_by_the_deadline(
+    serve: Serve, model: Model
+) -> None:
+    served = serve(model(TEXT), *REGRESSION, "--fronts", "2", "--deadline", "1")
+    failed = threading.Event()
+
+    def ask() -> None:
+        with contextlib.suppress(httpx.TransportError):
+            served.post("/predict/", order("hang"))
+        failed.set()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    until(lambda: "hanging" in served.out)
+    for front in fronts_of(served):
+        front.kill()
+    assert failed.wait(60)
+    thread.join()
+    assert served.post("/predict/", CSV).status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM])
