@@ -343,7 +343,13 @@ class Pool:
             raise
         member.link = member.worker = worker
         self._dispatcher.replicas.append(member)
-        await self._load(member, worker)
+        try:
+            await self._load(member, worker)
+        except BaseException as error:
+            member.retiring = True  # it ends, whatever it still does: another may take its place
+            if not isinstance(error, WorkerStartTimeout):  # then it gets to dump its stacks
+                worker.kill()
+            raise
 
     async def _start_worker(self, member: Member) -> WorkerProcess:
         """A process that waits to hear what to load. Whoever is cancelled here leaves none."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from polyhost.host.pool import Pool, State
 from polyhost.host.sockets import Sockets
 from polyhost.host.warm_parent import ForkLost
 from polyhost.predictor import ModelSpec
-from polyhost.settings import HostedModel
+from polyhost.settings import HostedModel, Limits
 
 SPEC = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
 
@@ -35,6 +37,8 @@ class Gated(StrangerNursery):
         self.asked = 0
         self.pids: list[int] = []
         self.failures = list(failures)
+        self.mute: set[int] = set()
+        """Numbers of the starts whose worker never says that it is ready."""
 
     async def start(
         self,
@@ -48,6 +52,13 @@ class Gated(StrangerNursery):
         await self.gate.wait()
         if self.failures:
             raise self.failures.pop(0)
+        if self.asked in self.mute:
+            code = "import signal, time; signal.signal(signal.SIGUSR1, signal.SIG_IGN)"
+            command = [sys.executable, "-c", f"{code}; time.sleep(600)"]
+            process = subprocess.Popen(command, start_new_session=True)
+            process.returncode = 0
+            self.pids.append(process.pid)
+            return process.pid
         self.pids.append(await super().start(spec, python, env, sockets, birth))
         return self.pids[-1]
 
@@ -174,6 +185,55 @@ def test_an_unexpected_failure_of_a_start_is_tried_again(monkeypatch: pytest.Mon
         os.kill(nursery.pids[0], 9)
         result = await pool.submit(b'{"op":"predict"}', b"a", True).future
         assert result.body == b"A"
+        await pool.stop(1.0)
+
+    run(scenario)
+
+
+def test_a_worker_that_does_not_get_ready_is_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also while the one before it, which hangs, has not ended yet."""
+    monkeypatch.setattr(pools, "FIRST_PAUSE", 0.01)
+
+    async def scenario() -> None:
+        nursery = Gated()
+        nursery.gate.set()
+        nursery.mute = {2, 3}
+        model = HostedModel("m", SPEC, limits=Limits(load_timeout=1.0))
+        pool = Pool(model, nursery, lambda *args: None)
+        await pool.start()
+        os.kill(nursery.pids[0], 9)
+        result = await pool.submit(b'{"op":"predict"}', b"a", True).future
+        assert result.body == b"A"
+        await until(lambda: len(nursery.alive) == 1)
+        await pool.stop(1.0)
+
+    run(scenario)
+
+
+def test_a_fault_after_the_start_of_a_process_ends_that_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pools, "FIRST_PAUSE", 0.01)
+
+    async def scenario() -> None:
+        nursery = Gated()
+        nursery.gate.set()
+        pool = pool_of(nursery)
+        await pool.start()
+        load, faults = pool._load, [KeyError("a fault of ours")]
+
+        async def faulty(member: Any, worker: Any) -> None:
+            if faults:
+                raise faults.pop()
+            await load(member, worker)
+
+        monkeypatch.setattr(pool, "_load", faulty)
+        os.kill(nursery.pids[0], 9)
+        result = await pool.submit(b'{"op":"predict"}', b"a", True).future
+        assert result.body == b"A"
+        await until(lambda: len(nursery.alive) == 1)
         await pool.stop(1.0)
 
     run(scenario)
