@@ -42,12 +42,12 @@ class SharedLine(Line):
 
     def send(self, data: bytes) -> None:
         with self._sending:
-            if self.open:
+            if self.writable:
                 super().send(data)
 
     def send_file(self, id: int, meta: bytes, body: Any) -> None:
         with self._sending:
-            if self.open:
+            if self.writable:
                 super().send_file(id, meta, body)
 
     def _send_chunk(self, id: int, meta: bytes, chunk: bytes, drain: Callable[[], None]) -> None:

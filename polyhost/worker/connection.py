@@ -49,11 +49,15 @@ class Job:
 
 
 class Line:
-    """Reads requests from a data socket into the worker's jobs, and writes replies to it."""
+    """Reads requests from a data socket into the worker's jobs, and writes replies to it.
+
+    ``open``: more may come. ``writable``: what was asked can be answered, as it is after an orderly
+    end of what comes.
+    """
 
     def __init__(self, sock: socket.socket, jobs: Deque[Job]) -> None:
         self.sock = sock
-        self.open = True
+        self.open = self.writable = True
         self._jobs = jobs
         self._parser = Parser()
         self._partial: Dict[int, Tuple[bytes, List[bytes], int]] = {}
@@ -67,7 +71,7 @@ class Line:
         try:
             data, fds = descriptors.receive(self.sock, READ, flags)
         except ConnectionError:  # it was killed with replies unread
-            data, fds = b"", []
+            data, fds, self.writable = b"", [], False
         if not data:
             self.open = False
             return
@@ -126,7 +130,7 @@ class Line:
 
     def close(self) -> None:
         """Its front has gone: drop the socket, and what came over it and has not begun."""
-        self.open = False
+        self.open = self.writable = False
         waiting = list(self._jobs)
         self._jobs.clear()
         for job in waiting:
@@ -142,16 +146,16 @@ class Line:
 
     def send(self, data: bytes) -> None:
         """Write whole frames. A front that is gone is not an error: nobody waits there."""
-        if not self.open:
+        if not self.writable:
             return
         try:
             self.sock.sendall(data)
         except ConnectionError:
-            self.open = False
+            self.open = self.writable = False
 
     def send_file(self, id: int, meta: bytes, body: Any) -> None:
         """A reply whose body crosses as a file."""
-        if not self.open:
+        if not self.writable:
             return
         fd = os.memfd_create("polyhost-reply", os.MFD_CLOEXEC)
         try:
@@ -163,7 +167,7 @@ class Line:
             if sent < len(data):
                 self.send(data[sent:])
         except ConnectionError:
-            self.open = False
+            self.open = self.writable = False
         finally:
             os.close(fd)
 

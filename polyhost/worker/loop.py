@@ -215,8 +215,7 @@ class DataLoop:
             line.stream(job.id, self._meta(answer), chunks, self._drain)
         except RequestCancelled as gone:
             _close(chunks)
-            if line.open:
-                line.send(self._error(job.id, gone))
+            line.send(self._error(job.id, gone))
         except ProtocolError:
             raise
         except BaseException as error:  # the guest's: an OSError too, since a front's end is none
