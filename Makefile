@@ -4,7 +4,7 @@
 #   make test             every test of every language; RUNTIME=r (java, julia, python): one
 #   make test-tensorflow  the tests of Keras models, in an environment of their own (1.5 GB)
 #   make test-torch       the tests of PyTorch models, under Debian's Python and its python3-torch
-#   make check            formatters, linters, type checker; make format: mend what can be
+#   make check            formatters, linters, type checker; make format: correct what can be
 #   make bench-serving    speed and memory against other servers, each in its own environment
 #   make wheel            dist/*.whl, with the Java, R and Julia halves inside
 

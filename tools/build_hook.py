@@ -1,6 +1,6 @@
 """Hatch build hook: puts the native halves into the wheel, under ``polyhost/_runtimes``.
 
-The sdist keeps them where the checkout has them, the built jar included, so that a wheel can be
+The sdist keeps them where the checkout has them, what was built included, so that a wheel can be
 made from it without Maven. An editable install gets nothing: there the code finds ``runtimes/``.
 """
 
@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-# What each language's package needs at run time; its tests stay behind.
-_NEEDED = {
-    "java/target": ("polyhost-runtime.jar", "lib"),
-    "r": ("DESCRIPTION", "NAMESPACE", "R", "inst"),
-    "julia": ("Project.toml", "Manifest.toml", "src"),
-}
+sys.path.insert(0, str(Path(__file__).parent))
+
+from language import Build
+from languages import LANGUAGES
 
 
 class NativeHalves(BuildHookInterface[Any]):
-    """Finds the jar, or has Maven make it, and lists it with the R and Julia sources."""
+    """Finds what the languages build, or builds it, and lists it with their sources."""
 
     PLUGIN_NAME = "custom"
 
@@ -30,25 +29,26 @@ class NativeHalves(BuildHookInterface[Any]):
         """Fill ``force_include``: file or folder of the checkout, name in the archive."""
         if version == "editable":
             return
-        runtimes = Path(self.root) / "runtimes"
-        _build_jar(runtimes / "java")
-        inside = "runtimes" if self.target_name == "sdist" else "polyhost/_runtimes"
-        for folder, names in _NEEDED.items():
-            target = folder if self.target_name == "sdist" else folder.split("/")[0]
-            for name in names:
-                if (runtimes / folder / name).exists():
-                    source = str(runtimes / folder / name)
-                    build_data["force_include"][source] = f"{inside}/{target}/{name}"
+        root = Path(self.root)
+        for name, language in LANGUAGES.items():
+            if language.build is not None:
+                _build(root, language.build)
+            for needed in language.wheel:
+                source = root / "runtimes" / name / needed
+                if source.exists():
+                    inside = f"runtimes/{name}/{needed}"
+                    if self.target_name != "sdist":
+                        inside = f"polyhost/_runtimes/{name}/{source.name}"
+                    build_data["force_include"][str(source)] = inside
 
 
-def _build_jar(project: Path) -> None:
-    if (project / "target" / "polyhost-runtime.jar").exists() or not (project / "pom.xml").exists():
+def _build(root: Path, build: Build) -> None:
+    if (root / build.made).exists() or not all((root / path).exists() for path in build.sources):
         return
-    maven = shutil.which("mvn")
-    if maven is None:
+    program = shutil.which(build.command[0])
+    if program is None:
         raise RuntimeError(
-            "the wheel carries a jar which is not built here: expected "
-            f"{project}/target/polyhost-runtime.jar, and there is no mvn to build it. "
-            "Install a JDK and Maven, or build where `make setup` has run."
+            f"the wheel carries {build.made}, which is not built here, and there is no "
+            f"{build.command[0]} to build it. Install it, or build where `make setup` has run."
         )
-    subprocess.run([maven, "-B", "-ntp", "-q", "-DskipTests", "package"], cwd=project, check=True)
+    subprocess.run([program, *build.command[1:]], cwd=root, check=True)

@@ -1,4 +1,4 @@
-"""Run the formatters, linters and type checkers of all four languages; ``--fix`` mends what it can.
+"""Run the formatters, linters and type checkers of all languages; ``--fix`` corrects what it can.
 
 A tool that is not installed here is named, and left out.
 """
@@ -8,38 +8,13 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from dataclasses import dataclass
+
+from language import Check
+from languages import LANGUAGES
 
 from shell import ROOT, say, works
 
 PYTHON = (sys.executable, "-m")
-JAVA_FORMAT = "com.spotify.fmt:fmt-maven-plugin:2.25"
-MAVEN = ("mvn", "-B", "-ntp", "-q", "-f", "runtimes/java")
-R_LINT = """
-found <- lintr::lint_package("runtimes/r")
-print(found)
-quit(status = length(found) > 0)
-"""
-R_STYLE = """
-styler::style_pkg("runtimes/r", dry = "{dry}")
-"""
-JULIA_FORMAT = """
-using JuliaFormatter
-exit(format("runtimes/julia"; overwrite={overwrite}) ? 0 : {code})
-"""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One tool: how to see that it is here, the command that checks, the one that mends."""
-
-    name: str
-    folder: str
-    present: tuple[str, ...]
-    check: tuple[str, ...]
-    fix: tuple[str, ...] = ()
-
-
 CHECKS = (
     Check(
         "ruff format",
@@ -56,33 +31,7 @@ CHECKS = (
         (*PYTHON, "ruff", "check", "--fix", "."),
     ),
     Check("mypy", ".", (*PYTHON, "mypy", "--version"), (*PYTHON, "mypy")),
-    Check(
-        "google-java-format",
-        "runtimes/java/src",
-        ("mvn", "-version"),
-        (*MAVEN, f"{JAVA_FORMAT}:check"),
-        (*MAVEN, f"{JAVA_FORMAT}:format"),
-    ),
-    Check(
-        "lintr",
-        "runtimes/r/R",
-        ("Rscript", "-e", "loadNamespace('lintr')"),
-        ("Rscript", "-e", R_LINT),
-    ),
-    Check(
-        "styler",
-        "runtimes/r/R",
-        ("Rscript", "-e", "loadNamespace('styler')"),
-        ("Rscript", "-e", R_STYLE.format(dry="fail")),
-        ("Rscript", "-e", R_STYLE.format(dry="off")),
-    ),
-    Check(
-        "JuliaFormatter",
-        "runtimes/julia/src",
-        ("julia", "--startup-file=no", "-e", "using JuliaFormatter"),
-        ("julia", "--startup-file=no", "-e", JULIA_FORMAT.format(overwrite="false", code=1)),
-        ("julia", "--startup-file=no", "-e", JULIA_FORMAT.format(overwrite="true", code=0)),
-    ),
+    *(check for language in LANGUAGES.values() for check in language.checks),
 )
 
 

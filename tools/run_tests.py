@@ -3,7 +3,9 @@
 python3 tools/run_tests.py                all of them
 python3 tools/run_tests.py --runtime r    one language: its own tests, and pytest for it alone
 
-A runner whose language is not installed here is left out with a word, or fails with CI set.
+pytest runs in several processes and prints as it goes; the other runners run beside it, one after
+another, and what each printed follows when it ended. A runner whose language is not installed here
+is left out with a word, or fails with CI set.
 """
 
 from __future__ import annotations
@@ -15,60 +17,22 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 
-from shell import CI, LANGUAGES, ROOT, say
+from language import Runner
+from languages import LANGUAGES
 
+from shell import CI, ROOT, say
 
-@dataclass(frozen=True)
-class Runner:
-    """A test runner: what starts it, and how its summary reads in what it prints."""
-
-    language: str
-    name: str
-    command: tuple[str, ...]
-    summary: str
-    folder: str
-
-
-RUNNERS = (
-    Runner(
-        "java",
-        "JUnit",
-        ("mvn", "-B", "-ntp", "-f", "runtimes/java", "test"),
-        r"^.*Tests run: \d+, Failures: \d+, Errors: \d+, Skipped: \d+$",
-        "runtimes/java/src/test",
-    ),
-    Runner(
-        "r",
-        "testthat",
-        (
-            "Rscript",
-            "-e",
-            "testthat::test_local('runtimes/r', load_package = 'source', reporter = 'check')",
-        ),
-        r"^\[ FAIL \d+ .*\]$",
-        "runtimes/r/tests",
-    ),
-    Runner(
-        "julia",
-        "Test",
-        (
-            "julia",
-            "--startup-file=no",
-            "--project=runtimes/julia",
-            "runtimes/julia/test/runtests.jl",
-        ),
-        r"^Test Summary:.*\n.*$",
-        "runtimes/julia/test",
-    ),
-    Runner(
-        "python",
-        "pytest",
-        (sys.executable, "-m", "pytest"),
-        r"^=+ .* in [\d.]+s.* =+$",
-        "tests",
-    ),
+MOST = 4
+"""Processes of pytest: each may start runtimes of its own, of 250 MB and more."""
+CORES = len(os.sched_getaffinity(0))
+PYTEST = Runner(
+    "python",
+    "pytest",
+    (sys.executable, "-m", "pytest", "-n", str(max(1, min(CORES, MOST))), "--durations=25"),
+    r"^=+ .* in [\d.]+s.* =+$",
+    "tests",
 )
 
 
@@ -77,25 +41,37 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runtime", choices=("python", *LANGUAGES))
     only = parser.parse_args().runtime
-    chosen = [runner for runner in RUNNERS if only in (None, runner.language)]
-    if only in LANGUAGES:
-        chosen.append(RUNNERS[-1])  # pytest, which drives that language through polyhost
-    results = [_run(runner, only) for runner in chosen]
+    others = [one.runner for one in LANGUAGES.values() if only in (None, one.name)]
+    with ThreadPoolExecutor(1) as beside:
+        running = [beside.submit(_run, runner, only, show=False) for runner in others]
+        results = [_run(PYTEST, only, show=True)]  # also for one language: through polyhost
+        results = [*(future.result() for future in running), *results]
     print("\n" + "\n".join(line for line, _ in results), flush=True)
     return 0 if all(passed for _, passed in results) else 1
 
 
-def _run(runner: Runner, only: str | None) -> tuple[str, bool]:
-    """Run one; its summary, and whether it passed."""
+def _run(runner: Runner, only: str | None, *, show: bool) -> tuple[str, bool]:
+    """Run one; its summary, and whether it passed. ``show``: print its lines as they come."""
     name = f"{runner.name} ({runner.language})"
     if not shutil.which(runner.command[0]):
         return f"{name}: not run, {runner.command[0]} is not installed", not CI
     if not (ROOT / runner.folder).is_dir():
         return f"{name}: not run, no tests in {runner.folder}", not CI
     say(f"{name}: {' '.join(runner.command)}")
+    started = time.monotonic()
+    code, printed = _output(runner, only, show=show)
+    if not show:
+        print(f"\n{name}:\n{printed}", flush=True)
+    found = re.findall(runner.summary, printed, re.MULTILINE)
+    summary = found[-1] if found else "no summary"
+    return f"{name}, exit {code}, {time.monotonic() - started:.0f} s:\n{summary}", not code
+
+
+def _output(runner: Runner, only: str | None, *, show: bool) -> tuple[int, str]:
+    """Exit code of a runner, and what it printed."""
     # R asks systemd for the time zone when TZ is not set; conftest.py reads the runtime.
     environment = {"TZ": "UTC", **os.environ, "POLYHOST_TEST_RUNTIME": only or ""}
-    started = time.monotonic()
+    printed = []
     with subprocess.Popen(
         runner.command,
         cwd=ROOT,
@@ -107,14 +83,11 @@ def _run(runner: Runner, only: str | None) -> tuple[str, bool]:
         errors="replace",
     ) as process:
         assert process.stdout is not None
-        printed = []
         for line in process.stdout:
-            print(line, end="", flush=True)
+            if show:
+                print(line, end="", flush=True)
             printed.append(line)
-    found = re.findall(runner.summary, "".join(printed), re.MULTILINE)
-    summary = found[-1] if found else "no summary"
-    seconds = time.monotonic() - started
-    return f"{name}, exit {process.returncode}, {seconds:.0f} s:\n{summary}", not process.returncode
+    return process.returncode, "".join(printed)
 
 
 if __name__ == "__main__":

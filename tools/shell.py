@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".setup"
 VENV = ROOT / ".venv"
 CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
-LANGUAGES = ("java", "r", "julia")
 
 
 class StepFailed(Exception):
