@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -49,7 +50,7 @@ def environment() -> Dict[str, str]:
     home, _, libraries, user, site = found
     wanted = {
         "R_HOME": home,
-        "LD_LIBRARY_PATH": libraries,
+        "LD_LIBRARY_PATH": ":".join(filter(None, (_python_library(), libraries))),
         "R_LIBS_USER": user,
         "R_LIBS_SITE": site,
         "TZ": os.environ.get("TZ") or _time_zone(),
@@ -57,6 +58,16 @@ def environment() -> Dict[str, str]:
     if not _is_utf8():
         wanted["LC_ALL"] = "C.UTF-8"
     return {name: value for name, value in wanted.items() if value}
+
+
+def _python_library() -> str:
+    """Where this Python's own shared library is, if it has one.
+
+    The folders that R asks for may hold the library of another Python, such as the system's, which
+    the interpreter would then take for its own.
+    """
+    shared = sysconfig.get_config_var("Py_ENABLE_SHARED")
+    return str(sysconfig.get_config_var("LIBDIR") or "") if shared else ""
 
 
 def _time_zone() -> str:

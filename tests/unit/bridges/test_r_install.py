@@ -30,6 +30,12 @@ def test_the_environment_names_r_and_its_libraries(monkeypatch):
     assert found["TZ"]
 
 
+@pytest.mark.runtime("r")
+def test_the_interpreter_keeps_its_own_library():
+    code = "import json, ssl, sys; print(json.dumps([ssl.OPENSSL_VERSION, sys.version]))"
+    assert run_python(code, **install.environment()) == run_python(code)
+
+
 def test_without_r_the_environment_is_empty_and_the_fix_is_named(no_r):
     assert install.environment() == {}
     assert install.doctor()[0].fix == "apt-get install r-base-dev"
