@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support.bodies import Column, bodies
 from support.r_models import rscript, run_r
+from support.served import Served
 
 from polyhost.codecs import Request, dispatch
 from polyhost.data.target import Target, TargetType
@@ -70,8 +71,12 @@ CONVERT: dict[str, Callable[[Any], Any]] = {
 
 def asked(pipeline: Pipeline, content_type: str, data: bytes) -> np.ndarray:
     answer = dispatch.answer(pipeline, Request("predict", "drum", content_type), data)
-    found = json.loads(answer.body)["predictions"]
-    labels = pipeline.info.target.labels
+    return predictions(json.loads(answer.body), pipeline.info.target.labels)
+
+
+def predictions(answer: dict[str, Any], labels: Sequence[str]) -> np.ndarray:
+    """One column of numbers, or one for each label."""
+    found = answer["predictions"]
     if labels:
         found = [[row[label] for label in labels] for row in found]
     return np.array(found, np.float64).reshape(len(found), -1)
@@ -200,3 +205,39 @@ def test_rows_that_pass_through_a_hook_become_what_the_model_was_trained_with(
         for body in bodies([typed(column) for column in part["columns"]]):
             found = asked(pipeline, body.content_type, body.data)
             np.testing.assert_allclose(found, np.array(part["answers"], np.float64), rtol=1e-12)
+
+
+SERVED = ["lm", "forest_xy", "svm", "caret_multinom"]
+
+
+@pytest.fixture(scope="module")
+def server(cases, tmp_path_factory) -> Iterator[Served]:
+    """A server of some of the models, whose target types and labels it finds in the artifacts."""
+    served = Served.start(tmp_path_factory.mktemp("server"), *(cases[0] / name for name in SERVED))
+    yield served
+    served.stop()
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_server_answers_the_same(server, cases, name):
+    case = cases[1][name]
+    for part in case["parts"]:
+        right = np.array(part["answers"], np.float64)
+        for body in bodies([typed(column) for column in part["columns"]]):
+            reply = server.post(f"/models/{name}/predict/", body.data, body.content_type)
+            assert reply.status_code == 200, reply.text
+            found = predictions(reply.json(), case["labels"])
+            np.testing.assert_allclose(found, right, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_rows_that_are_not_there_are_refused_alike(server, cases, name):
+    names = ",".join(column["name"] for column in cases[1][name]["parts"][0]["columns"])
+    split = {"dataframe_split": {"columns": names.split(","), "data": []}}
+    found = [
+        server.post(f"/models/{name}/predict/", names.encode(), "text/csv"),
+        server.post(f"/models/{name}/predict/", f"{names}\n".encode(), "text/csv"),
+        server.post(f"/models/{name}/predict/", json.dumps(split).encode(), "application/json"),
+    ]
+    assert [reply.status_code for reply in found] == [422, 422, 422]
+    assert all("the table has no rows" in reply.text for reply in found)

@@ -10,7 +10,9 @@ model_facts.default <- function(model, classify) {
     } else {
       list()
     },
-    refusal = if (!has_predict(model)) {
+    refusal = if (isS4(model)) {
+      "predict is called for classes of S3 only; train it by caret, or define score"
+    } else if (!has_predict(model)) {
       paste("there is no predict method for class", class(model)[[1L]])
     } else if (classify) {
       no_probabilities(model)
@@ -19,7 +21,17 @@ model_facts.default <- function(model, classify) {
 }
 
 score_rows.default <- function(model, data, classify, facts) {
-  if (classify) stats::predict(model, data, type = "prob") else stats::predict(model, data)
+  if (!classify) {
+    return(stats::predict(model, data))
+  }
+  scores <- stats::predict(model, data, type = "prob")
+  if (length(dim(scores)) != 2L || ncol(scores) < 2L) { # a method that takes no type ignores it
+    abort(
+      "invalid_output", "predict(type = \"prob\") of class ", class(model)[[1L]], " returned ",
+      describe_value(scores), ": expected a column for each class. Define a score hook."
+    )
+  }
+  scores
 }
 
 predict_methods <- function(model) {

@@ -76,19 +76,28 @@ inner_column <- function(name, expressions, xlevels) {
   if (all(vapply(within, is_arithmetic, NA))) {
     return(column(double()))
   }
-  coded <- Filter(is_factor_call, within)
-  levels <- if (length(coded)) xlevels[[deparse(coded[[1L]], 500L)]]
-  if (is.character(levels)) column(character(), levels) else column()
+  for (call in Filter(is_factor_call, within)) {
+    levels <- xlevels[[deparse(call, 500L)]]
+    if (is.character(levels)) {
+      makes <- deparse(call[[1L]]) %in% makes_factors
+      return(column(if (makes) character() else factor(), levels))
+    }
+  }
+  column()
 }
 
+makes_factors <- c("factor", "as.factor", "as.ordered")
+takes_factors <- c("relevel", "C", "droplevels")
+
 is_factor_call <- function(expression) {
-  length(expression) == 2L && is.name(expression[[2L]]) &&
-    deparse(expression[[1L]]) %in% c("factor", "as.factor", "as.ordered")
+  is.call(expression) && length(expression) > 1L && is.name(expression[[2L]]) &&
+    (deparse(expression[[1L]]) %in% makes_factors && length(expression) == 2L ||
+       deparse(expression[[1L]])[[1L]] %in% takes_factors)
 }
 
 arithmetic_functions <- c(
   "+", "-", "*", "/", "^", "(", "I", "log", "log2", "log10", "log1p", "exp", "sqrt", "abs",
-  "sin", "cos", "tan", "poly", "ns", "bs", "scale", "offset"
+  "sin", "cos", "tan", "poly", "ns", "bs", "scale", "offset", "::", "splines"
 )
 
 is_arithmetic <- function(expression) {
@@ -106,22 +115,30 @@ is_constant <- function(name, env, rows) {
   !is.function(value) && (is.null(rows) || NROW(value) != rows)
 }
 
-#' The environment that has a name, searched from this one; attached data sets do not count
+#' The environment that has a name, searched from this one
+#'
+#' The global environment and what is attached there are this process's and did not come with the
+#' model, base apart.
 #' @noRd
 holder <- function(name, env) {
-  while (is.environment(env) && !identical(env, emptyenv())) {
-    attached <- !is.null(attr(env, "name"))
-    if (!attached && exists(name, envir = env, inherits = FALSE)) {
+  if (!is.environment(env)) {
+    return(NULL)
+  }
+  while (!identical(env, globalenv()) && !identical(env, emptyenv())) {
+    if (exists(name, envir = env, inherits = FALSE)) {
       return(env)
     }
     env <- parent.env(env)
   }
+  if (exists(name, envir = baseenv(), inherits = FALSE)) baseenv()
 }
 
 # Functions whose value for a row depends on that row alone once the model is fitted.
 row_wise_functions <- c(
   arithmetic_functions, "~", ":", "%in%", "list", "factor", "as.factor", "ordered", "as.ordered",
-  "<", ">", "<=", ">=", "==", "!=", "&", "|", "!", "ifelse"
+  "<", ">", "<=", ">=", "==", "!=", "&", "|", "!", "ifelse", "relevel", "C", "as.numeric",
+  "as.integer", "as.character", "as.logical", "round", "floor", "ceiling", "pmin", "pmax", "is.na",
+  "months", "weekdays", "quarters"
 )
 
 terms_row_wise <- function(terms) {

@@ -29,6 +29,11 @@ from polyhost.predictor import ColumnInfo, GuestInfo, Reply
 
 pytestmark = pytest.mark.runtime("r")
 
+TEXTS = (
+    "data.frame(y = 1:30 / 7, x = 30:1, f = factor(rep(c('a', 'd', 'e'), 10)), "
+    "s = rep(c('u', 'v'), 15), day = as.Date('2020-01-01') + 1:30, stringsAsFactors = FALSE)"
+)
+"""Rows with a factor, text and dates, to train with."""
 IRIS = ("setosa", "versicolor", "virginica")
 ROWS = Payload(b"a,b,name\n1,2,x\n3,4,y\n", "text/csv")
 
@@ -205,12 +210,51 @@ class TestBuiltin:
             ("lm(mpg ~ wt, mtcars)", "binary", ("a", "b"), "an lm has no class probabilities"),
             ("glm(am ~ wt, poisson, mtcars)", "binary", ("1", "0"), "its family is binomial"),
             ("lm(mpg ~ wt, mtcars)", "geopoint", (), "no built-in predict serves"),
+            ("lm(cbind(mpg, wt) ~ hp, mtcars)", "regression", (), "it predicts several columns"),
+            (
+                "e1071::svm(Species ~ ., iris)",
+                "multiclass",
+                IRIS,
+                "train it with probability = TRUE",
+            ),
+            (f"e1071::svm(y ~ f + s, {TEXTS})", "regression", (), r"no levels of column.*'f', 's'"),
+            ("e1071::naiveBayes(Species ~ ., iris)", "regression", (), "it is a classifier"),
+            ("MASS::lda(Species ~ ., iris)", "regression", (), "it is a classifier"),
+            (f"nnet::nnet(y ~ x, {TEXTS}, size = 1)", "binary", ("a", "b"), "it is a regression"),
+            (f"nnet::multinom(f ~ day, {TEXTS})", "multiclass", IRIS, "no class of column.*'day'"),
+            (f"randomForest::randomForest(y ~ s, {TEXTS})", "regression", (), "no levels.*'s'"),
+            (
+                f"ranger::ranger(y ~ f, {TEXTS}, respect.unordered.factors = 'partition')",
+                "regression",
+                (),
+                "no levels of its factors: 'f'",
+            ),
+            (
+                "gbm::gbm(Sepal.Length ~ Petal.Length, 'gaussian', iris, n.trees = 5)",
+                "binary",
+                ("a", "b"),
+                "no class prob",
+            ),
+            (
+                "glmnet::glmnet(as.matrix(iris[1:3]), iris[[4]])",
+                "regression",
+                (),
+                "several lambdas",
+            ),
+            ("structure(list(), class = 'kmeans')", "binary", ("a", "b"), "no predict method"),
         ],
     )
     def test_what_the_builtin_cannot_serve_fails_at_load(self, tmp_path, model, kind, labels, says):
         guest = open_guest(saved(tmp_path, f"model <- {model}"), kind, labels)
         with pytest.raises(MissingHook, match=says):
             guest.describe()
+
+    def test_a_method_that_takes_no_type_answers_no_probabilities(self, tmp_path):
+        folder = saved(tmp_path, "model <- stats::loess(am ~ wt, mtcars)")
+        guest = open_guest(folder, "binary", ("1", "0"))
+        guest.describe()
+        with pytest.raises(InvalidOutput, match="expected a column for each class"):
+            guest.predict(guest.read(Payload(b"wt\n3\n")), None)
 
     def test_a_formula_that_looks_across_rows_is_not_batched(self, tmp_path):
         guest = open_guest(saved(tmp_path, "model <- lm(mpg ~ I(wt - mean(wt)), mtcars)"))
