@@ -106,7 +106,7 @@ class MissingHook(CodeDirError):
 
 
 class AmbiguousLanguage(CodeDirError):
-    """The language of a code dir cannot be told."""
+    """The language of a code dir cannot be determined."""
 
 
 class LoadError(CodeDirError):

@@ -120,7 +120,7 @@ class GuestInfo:
 
 @dataclass(frozen=True)
 class HookContext:
-    """What a hook may be told beside its data: the target, and the request it belongs to."""
+    """What a hook may be given beside its data: the target, and the request it belongs to."""
 
     target: Target
     payload: Payload
@@ -181,7 +181,7 @@ class Guest(Protocol):
         ...
 
     def describe(self) -> GuestInfo:
-        """What the loaded model tells of itself. Called once, after loading."""
+        """Facts about the loaded model. Called once, after loading."""
         ...
 
     def read(self, payload: Payload) -> Handle:
@@ -243,7 +243,7 @@ class ChatGuest(Protocol):
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a host tells callers about a model. Plain data: it crosses from the worker as JSON.
+    """What a host reports to callers about a model. Plain data: it crosses from the worker as JSON.
 
     ``formats``: structured formats the model takes besides CSV (``mtx``, ``arrow``). ``typed``:
     the model's own schema says what a request's columns are; where not, its hooks get what its

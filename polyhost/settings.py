@@ -217,9 +217,9 @@ class ServerSettings:
 
     ``drum``: this is ``polyhost server``: one model, its routes at the root, exit 130 on SIGTERM,
     row counts may differ with a warning; otherwise ``polyhost serve``: drains and exits 0.
-    ``failure``: what kept the model from being prepared, for the error server to tell.
+    ``failure``: what kept the model from being prepared, for the error server to report.
     ``fronts``: processes that serve clients. ``grace``: seconds that accepted requests may still
-    take once the server was told to stop. ``desired``: the file that holds what was deployed over
+    take once the server was asked to stop. ``desired``: the file that holds what was deployed over
     the admin API; None keeps nothing. ``worker_user``: the account that workers run under; None is
     ours. ``allowed_hosts``: values of a request's Host that are answered besides the names of
     loopback; asked for where the server listens on loopback without keys. ``*`` is any.

@@ -20,7 +20,7 @@ def add_to(commands: Any) -> None:
     add_arguments(show)
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=run_show, parser=show)
-    check = actions.add_parser("check", help="tell every mistake at once")
+    check = actions.add_parser("check", help="report every mistake at once")
     add_arguments(check)
     check.set_defaults(run=run_check, parser=check)
 

@@ -21,7 +21,7 @@ FLAGS = (
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser's."""
-    parser = commands.add_parser("doctor", help="tell which languages are usable here")
+    parser = commands.add_parser("doctor", help="check which languages are usable here")
     add_flags(parser, FLAGS)
     parser.set_defaults(run=run, parser=parser)
 

@@ -178,7 +178,7 @@ TARGET_FLAGS = (
 LOG_FLAGS = (
     Flag(
         ("--log-format",),
-        "how log lines are written; json also tells which request printed what",
+        "how log lines are written; json also says which request printed what",
         SERVER,
         options={"choices": FORMATS, "default": "text"},
     ),
@@ -240,10 +240,10 @@ FLAGS = (
         env="WITH_ERROR_SERVER",
         options=SWITCH,
     ),
-    Flag(("--show-perf",), "tell how long things took", options=SWITCH),
+    Flag(("--show-perf",), "print how long each step took", options=SWITCH),
     Flag(
         ("--show-stacktrace",),
-        "tell the native traceback of a model's error",
+        "print the native traceback of a model's error",
         env="SHOW_STACKTRACE",
         options=SWITCH,
     ),

@@ -1,7 +1,7 @@
 """Guest code in a child process of the command line.
 
 A model may exit, crash or hang, and while foreign code runs, Python's signal handlers do not. The
-parent has nothing to do but wait, so it always can be interrupted, and it can tell a model that
+parent has nothing to do but wait, so it always can be interrupted, and it can report a model that
 ended the process from a command that came to its end.
 """
 
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from polyhost.cli import streams
-from polyhost.cli.report import tell, tell_interrupted
+from polyhost.cli.report import print_error, print_interrupted
 from polyhost.errors import PolyhostError, WorkerCrashed
 from polyhost.wire import linux
 
@@ -60,7 +60,7 @@ def _run(work: Callable[[], int], temporary: str, *, stacktrace: bool) -> int:
         _, status = os.waitpid(pid, 0)
     except KeyboardInterrupt:
         _end(pid)
-        return tell_interrupted()
+        return print_interrupted()
     finally:
         signal.signal(signal.SIGTERM, previous)
         _end_leftovers(before)
@@ -77,7 +77,7 @@ def _be_child(work: Callable[[], int], finished: int, stacktrace: bool) -> None:
         code = work()
         os.write(finished, b"!")
     except PolyhostError as error:
-        code = tell(error, stacktrace=stacktrace)
+        code = print_error(error, stacktrace=stacktrace)
         os.write(finished, b"!")
     except SystemExit as ended:  # the model's own doing: the parent says so
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
@@ -155,5 +155,5 @@ def _tell_ended(code: int) -> int:
         "Look for an exit in its code, or for a crash of a native library.",
         exit_code=code,
     )
-    tell(error, stacktrace=False)
+    print_error(error, stacktrace=False)
     return code if code > 0 else 1

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from polyhost import __version__
-from polyhost.cli.report import tell, tell_interrupted, tell_wrong_options
+from polyhost.cli.report import print_error, print_interrupted, print_wrong_options
 from polyhost.cli.streams import guarded
 from polyhost.drum_compat import DRUM_VERSION
 from polyhost.errors import PolyhostError, WrongOptions
@@ -54,7 +54,7 @@ def _run(arguments: Sequence[str], program: str) -> int:
     try:
         options = parse(parser, arguments, os.environ)
     except PolyhostError as error:
-        return tell(error, stacktrace=False)
+        return print_error(error, stacktrace=False)
     if options.command is None:
         parser.print_help()
         return 1
@@ -65,11 +65,11 @@ def _run(arguments: Sequence[str], program: str) -> int:
         code: int = options.run(options)
         return code
     except WrongOptions as error:
-        return tell_wrong_options(error, options.parser)
+        return print_wrong_options(error, options.parser)
     except PolyhostError as error:
-        return tell(error, stacktrace=getattr(options, "show_stacktrace", False))
+        return print_error(error, stacktrace=getattr(options, "show_stacktrace", False))
     except KeyboardInterrupt:
-        return tell_interrupted()
+        return print_interrupted()
 
 
 def build_parser(program: str = "polyhost", command: str = "") -> argparse.ArgumentParser:

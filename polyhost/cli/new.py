@@ -58,7 +58,7 @@ def _tell_help(parser: argparse.ArgumentParser) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make the folder and tell what to do with it."""
+    """Make the folder and print what to do with it."""
     folder: Path = options.code_dir
     if folder.exists():
         options.parser.error(f"--code-dir: {folder} is there already; give a new folder")

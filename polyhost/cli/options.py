@@ -32,7 +32,7 @@ def refuse_unserved(options: argparse.Namespace, flags: Iterable[Flag]) -> None:
 
 
 def spoken(options: argparse.Namespace, flags: Iterable[Flag]) -> dict[str, Any]:
-    """What was said, on the command line or by the environment, by the flag's name."""
+    """What was common, on the command line or by the environment, by the flag's name."""
     values = {flag.dest: getattr(options, flag.dest) for flag in flags}
     silent = {flag.dest: (None, False, flag.options.get("default")) for flag in flags}
     return {dest: value for dest, value in values.items() if value not in silent[dest]}
@@ -135,8 +135,8 @@ def monitoring(options: argparse.Namespace) -> dict[str, Any] | None:
 
 
 def invocation(options: argparse.Namespace) -> dict[str, Any]:
-    """The command as DRUM tells it to predictors that configure themselves by it."""
-    said: dict[str, Any] = {
+    """The command as DRUM gives it to predictors that configure themselves by it."""
+    common: dict[str, Any] = {
         "allow_dr_api_access": bool(getattr(options, "allow_dr_api_access", False)),
         "model_id": getattr(options, "model_id", None),
         "deployment_id": getattr(options, "deployment_id", None),
@@ -146,7 +146,7 @@ def invocation(options: argparse.Namespace) -> dict[str, Any]:
     }
     if hasattr(options, "address") and options.address:
         host, _, port = options.address.rpartition(":")
-        told = {
+        specific = {
             "host": host or options.address,
             "port": int(port) if host and port.isdigit() else None,
             "show_perf": options.show_perf,
@@ -154,7 +154,7 @@ def invocation(options: argparse.Namespace) -> dict[str, Any]:
             "deployment_config": options.deployment_config,
         }
     else:
-        told = {
+        specific = {
             "input_filename": getattr(options, "input", None),
             "output_filename": getattr(options, "output", None),
             "sparse_column_file": getattr(options, "sparse_column_file", None),
@@ -162,7 +162,7 @@ def invocation(options: argparse.Namespace) -> dict[str, Any]:
             "content_type": getattr(options, "content_type", None),
         }
     plain = (str, int, bool, type(None))
-    return said | {key: v if isinstance(v, plain) else str(v) for key, v in told.items()}
+    return common | {key: v if isinstance(v, plain) else str(v) for key, v in specific.items()}
 
 
 def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:

@@ -45,7 +45,7 @@ FLAGS = (
         "seconds that a case may take",
         options={**_COUNT, "default": 600},
     ),
-    Flag(("--in-server",), "tell the time that the server took by itself, too", options=SWITCH),
+    Flag(("--in-server",), "print the time that the server took by itself, too", options=SWITCH),
     Flag(("--url",), "accepted for old scripts", options={"metavar": "URL"}),
 )
 register("perf-test", FLAGS)
@@ -141,7 +141,7 @@ def _multipart(body: bytes) -> bytes:
 
 
 def _row(server: Server, case: Case, options: argparse.Namespace) -> list[str]:
-    """The line of a case in the table; a case that fails is told and marked."""
+    """The line of a case in the table; a case that fails is reported and marked."""
     size = f"{len(case.body) / MB:.4g} MB"
     start = [size, str(case.rows), str(case.iterations)]
     try:
@@ -184,7 +184,7 @@ def _measure(server: Server, case: Case, timeout: float) -> list[float]:
 
 
 def _stats(server: Server, in_server: bool) -> list[str]:
-    """Time and memory as the server tells them."""
+    """Time and memory as the server reports them."""
     try:
         stats = json.loads(server.ask("GET", "/stats/")[1])
         memory, times = stats["mem_info"], stats["time_info"]["run_predictor_total"]

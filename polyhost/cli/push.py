@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         where = _upload(client, options.code_dir, metadata)
     except PolyhostError:
         raise
-    except Exception as error:  # whatever the client raises is told, not explained
+    except Exception as error:  # whatever the client raises is printed, not explained
         raise RuntimeUnavailable(f"DataRobot's client failed: {error}") from error
     print(where)
     return 0

@@ -30,7 +30,7 @@ INTRODUCTION = """\
 `polyhost score` scores one file with one model. `polyhost server` serves one model as DRUM does;
 `polyhost serve` serves many, and `polyhost top` watches either. `polyhost fit` trains a model;
 `polyhost validation` and `polyhost perf-test` try one, and `polyhost new model` starts one.
-`polyhost doctor` tells which languages are usable here, and `polyhost --version` the version.
+`polyhost doctor` checks which languages are usable here, and `polyhost --version` prints the version.
 
 What is not said by a flag comes from the folder's `model-metadata.yaml`. Where both speak of the
 target type or the labels they must agree, but for the order of multiclass labels: there the flag

@@ -1,4 +1,4 @@
-"""How an error is told on the terminal."""
+"""How an error is printed on the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VIOLATED = 3
 INTERRUPTED = 130
 
 
-def tell(error: PolyhostError, *, stacktrace: bool) -> int:
+def print_error(error: PolyhostError, *, stacktrace: bool) -> int:
     """Print an error, with its traceback in the model's own language when asked; the exit code:
     3 for data that violates a type schema, else 1."""
     with suppress(OSError):  # the exit code says it as well
@@ -28,10 +28,10 @@ def _print(error: PolyhostError, stacktrace: bool) -> None:
     if stacktrace:
         print(native or "".join(traceback.format_exception(error)), file=sys.stderr)
     elif native:
-        print("polyhost: --show-stacktrace tells where it happened.", file=sys.stderr)
+        print("polyhost: --show-stacktrace prints where it happened.", file=sys.stderr)
 
 
-def tell_wrong_options(error: PolyhostError, parser: argparse.ArgumentParser) -> int:
+def print_wrong_options(error: PolyhostError, parser: argparse.ArgumentParser) -> int:
     """Print what is wrong with the options and the command's help, on stdout; exit code 1."""
     print(f"{error.message}\n")
     parser.print_help()
@@ -44,7 +44,7 @@ def progress(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def tell_interrupted() -> int:
+def print_interrupted() -> int:
     """Say that a signal ended the run; exit code 130."""
     with suppress(OSError):
         print("\nCtrl+C pressed, stopped.", file=sys.stderr)

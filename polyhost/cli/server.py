@@ -37,7 +37,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until told to stop."""
+    """Serve until asked to stop."""
     check_labels(options.parser, options)
     verify(options)
     refuse_unserved(options, flags_of("server"))
@@ -54,7 +54,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
     """The server that the options describe, its one model resolved.
 
     With ``--with-error-server`` a model that cannot be prepared is no error here: the server
-    tells its callers.
+    reports it to its callers.
     """
     host, port = split_address(options.address)
     models: tuple[HostedModel, ...] = ()

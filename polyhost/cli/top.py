@@ -1,4 +1,4 @@
-"""``polyhost top``: a live view of a server in the terminal, from what its ``/metrics`` tells."""
+"""``polyhost top``: a live view of a server in the terminal, from its ``/metrics``."""
 
 from __future__ import annotations
 

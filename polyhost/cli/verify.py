@@ -1,4 +1,4 @@
-"""Checks of options that belong together: told with the command's help, exit code 1.
+"""Checks of options that belong together; a failure is printed with the command's help, exit code 1.
 
 They are DRUM's, made on every run, whether or not the flags they look at have an effect here.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.config.problems import Problems, nearest
-from polyhost.config.reading import Document, Values, told
+from polyhost.config.reading import Document, Values, mistake
 from polyhost.config.schema import (
     FOR_EACH,
     MODEL,
@@ -116,6 +116,6 @@ def _parse(variable: str, text: str, field: Field, problems: Problems) -> Settin
     try:
         values = tuple(field.kind.parse(one.strip(), Path.cwd()) for one in texts)
     except ValueError as error:
-        problems.add(variable, told("its value", field, text, error))
+        problems.add(variable, mistake("its value", field, text, error))
         return None
     return Setting(values if field.many else values[0], Source.ENVIRONMENT, variable)

@@ -119,7 +119,7 @@ def _build(
         where = document.places.get(f"models.{name}", "")
         check_model(name, values, server, problems)
         if values["path"].value is None:
-            continue  # told of while reading
+            continue  # reported while reading
         try:
             hosted.append(build_model(name, values, versions))
         except PolyhostError as error:

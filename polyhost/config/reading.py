@@ -17,7 +17,7 @@ Values = dict[str, Setting[Any]]
 
 @dataclass
 class Document:
-    """What a file says. ``places`` tells where each model and each key begins; ``mistaken`` has
+    """What a file says. ``places`` is where each model and each key begins; ``mistaken`` has
     the names of settings whose value could not be read."""
 
     values: Values = field(default_factory=dict)
@@ -171,7 +171,7 @@ class _Reader:
             try:
                 return self._setting(part.kind.parse(_plain(node.value), self._base), line)
             except ValueError as error:
-                self._wrong(line, told(name, part, node.value, error))
+                self._wrong(line, mistake(name, part, node.value, error))
         self._mistaken.add(name)
         return None
 
@@ -211,7 +211,7 @@ def _plain(text: str) -> str:
     return text
 
 
-def told(name: str, part: Field, text: str, error: ValueError) -> str:
+def mistake(name: str, part: Field, text: str, error: ValueError) -> str:
     """The sentence about a value that is not of its kind."""
     # A kind says what it found in its own words, or nothing; int() and float() say theirs.
     own = type(error) is ValueError and str(error) and "could not convert" not in str(error)

@@ -41,7 +41,7 @@ models:
       memory: 512MiB
 ```
 
-`polyhost config check` tells every mistake at once, each with its line; `polyhost config show`
+`polyhost config check` reports every mistake at once, each with its line; `polyhost config show`
 prints each setting in effect with its source, secrets masked; `--json` is for programs.
 
 ## Where a value comes from
@@ -98,13 +98,15 @@ def _row(field: Field, prefix: str) -> str:
     # A model's own settings have no variable; those of defaults and of the server do.
     regular = "NAME" not in prefix and "[]" not in prefix and field.many != "map"
     twins = [field.flag, field.variable, variable_of(prefix + field.name) if regular else ""]
-    told = ", ".join(f"`{twin}`" for twin in twins if twin and not _is_shared(field, prefix, twin))
-    cells = (f"`{field.name}`", value, default, told, field.help)
+    others = ", ".join(
+        f"`{twin}`" for twin in twins if twin and not _is_shared(field, prefix, twin)
+    )
+    cells = (f"`{field.name}`", value, default, others, field.help)
     return "".join(f"| {cell} ".replace("|", "\\|")[1:] for cell in cells) + "|\n"
 
 
 def _is_shared(field: Field, prefix: str, twin: str) -> bool:
-    """A flag that speaks of models is told where models are."""
+    """A flag that is about models is listed with the models."""
     return prefix.startswith("defaults.") and twin == field.flag
 
 

@@ -299,7 +299,7 @@ SCHEMA = Section(
         Field(
             "grace",
             kinds.SECONDS,
-            "time that accepted requests may still take once the server is told to stop",
+            "time that accepted requests may still take once the server is asked to stop",
             ServerSettings.grace,
         ),
         Field(
@@ -312,7 +312,7 @@ SCHEMA = Section(
         Field(
             "log_format",
             choice(*FORMATS),
-            "how log lines are written; json also tells which request printed what",
+            "how log lines are written; json also says which request printed what",
             ServerSettings.log_format,
             flag="--log-format",
         ),
@@ -341,11 +341,13 @@ SCHEMA = Section(
         Field(
             "show_stacktrace",
             kinds.SWITCH,
-            "tell the native traceback of a model's error",
+            "print the native traceback of a model's error",
             False,
             flag="--show-stacktrace",
         ),
-        Field("show_perf", kinds.SWITCH, "tell how long things took", False, flag="--show-perf"),
+        Field(
+            "show_perf", kinds.SWITCH, "print how long each step took", False, flag="--show-perf"
+        ),
         Section(
             "limits",
             "what all clients and models together may take",

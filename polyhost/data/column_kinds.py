@@ -72,7 +72,7 @@ def _are_images(texts: List[str]) -> bool:
 
 
 def _is_image(text: str) -> bool:
-    """Whether a text is an image in base64; the beginning of its bytes tells."""
+    """Whether a text is an image in base64; judged by how its bytes begin."""
     if len(text) < 16 or len(text) % 4:
         return False
     try:

@@ -55,7 +55,7 @@ class Build:
     def run(self, installer: Installer, python: str) -> None:
         """Make it all; EnvironmentFailed names the step and has the installer's last lines."""
         scratch = self.folder / "exported.txt"
-        # Asked first: a recipe that this installer cannot read is told of before anything is made.
+        # Asked first: a recipe that this installer cannot read is reported before anything is made.
         installs = installer.install(self._recipe, self.venv, scratch)
         self._do(installer.make(python, self.venv))
         for step in installs:
@@ -80,7 +80,7 @@ class Build:
         raise EnvironmentFailed(
             f"the environment of the model in {self._recipe.code_dir} could not be built: "
             f"{step.what} failed ({how}):\n{said or 'it said nothing'}\n"
-            f"Mend {self._recipe.source}, or see that the package index can be reached from here "
+            f"Fix {self._recipe.source}, or see that the package index can be reached from here "
             "(offline: fill the installer's cache, or name a local index).",
             step=step.what,
             output=said,

@@ -236,7 +236,7 @@ def _installer(uv: Uv | None) -> Installer:
     if uv is not None:
         return uv
     log.warning(
-        "uv is not installed: using venv and pip, which are slower. To mend: %s", INSTALL_UV
+        "uv is not installed: using venv and pip, which are slower. To install it: %s", INSTALL_UV
     )
     return VenvAndPip()
 

@@ -1,4 +1,4 @@
-"""Interpreters that environments are made of: found by version, and told apart."""
+"""Interpreters that environments are made of: found by version, and distinguished."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROBE_LIMIT = 60.0
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python: the path that starts it, and what tells it from others."""
+    """A Python: the path that starts it, and what distinguishes it from others."""
 
     path: str
     implementation: str
@@ -120,7 +120,7 @@ def _probe(path: str, _stamp: int) -> Interpreter:
 
 def _does_not_start(path: str, why: str) -> EnvironmentFailed:
     return EnvironmentFailed(
-        f"the interpreter {path} does not start: {why}. Mend it, or ask for another.",
+        f"the interpreter {path} does not start: {why}. Fix it, or choose another.",
         step="finding the interpreter",
         output=why,
     )

@@ -199,7 +199,7 @@ def _texts(value: Any) -> Iterator[str]:
 def _files(folder: Path) -> Iterator[Tuple[str, Tuple[str, str]]]:
     if not folder.is_dir():
         raise SettingsError(
-            f"no folder of secrets at {folder}: expected one file a secret. Mend {MOUNT_PATH} "
+            f"no folder of secrets at {folder}: expected one file a secret. Fix {MOUNT_PATH} "
             "(--user-secrets-mount-path).",
             path=str(folder),
         )
