@@ -6,6 +6,8 @@ in pytest's own. Calls cross as pickles; what a guest holds stays there, as a to
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import pickle
 import socket
@@ -17,11 +19,27 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.bridges import bridge_for
+from polyhost.codecs import Request, dispatch
 from polyhost.data.payload import Payload, Table
 from polyhost.errors import PolyhostError, from_wire, to_wire
-from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Reply, Traits
+from polyhost.pipeline.pipeline import open_predictor
+from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Predictor, Reply, Traits
 
-_PLAIN = (type(None), bool, int, float, str, bytes, frozenset, Table, Reply, GuestInfo, Traits)
+_PLAIN = (
+    type(None),
+    bool,
+    list,
+    dict,
+    int,
+    float,
+    str,
+    bytes,
+    frozenset,
+    Table,
+    Reply,
+    GuestInfo,
+    Traits,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,10 @@ class GuestProcess:
             raise from_wire(value)
         return value
 
+    def load(self, spec: ModelSpec) -> RemoteModel:
+        """Load a model there as a worker does, hooks and all."""
+        return RemoteModel(self, self.call(None, "load", spec))
+
     def memory(self) -> int:
         """Bytes of memory that the process has to itself, garbage collected first."""
         return int(self.call(None, "memory"))
@@ -89,6 +111,23 @@ class RemoteGuest:
 
     def context(self, payload: Payload = Payload(b"")) -> HookContext:  # noqa: B008
         return HookContext(self.spec.target, payload)
+
+
+@dataclass(frozen=True)
+class RemoteModel:
+    """A loaded model there."""
+
+    process: GuestProcess
+    token: Token
+
+    def predictions(self, content_type: str, body: bytes) -> Any:
+        """The answer to one request's body, read from its JSON."""
+        return self.process.call(None, "respond", self.token, content_type, body)
+
+    def warnings(self) -> list[str]:
+        """What the process logged since the last call, from warnings up."""
+        found: list[str] = self.process.call(None, "warnings")
+        return found
 
 
 def _send(channel: socket.socket, value: Any) -> None:
@@ -116,6 +155,10 @@ class _Process:
 
     def __init__(self) -> None:
         self._held: dict[int, Any] = {}
+        self._logged: list[str] = []
+        handler = logging.Handler(logging.WARNING)
+        handler.emit = lambda record: self._logged.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger("polyhost").addHandler(handler)
 
     def answer(self, guest: Token | None, name: str, arguments: tuple[Any, ...]) -> Any:
         given = [self._held[a.number] if isinstance(a, Token) else a for a in arguments]
@@ -126,6 +169,21 @@ class _Process:
 
     def open(self, spec: ModelSpec) -> Token:
         return self._keep(bridge_for(spec.language).open(spec))
+
+    def load(self, spec: ModelSpec) -> Token:
+        return self._keep(open_predictor(spec))
+
+    def respond(self, predictor: Predictor, content_type: str, body: bytes) -> Any:
+        """The JSON answer of a worker to a body."""
+        request = Request("predict", "drum", content_type)
+        answer = dispatch.answer(predictor, request, body)
+        assert isinstance(answer.body, bytes)
+        return json.loads(answer.body)
+
+    def warnings(self) -> list[str]:
+        """What was logged since the last call, from warnings up."""
+        found, self._logged[:] = list(self._logged), []
+        return found
 
     def drop(self, *_held: Any) -> None:
         """Forget everything but the guests."""

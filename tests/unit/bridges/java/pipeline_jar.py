@@ -1,6 +1,8 @@
 """A stand-in for Driverless AI's runtime: its classes' names, and one text file as a pipeline.
 
-The file's first line names the outputs; the inputs are ``n``, a number, and ``t``, a text.
+The file's first line names the outputs; the inputs are ``n``, a number, and ``t``, a text, and
+after the line ``more`` also a whole number, a boolean and a time. Loaded with prediction intervals
+it has two more outputs.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ public class LicenseException extends Exception {
     "frame.MojoColumn": """
 package ai.h2o.mojos.runtime.frame;
 public class MojoColumn {
-  public enum Type { Float64 { }, Str { } }
+  public enum Type { Float64 { }, Str { }, Int32 { }, Bool { }, Time64 { } }
 }
 """,
     "frame.MojoFrameMeta": """
@@ -29,7 +31,7 @@ public class MojoFrameMeta {
   public MojoFrameMeta(String... names) { this.names = names; }
   public String[] getColumnNames() { return names; }
   public MojoColumn.Type[] getColumnTypes() {
-    return new MojoColumn.Type[] {MojoColumn.Type.Float64, MojoColumn.Type.Str};
+    return java.util.Arrays.copyOf(MojoColumn.Type.values(), names.length);
   }
 }
 """,
@@ -37,9 +39,16 @@ public class MojoFrameMeta {
 package ai.h2o.mojos.runtime.frame;
 public class MojoRowBuilder {
   double n = Double.NaN;
+  double more;
   String t;
   public MojoRowBuilder setValue(int i, String text) {
-    if (i == 0) n = text.isEmpty() ? Double.NaN : Double.parseDouble(text); else t = text;
+    switch (i) {
+      case 0: n = text.isEmpty() ? Double.NaN : Double.parseDouble(text); break;
+      case 1: t = text; break;
+      case 2: more += 10 * Integer.parseInt(text); break;
+      case 3: more += text.equals("true") ? 100 : 0; break;
+      default: more += java.sql.Timestamp.valueOf(text).toLocalDateTime().getSecond() * 1000;
+    }
     return this;
   }
 }
@@ -64,7 +73,7 @@ public class MojoFrameBuilder {
     double[] values = new double[rows.size()];
     for (int i = 0; i < values.length; i++) {
       MojoRowBuilder row = rows.get(i);
-      values[i] = row.n + (row.t == null ? 0 : row.t.length());
+      values[i] = row.n + (row.t == null ? 0 : row.t.length()) + row.more;
     }
     return new MojoFrame(values);
   }
@@ -77,21 +86,33 @@ import ai.h2o.mojos.runtime.lic.LicenseException;
 import java.nio.file.*;
 public class MojoPipeline {
   private final String[] outputs;
-  private MojoPipeline(String[] outputs) { this.outputs = outputs; }
-  public static MojoPipeline loadFrom(String path) throws Exception {
-    String[] names = Files.readString(Path.of(path)).trim().split(" ");
+  private final String[] inputs;
+  private MojoPipeline(String[] outputs, String[] inputs) {
+    this.outputs = outputs;
+    this.inputs = inputs;
+  }
+  public static MojoPipeline loadFrom(String path) throws Exception { return load(path, false); }
+  public static MojoPipeline load(String path, boolean intervals) throws Exception {
+    String[] lines = Files.readString(Path.of(path)).trim().split("\\n");
+    String names = lines[0] + (intervals ? " price.lower price.upper" : "");
+    String inputs = lines.length > 1 ? "n t i b d" : "n t";
     String file = System.getProperty("ai.h2o.mojos.runtime.license.file");
     String given = System.getenv("DRIVERLESS_AI_LICENSE_KEY");
     boolean beside = file != null && Files.readString(Path.of(file)).equals("good");
     if (!beside && !"good".equals(given)) throw new LicenseException("no licence");
-    return new MojoPipeline(names);
+    return new MojoPipeline(names.split(" "), inputs.split(" "));
   }
-  public MojoFrameMeta getInputMeta() { return new MojoFrameMeta("n", "t"); }
+  public MojoFrameMeta getInputMeta() { return new MojoFrameMeta(inputs); }
   public MojoFrameMeta getOutputMeta() { return new MojoFrameMeta(outputs); }
   public MojoFrameBuilder getInputFrameBuilder() { return new MojoFrameBuilder(); }
   public MojoFrame transform(MojoFrame frame) {
     double[] values = (double[]) frame.getColumnData(0);
     if (outputs.length == 1) return new MojoFrame(values);
+    if (outputs[1].equals("price.lower")) {
+      double[] lower = values.clone(), upper = values.clone();
+      for (int i = 0; i < values.length; i++) { lower[i] -= 1; upper[i] += 2; }
+      return new MojoFrame(values, lower, upper);
+    }
     Object[] columns = new Object[outputs.length];
     for (int i = 0; i < columns.length; i++) {
       float[] column = new float[values.length];
@@ -99,6 +120,28 @@ public class MojoPipeline {
       columns[i] = column;
     }
     return new MojoFrame(columns);
+  }
+}
+""",
+    "api.PipelineConfig": """
+package ai.h2o.mojos.runtime.api;
+public class PipelineConfig {
+  final boolean intervals;
+  PipelineConfig(boolean intervals) { this.intervals = intervals; }
+  public static Builder builder() { return new Builder(); }
+  public static class Builder {
+    private boolean intervals;
+    public Builder withPredictionInterval(boolean on) { intervals = on; return this; }
+    public PipelineConfig build() { return new PipelineConfig(intervals); }
+  }
+}
+""",
+    "api.MojoPipelineService": """
+package ai.h2o.mojos.runtime.api;
+public class MojoPipelineService {
+  public static ai.h2o.mojos.runtime.MojoPipeline loadPipeline(
+      java.io.File file, PipelineConfig config) throws Exception {
+    return ai.h2o.mojos.runtime.MojoPipeline.load(file.getPath(), config.intervals);
   }
 }
 """,

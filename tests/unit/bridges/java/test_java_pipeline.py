@@ -44,10 +44,10 @@ def model(tmp_path, runtime):
 
 @pytest.fixture
 def loaded(java_process):
-    def load(folder, target=REGRESSION):
+    def load(folder, target=REGRESSION, **options):
         names = sorted(path.name for path in folder.iterdir())
         artifacts = tuple(Path(name) for name in names if name.endswith((".jar", ".mojo")))
-        guest = java_process.open(ModelSpec(folder, "java", target, None, artifacts))
+        guest = java_process.open(ModelSpec(folder, "java", target, None, artifacts, options))
         guest.load_artifact(next(path for path in artifacts if path.suffix == ".mojo"))
         return guest
 
@@ -86,6 +86,29 @@ def test_several_outputs_have_the_labels_in_their_names(loaded, model, outputs, 
     kind = TargetType.BINARY if len(labels) == 2 else TargetType.MULTICLASS
     table = predict(loaded(model(outputs), Target(kind, labels)), b"n,t\n1,a\n")
     assert (table.names, [column[0] for column in table.columns]) == (names, row)
+
+
+def test_cells_of_every_kind_of_input(loaded, model):
+    """Each as a text that the runtime reads: a whole number has no fraction, a time no zone."""
+    guest = loaded(model("price\nmore"))
+    kinds = [(column.name, column.kind) for column in guest.describe().columns]
+    assert kinds[2:] == [("i", "integer"), ("b", "boolean"), ("d", "time")]
+    body = b"n,t,i,b,d\n1,a,2.0,TRUE,2020-01-31T12:00:05Z\n1,a,,False,\n1,,3,,2020-01-31\n"
+    assert predict(guest, body).columns[0].tolist() == [5122.0, 2.0, 31.0]
+
+
+def test_bounds_of_prediction_intervals_on_request(loaded, model):
+    guest = loaded(model(), extra_outputs=True)
+    table = predict(guest, b"n,t\n1,a\n2,\n")
+    assert table.names == ("Predictions", "price.lower", "price.upper")
+    assert [column.tolist() for column in table.columns] == [[2.0, 2.0], [1.0, 1.0], [4.0, 4.0]]
+    assert guest.describe().extras == ("price.lower", "price.upper")
+
+
+def test_labels_without_a_target(loaded, model):
+    guest = loaded(model("sold.at.no sold.at.yes"), infer_target="")
+    info = guest.describe()
+    assert (info.labels, info.target_type) == (("no", "yes"), "binary")
 
 
 def test_an_output_without_a_label(loaded, model):
