@@ -79,7 +79,7 @@ class Dispatcher:
         """Requests accepted and not yet answered."""
         return len(self.queue) + sum(len(replica.inflight) for replica in self.replicas)
 
-    def suit(self, batch: int, calls: int) -> None:
+    def set_room(self, batch: int, calls: int) -> None:
         """Let a worker hold what it can use: ``batch`` requests share a call, ``calls`` run at once."""
         self.calls = calls
         self.window = calls if calls > 1 else SERIAL_WINDOW * batch

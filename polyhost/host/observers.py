@@ -1,6 +1,6 @@
 """Who watches a host: the seam between its work and metrics, logs and traces.
 
-The pool tells a :class:`ModelObserver` what only it knows; everything else is read from the pool
+The pool reports to a :class:`ModelObserver` what only it knows; everything else is read from the pool
 when somebody asks. The front keeps an :class:`Exchange` for each request that is observed.
 """
 
@@ -36,7 +36,7 @@ logs.take_requests_from(current.get)
 
 
 class ModelObserver(Protocol):
-    """What a pool tells about its model, on the event loop's thread. Must be quick; never raises."""
+    """What a pool reports about its model, on the event loop's thread. Must be quick; never raises."""
 
     @property
     def marks_output(self) -> bool:

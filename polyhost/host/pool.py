@@ -407,7 +407,7 @@ class Pool:
         self.info = await worker.wait_ready(self.model.load_timeout)
         self._use_target(self.info)
         self.room = _room_for(self.model, self.info)
-        self._dispatcher.suit(*self.room)
+        self._dispatcher.set_room(*self.room)
         member.ready = True
         if self.watcher is not None:
             member.begins = True

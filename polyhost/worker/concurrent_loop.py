@@ -148,7 +148,7 @@ class ConcurrentLoop(DataLoop):
             self._alone = job.solo
             self._running[job.id] = threading.get_ident()
             self._owners[job.id] = job.line
-            self._control.tally.batch(1)
+            self._control.counters.batch(1)
             self._mark()
             return job
 

@@ -17,7 +17,7 @@ PERIOD = 1.0
 
 Series = Tuple[str, Tuple[str, ...]]
 
-_running: Optional[Tally] = None
+_running: Optional[Counters] = None
 
 
 def count(name: str, value: int = 1, **labels: object) -> None:
@@ -33,13 +33,13 @@ def count(name: str, value: int = 1, **labels: object) -> None:
         _running.count((name, tuple(str(labels[key]) for key in known.labels)), value)
 
 
-def use(tally: Optional[Tally]) -> None:
+def use(counters: Optional[Counters]) -> None:
     """Have :func:`count` add to these counters; None: to none."""
     global _running
-    _running = tally
+    _running = counters
 
 
-class Tally:
+class Counters:
     """Batches by their size, the seconds they took, rows, and named counters.
 
     The data loop counts on its own thread; the control thread waits on :attr:`wake_fd` and sends
@@ -52,7 +52,7 @@ class Tally:
         self.due: Optional[float] = None
         self._sizes: Dict[int, int] = {}
         self._seconds: Dict[int, float] = {}
-        self._rows_told = 0
+        self._rows_reported = 0
         self._woken = False
         self._named: Dict[Series, int] = {}
         self._lock = threading.Lock()
@@ -96,10 +96,10 @@ class Tally:
         sizes, self._sizes = self._sizes, {}
         seconds, self._seconds = self._seconds, {}
         rows = int(getattr(self.predictor, "rows", 0))
-        told, self._rows_told = self._rows_told, rows
+        reported, self._rows_reported = self._rows_reported, rows
         report: Dict[str, Any] = {
             "batches": {str(size): n for size, n in sizes.items()},
-            "rows": rows - told,
+            "rows": rows - reported,
         }
         if seconds:
             report["seconds"] = {str(size): round(spent, 6) for size, spent in seconds.items()}

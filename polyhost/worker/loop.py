@@ -66,14 +66,14 @@ class DataLoop:
                 continue
             batch = self._take()
             began = perf_counter()
-            control.tally.batch(len(batch))
+            control.counters.batch(len(batch))
             if marker is None or len(batch) > 1:
                 self._serve(batch)
             else:
                 marker.running(batch[0].id)
                 self._serve(batch)
                 marker.running(0)
-            control.tally.ran(len(batch), perf_counter() - began)
+            control.counters.ran(len(batch), perf_counter() - began)
             if self._jobs or self._fronts:  # else waiting takes as much
                 self._drain()
 

@@ -29,7 +29,7 @@ from polyhost.wire.messages import calls_at_once, info_to_wire, spec_from_wire
 from polyhost.wire.output_marks import Marker
 from polyhost.wire.replies import error_meta
 from polyhost.worker import counters, stacks
-from polyhost.worker.counters import Tally
+from polyhost.worker.counters import Counters
 
 
 class Control:
@@ -41,7 +41,7 @@ class Control:
         self._early: List[Frame] = []
         self._lock = threading.Lock()
         self.predictor: Any = None
-        self.tally = Tally()
+        self.counters = Counters()
         self.turn = threading.Lock()
         """Held where ``running`` and ``batch`` change, so that an interrupt meets what it is for."""
         self.running: int = 0
@@ -96,21 +96,21 @@ class Control:
 
     def _wait(self) -> None:
         """Send reports as they fall due, until the host has something to say."""
-        tally, poll = self.tally, select.poll()
+        counters, poll = self.counters, select.poll()
         poll.register(self.sock, select.POLLIN)
-        poll.register(tally.wake_fd, select.POLLIN)
+        poll.register(counters.wake_fd, select.POLLIN)
         while True:
-            ready = [fd for fd, _ in poll.poll(tally.wait)]
-            if tally.wake_fd in ready:
-                tally.on_wake()
-            if tally.wait == 0:
+            ready = [fd for fd, _ in poll.poll(counters.wait)]
+            if counters.wake_fd in ready:
+                counters.on_wake()
+            if counters.wait == 0:
                 self.report()
             if self.sock.fileno() in ready:
                 return
 
     def report(self) -> None:
         """Tell the host what was counted since the last report."""
-        self.send(Kind.METRIC, 0, self.tally.take())
+        self.send(Kind.METRIC, 0, self.counters.take())
 
     def _handle(self, frame: Frame) -> None:
         if frame.kind == Kind.PING:
@@ -156,7 +156,7 @@ def main(data_fd: int, control_fd: int) -> None:
     """Run a worker over these descriptors until the host closes them; never returns."""
     data = socket.socket(fileno=data_fd)
     control = Control(socket.socket(fileno=control_fd))
-    counters.use(control.tally)
+    counters.use(control.counters)
     status = 0
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a pipe is read by somebody who waits
@@ -211,7 +211,7 @@ def _run(data: socket.socket, control: Control) -> int:
         control.send_error(error)
         _wait_for_close(data)
         return 1
-    control.predictor = control.tally.predictor = predictor
+    control.predictor = control.counters.predictor = predictor
     control.send_ready(
         {
             "protocol": frames.PROTOCOL_VERSION,

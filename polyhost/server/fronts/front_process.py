@@ -65,7 +65,7 @@ class FrontProcess:
         self._reported = 0.0
 
     async def serve(self, sock: socket.socket, channel: socket.socket) -> None:
-        """Hear what there is, then serve: no client is let in by keys that may be old."""
+        """Receive the state of the server, then serve: no client is let in by keys that may be old."""
         self._begun, self._stop = asyncio.Event(), asyncio.Event()
         self._host = FrontHost(self._ask, self._watch.of, self._counts, self._number)
         budget = Budget(self._settings.limits.body_budget, self._counts.count(BODIES, self._number))
@@ -138,7 +138,7 @@ class FrontApp:
         host.on_change.append(self._changed)
 
     def _changed(self) -> None:
-        """Make the routes anew once all that the supervisor says at once was heard."""
+        """Make new routes, once for all messages that come together."""
         if not self._stale:
             self._stale = True
             asyncio.get_running_loop().call_soon(self.refresh)

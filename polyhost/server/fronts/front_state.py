@@ -188,8 +188,8 @@ class FrontHost:
         self._changed()
 
     def _changed(self) -> None:
-        for tell in self.on_change:
-            tell()
+        for call in self.on_change:
+            call()
 
     # Pools and workers
 
@@ -223,7 +223,7 @@ class FrontHost:
         replica.link, replica.ready, replica.begins = link, True, True
         pool.links[worker], pool.replicas[worker] = link, replica
         self._of_worker[worker] = pool
-        dispatcher.suit(*message["room"])
+        dispatcher.set_room(*message["room"])
         pool.use_cost(pool.cost)
         dispatcher.replicas.append(replica)
         dispatcher.dispatch()

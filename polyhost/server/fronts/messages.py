@@ -42,7 +42,7 @@ def config_from_wire(wire: Mapping[str, Any]) -> HostedModel:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A model as fronts were last told of it. The objects themselves: a change makes others."""
+    """A model as it was last sent to fronts. The objects themselves: a change makes others."""
 
     config: HostedModel
     info: Optional[ModelInfo]
@@ -66,7 +66,7 @@ class _Seen:
         return parts
 
 
-class ModelNews:
+class ModelChanges:
     """What changes of a host's models, each under a number that no other model ever gets.
 
     ``numbers``: those of the pools, by their identity.

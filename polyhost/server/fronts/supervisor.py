@@ -1,6 +1,6 @@
-"""The supervisor's side of several fronts: hands them workers, tells them what changes, acts for them.
+"""The supervisor's side of several fronts: gives them workers, reports what changes, acts for them.
 
-Each front has a channel to the supervisor, over which it hears of models and workers, and asks for
+Each front has a channel to the supervisor, over which it learns of models and workers, and asks for
 what only the parent of a worker can do. A front that says nothing for a long time is replaced.
 """
 
@@ -26,7 +26,7 @@ from polyhost.host.shared_counts import SharedCount, SharedCounts
 from polyhost.server.credentials import access_to_wire
 from polyhost.server.fronts.channel import Channel, Message
 from polyhost.server.fronts.forker import Forker
-from polyhost.server.fronts.messages import ModelNews, config_to_wire
+from polyhost.server.fronts.messages import ModelChanges, config_to_wire
 from polyhost.server.watch.metrics import Metrics
 from polyhost.settings import ServerSettings
 
@@ -100,7 +100,7 @@ class Fronts:
         self._numbers = itertools.count(1)
         self._waits: Dict[str, Dict[int, asyncio.Future[None]]] = {}
         self._ending: Dict[int, asyncio.Task[None]] = {}
-        self._news = ModelNews(self._pool_numbers)
+        self._models = ModelChanges(self._pool_numbers)
         self._stopping = False
         self._open = not settings.wait
         self._swept = time.monotonic()
@@ -109,7 +109,7 @@ class Fronts:
             forker.sock, "forker", self._on_announcement, self._on_forker_end
         )
         host.watcher = self
-        host.on_change.append(self._tell_models)
+        host.on_change.append(self._send_models)
         host.on_sweep.append(self._sweep)
 
     # Fronts that come and go
@@ -125,22 +125,22 @@ class Fronts:
         )
         self._fronts[front.pid] = front
         for known in self._pools.values():
-            self._tell_pool(front, known)
+            self._send_pool(front, known)
             for digest, guilty in known.pool.killers.known():
                 front.channel.send(_killer(known.number, digest, guilty))
         for pool, worker in self._workers.values():
             self._introduce(front, pool, worker)
         front.channel.send({"what": "access", "access": access_to_wire(self._settings)})
-        for told in self._news.everything():
-            front.channel.send(told)
+        for known_model in self._models.everything():
+            front.channel.send(known_model)
         if self._stopping or self._open:
             front.channel.send({"what": "stop" if self._stopping else "begin"})
 
     def open(self) -> None:
-        """Let fronts accept connections, if they were told to wait for it."""
+        """Let fronts accept connections, where they wait for it."""
         if not self._open:
             self._open = True
-            self._tell_all({"what": "begin"})
+            self._send_all({"what": "begin"})
 
     def _on_forker_end(self) -> None:
         if not self._stopping:
@@ -191,7 +191,7 @@ class Fronts:
         known = self._pools.get(int(message["pool"]))
         if known is not None:
             known.pool.killers.learn(bytes.fromhex(message["digest"]), bool(message["guilty"]))
-            self._tell_all(message, but=front)
+            self._send_all(message, but=front)
 
     def _act(self, what: str, message: Mapping[str, Any]) -> None:
         """Do for a front what only the parent of a worker can."""
@@ -222,7 +222,7 @@ class Fronts:
     # All of them
 
     def _sweep(self, now: float) -> None:
-        self._tell_models()
+        self._send_models()
         if now - self._swept > STALLED:
             for front in self._fronts.values():
                 front.heard = now
@@ -235,25 +235,25 @@ class Fronts:
                 front.kill("reads no messages")
 
     def renew(self, settings: ServerSettings) -> None:
-        """Tell every front, and those to come, of new keys and certificates."""
+        """Send every front, and those to come, the new keys and certificates."""
         self._settings = settings
-        self._tell_all({"what": "access", "access": access_to_wire(settings)})
+        self._send_all({"what": "access", "access": access_to_wire(settings)})
 
-    def _tell_all(self, message: Mapping[str, Any], but: Optional[Front] = None) -> None:
+    def _send_all(self, message: Mapping[str, Any], but: Optional[Front] = None) -> None:
         for front in self._fronts.values():
             if front is not but:
                 front.channel.send(message)
 
-    def _tell_models(self) -> None:
-        for message in self._news.changes(self._host.models):
-            self._tell_all(message)
+    def _send_models(self) -> None:
+        for message in self._models.changes(self._host.models):
+            self._send_all(message)
 
     async def stop(self) -> None:
         """Have every front answer what it accepted, and end; those that do not are killed."""
         self._stopping = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._forker.pid, signal.SIGTERM)  # no more of them
-        self._tell_all({"what": "stop"})
+        self._send_all({"what": "stop"})
         until = time.monotonic() + self._settings.grace + ENDING
         while self._fronts and time.monotonic() < until:
             await asyncio.sleep(0.02)
@@ -285,7 +285,7 @@ class Fronts:
         known = self._pools[number] = _Pool(pool, number, cell)
         self._pool_numbers[id(pool)] = number
         for front in self._fronts.values():
-            self._tell_pool(front, known)
+            self._send_pool(front, known)
         return None if cell is None else self._counts.count(cell, self._counts.writers - 1)
 
     def pool_ended(self, pool: Pool) -> None:
@@ -294,11 +294,11 @@ class Fronts:
         if number is None:
             return
         known = self._pools.pop(number)
-        self._tell_all({"what": "pool_ended", "pool": number})
+        self._send_all({"what": "pool_ended", "pool": number})
         if known.cell is not None:
             self._counts.give_back(known.cell)
 
-    def _tell_pool(self, front: Front, known: _Pool) -> None:
+    def _send_pool(self, front: Front, known: _Pool) -> None:
         config = config_to_wire(known.pool.model)
         about = {"pool": known.number, "cell": known.cell, "cost": known.cost}
         front.channel.send({"what": "pool", "config": config, **about})
@@ -308,19 +308,19 @@ class Fronts:
         known = self._pools.get(self._pool_numbers.get(id(pool), 0))
         if known is not None and known.cost != cost:
             known.cost = cost
-            self._tell_all({"what": "cost", "pool": known.number, "cost": cost})
+            self._send_all({"what": "cost", "pool": known.number, "cost": cost})
 
     def worker_up(self, pool: Pool, worker: WorkerProcess) -> None:
         """Give a new worker to every front."""
         number = next(self._numbers)
         self._workers[number] = (pool, worker)
         self._worker_numbers[worker.pid] = number
-        pool.killers.tell = lambda digest, guilty: self._tell_all(
+        pool.killers.tell = lambda digest, guilty: self._send_all(
             _killer(self._pool_numbers.get(id(pool), 0), digest, guilty)
         )
         for front in self._fronts.values():
             self._introduce(front, pool, worker)
-        self._tell_models()
+        self._send_models()
 
     def _introduce(self, front: Front, pool: Pool, worker: WorkerProcess) -> None:
         ours, theirs = socket.socketpair()
@@ -338,15 +338,15 @@ class Fronts:
         theirs.close()
 
     def worker_down(self, pool: Pool, worker: WorkerProcess, crash: WorkerCrashed) -> None:
-        """Tell every front that a worker has ended, and how."""
+        """Let every front know that a worker has ended, and how."""
         number = self._worker_numbers.pop(worker.pid, None)
         if number is not None:
             del self._workers[number]
-            self._tell_all({"what": "down", "worker": number, "error": to_wire(crash)})
+            self._send_all({"what": "down", "worker": number, "error": to_wire(crash)})
 
     async def drain(self, pool: Pool) -> None:
         """Return when no front has a request for this pool any more."""
-        self._tell_models()
+        self._send_models()
         await self._ask("drain", "drained", self._pool_numbers.get(id(pool), 0))
 
     async def retire(self, worker: WorkerProcess) -> None:
@@ -360,7 +360,7 @@ class Fronts:
             return
         waits = self._waits[key] = {pid: self._loop.create_future() for pid in self._fronts}
         try:
-            self._tell_all({"what": what, "number": number})
+            self._send_all({"what": what, "number": number})
             await _all(waits.values())
         finally:
             del self._waits[key]

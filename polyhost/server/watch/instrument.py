@@ -1,4 +1,4 @@
-"""Everything that watches a server: metrics always; access log, traces and marks when asked."""
+"""Everything that watches a server: metrics always; access log, traces, output marks on request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Observation:
         self._tracing = tracing
 
     def of(self, model: HostedModel) -> ModelObserver:
-        """What the model's pool tells its news to."""
+        """What the model's pool reports to."""
         return self.metrics.of(model)
 
     def watched(self, endpoints: Iterable[Endpoint], model: HostedModel) -> List[Endpoint]:
@@ -71,7 +71,7 @@ class Observation:
         """The route of the metrics."""
         memory = gauges.Memory()
 
-        async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+        async def scrape(scope: Scope, receive: Receive, send: Send) -> None:
             accept = header(scope, b"accept")
             text, kind = await gauges.scrape(
                 self.metrics, host, memory, self.busy_elsewhere, accept
@@ -79,7 +79,7 @@ class Observation:
             await respond(send, 200, kind.encode("ascii"), text, [])
 
         operation = {"responses": {"200": {"description": "OK", "content": {"text/plain": {}}}}}
-        return Endpoint("GET", f"{prefix}/metrics", tell, "Metrics for Prometheus", operation)
+        return Endpoint("GET", f"{prefix}/metrics", scrape, "Metrics for Prometheus", operation)
 
 
 def _counted(handler: Handler, model: str, meter: RouteMeter) -> Handler:

@@ -19,7 +19,7 @@ SECONDS = (
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
 VERSIONS_KEPT = 8
-"""Versions of a model that are told apart; of older ones only the model's own sums remain."""
+"""Versions of a model that are kept apart; of older ones only the model's sums remain."""
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -85,7 +85,7 @@ class RouteMeter:
 
 
 class ModelMeter:
-    """One version of a model; what its pool tells and its routes count."""
+    """One version of a model; what its pool reports and its routes count."""
 
     def __init__(self, name: str, version: str, *, marks_output: bool) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What ``/stats/`` tells: processes, memory, and the time that predictions took."""
+"""What ``/stats/`` reports: processes, memory, and the time that predictions took."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ def _container_memory() -> Dict[str, Optional[float]]:
 def _mib(name: str) -> Optional[float]:
     try:
         return int(Path(name).read_text()) / MIB
-    except (OSError, ValueError):  # "max": no limit; or a kernel that doesn't tell
+    except (OSError, ValueError):  # "max": no limit; or a kernel that does not say
         return None

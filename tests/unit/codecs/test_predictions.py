@@ -111,15 +111,15 @@ def test_what_json_cannot_hold_is_counted_and_warned_of_once(
     rows: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nonfinite, "_warned", set())
-    tally = counters.Tally()
-    monkeypatch.setattr(counters, "_running", tally)
+    counted = counters.Counters()
+    monkeypatch.setattr(counters, "_running", counted)
     values = np.full((rows, 2), 0.5)
     values[-1] = np.inf, np.nan
     for _ in range(2):
         scores = Scores(Table.from_matrix(LABELS, values))
         (body,) = predictions.encode_parts(scores, TARGET, [rows])
     assert standard.loads(body)["predictions"][-1] == dict.fromkeys(LABELS)
-    assert tally.take()["counts"] == [
+    assert counted.take()["counts"] == [
         ["nonfinite_predictions", [LABELS[0], "inf"], 2],
         ["nonfinite_predictions", [LABELS[1], "nan"], 2],
     ]

@@ -120,7 +120,7 @@ BAD_METAS = [b"", b"[1]", b'{"status":2000,"type":""}', b'{"status":200,"type":"
 def test_a_reply_that_cannot_be_written_fails_alone(meta: bytes) -> None:
     async def scenario() -> None:
         made = Made()
-        made.dispatcher.suit(8, 1)
+        made.dispatcher.set_room(8, 1)
         bad, good = made.submit(), made.submit()
         made.frames(reply(bad, meta=meta), reply(good))
         assert (await good.future).body == b"y"
@@ -167,7 +167,7 @@ def test_a_stream_that_cannot_begin_is_stopped_and_keeps_its_place_until_it_has(
 def test_a_waiter_that_fails_ends_only_itself(refused: bool) -> None:
     async def scenario() -> None:
         made = Made()
-        made.dispatcher.suit(8, 1)
+        made.dispatcher.set_room(8, 1)
         failing, good = made.submit(waiter=Waiter()), made.submit()
         first = error(failing, "ModelError") if refused else reply(failing)
         made.frames(first, reply(good))
@@ -181,7 +181,7 @@ def test_a_waiter_that_fails_ends_only_itself(refused: bool) -> None:
 def test_an_error_that_cannot_be_read_is_an_error_of_its_request(meta: bytes) -> None:
     async def scenario() -> None:
         made = Made()
-        made.dispatcher.suit(8, 1)
+        made.dispatcher.set_room(8, 1)
         bad, good = made.submit(), made.submit()
         made.frames(Frame(Kind.ERROR, 0, bad.id, meta, b""), reply(good))
         assert (await good.future).body == b"y"
@@ -231,7 +231,7 @@ def test_a_late_request_is_run_once_while_another_waits() -> None:
 def test_one_that_shared_its_call_runs_once_more_alone() -> None:
     async def scenario() -> None:
         made = Made(deadline=3)
-        made.dispatcher.suit(8, 1)
+        made.dispatcher.set_room(8, 1)
         slow, shared = made.submit(), made.submit()
         made.frames(*(error(one, "WorkerTimeout", shared=True) for one in (slow, shared)))
         (link,) = made.links
@@ -271,7 +271,7 @@ def test_small_requests_go_to_the_replica_that_batches_them() -> None:
     async def scenario() -> None:
         made = Made(replicas=2)
         dispatcher = made.dispatcher
-        dispatcher.suit(batch=4, calls=1)
+        dispatcher.set_room(batch=4, calls=1)
         assert dispatcher.balance is not None
         dispatcher.balance.width = 1
         for _ in range(10):
@@ -288,7 +288,7 @@ def test_small_requests_go_to_the_replica_that_batches_them() -> None:
 def test_a_model_whose_requests_share_no_calls_uses_every_replica() -> None:
     async def scenario() -> None:
         made = Made(replicas=2)
-        made.dispatcher.suit(batch=1, calls=1)
+        made.dispatcher.set_room(batch=1, calls=1)
         assert made.dispatcher.balance is None
         for _ in range(4):
             made.submit()

@@ -17,7 +17,7 @@ from polyhost.wire import descriptors, frames
 from polyhost.wire.frames import Flag, Frame, Kind, Parser
 from polyhost.worker.concurrent_loop import ConcurrentLoop
 from polyhost.worker.connection import Job, Line
-from polyhost.worker.counters import Tally
+from polyhost.worker.counters import Counters
 from polyhost.worker.loop import DataLoop
 
 META = b'{"op":"predict","dialect":"drum","type":"text/csv"}'
@@ -107,7 +107,7 @@ class Control:
     """What a loop asks of the control thread."""
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.counters = Counters()
         self.batch: Any = ()
         self.turn = threading.Lock()
         self.running = self.interrupted = 0

@@ -17,7 +17,7 @@ from polyhost.errors import GuestStatus
 from polyhost.wire import frames
 from polyhost.wire.frames import Flag, Frame, Kind, Parser
 from polyhost.worker.concurrent_loop import ConcurrentLoop
-from polyhost.worker.counters import Tally
+from polyhost.worker.counters import Counters
 from polyhost.worker.loop import DataLoop
 
 META = b'{"op":"predict","dialect":"drum","type":"text/csv"}'
@@ -32,7 +32,7 @@ class Control:
     """What the loop needs of a worker's control socket."""
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.counters = Counters()
         self.turn = threading.Lock()
         self.running = self.interrupted = 0
         self.batch: Any = ()

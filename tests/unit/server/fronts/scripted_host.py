@@ -194,7 +194,7 @@ async def loaded(heard: Heard) -> None:
 async def settled(world: World) -> None:
     """All that was sent to fronts before this has been heard."""
     marks = [len(heard.of("cost")) for heard in world.heard]
-    world.fronts._tell_all({"what": "cost", "pool": 0, "cost": [0, 0]})
+    world.fronts._send_all({"what": "cost", "pool": 0, "cost": [0, 0]})
     for heard, mark in zip(world.heard, marks, strict=True):
         await until(lambda heard=heard, mark=mark: len(heard.of("cost")) > mark)
 

@@ -262,7 +262,7 @@ def test_a_front_that_says_nothing_or_reads_nothing_is_killed(
         known.heard = now + 3640
         asyncio.get_running_loop().remove_reader(front.channel._sock.fileno())
         monkeypatch.setattr(module, "MOST_WAITING", 1 << 20)
-        world.fronts._tell_all({"what": "cost", "text": "x" * (2 << 20)})
+        world.fronts._send_all({"what": "cost", "text": "x" * (2 << 20)})
         world.host.sweep(now + 3632)
         assert len(killed) == 2
 
