@@ -80,6 +80,8 @@ def _answer(sock: socket.socket, fds: List[int], host: int) -> Dict[str, Any]:
         with open(fds.pop(0), "rb") as file:
             file.seek(0)
             command = json.load(file)
+        if not isinstance(command, dict) or not {"spec", "env"} <= command.keys():
+            return {"refused": "the command has no spec and env"}
         return _fork(sock, command, fds, host)
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {error}"}
