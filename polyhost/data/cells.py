@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 import numpy as np
 
@@ -120,6 +120,15 @@ def _iso(text: str) -> str:
     if text[-1:] in ("Z", "z"):
         text = text[:-1] + "+00:00"
     return _FRACTION.sub(lambda m: m[1].replace(",", ".") + (m[2] + "000000")[:6], text)
+
+
+def values_of(column: np.ndarray) -> List[Any]:
+    """A column's cells as Python's own values; moments in nanoseconds have none but whole numbers,
+    so those lose what is below a microsecond."""
+    if column.dtype == np.dtype("M8[ns]"):
+        column = column.astype("M8[us]")
+    values: List[Any] = column.tolist()
+    return values
 
 
 def text_of(value: Any) -> str:

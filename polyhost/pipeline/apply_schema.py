@@ -268,7 +268,7 @@ def _converted(name: str, column: Column, convert: Callable[[str], Any], kind: s
         return np.asarray(pool[column.codes])
     out = np.empty(len(column), dtype=object)
     known: Dict[Any, Any] = {}
-    for i, value in enumerate(column.tolist()):
+    for i, value in enumerate(cells.values_of(column)):
         if value is None or value != value:
             continue
         try:

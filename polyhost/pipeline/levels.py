@@ -178,7 +178,7 @@ def _distinct(name: str, column: Column) -> Tuple[List[str], np.ndarray]:
         return [cells.text_of(value) for value in values], places.astype(np.int32)
     positions: Dict[str, int] = {}
     codes = np.full(len(column), _MISSING, np.int32)
-    for i, value in enumerate(column.tolist()):
+    for i, value in enumerate(cells.values_of(column)):
         if value is None or value != value:
             continue
         if isinstance(value, (list, dict)):

@@ -52,10 +52,10 @@ def loaded(tmp_path_factory) -> Iterator[Callable[[str], tuple[Case, Pipeline]]]
         pipeline.close()
 
 
-def load(case: Case, folder: Path, **options: Any) -> Pipeline:
+def load(case: Case, folder: Path, custom: Path | None = None, **options: Any) -> Pipeline:
     (folder / "model.pkl").write_bytes(pickle.dumps(case.model))
     artifacts = (Path("model.pkl"),)
-    return open_predictor(ModelSpec(folder, "python", case.target, None, artifacts, options))
+    return open_predictor(ModelSpec(folder, "python", case.target, custom, artifacts, options))
 
 
 def asked(pipeline: Pipeline, body: Body) -> Any:
@@ -122,6 +122,29 @@ def test_unknown_levels_follow_the_librarys_own_rule(opened):
             right = expected(case, columns)
         for body in bodies(columns):
             check(asked(pipeline, body), right)
+
+
+@pytest.mark.parametrize("name", ["xgboost", "histogram", "lightgbm"])
+def test_unknown_levels_may_count_as_missing(name, tmp_path):
+    case = made(name)
+    pipeline = load(case, tmp_path, unknown_levels="missing")
+    for columns in with_unknown(case, case.columns(4)):
+        cells = [[None if v in UNKNOWN.values() else v for v in c.cells] for c in columns]
+        without = [Column(c.name, c.kind, v) for c, v in zip(columns, cells, strict=True)]
+        for body in bodies(columns):
+            check(asked(pipeline, body), case.native(without))
+    pipeline.close()
+
+
+def test_a_post_process_hook_leaves_the_schema_in_force(tmp_path):
+    case = made("one-hot-code")
+    hook = "def post_process(predictions, model):\n    return predictions + 1\n"
+    (tmp_path / "custom.py").write_text(hook)
+    pipeline = load(case, tmp_path, custom=Path("custom.py"))
+    columns = case.columns()
+    for body in bodies(columns):
+        check(asked(pipeline, body), case.native(columns) + 1)
+    pipeline.close()
 
 
 def test_levels_of_all_the_rows_do_not_matter(opened):

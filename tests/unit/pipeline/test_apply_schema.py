@@ -127,6 +127,13 @@ def test_what_is_no_cell(info, cell):
         Schema([info]).apply(from_json(cell))
 
 
+def test_moments_in_nanoseconds_are_texts_with_a_meaning():
+    column = np.array(["2024-05-31T12:00", "NaT"], "M8[ns]")
+    assert values(TEXT, Table(["c"], [column])) == ["2024-05-31 12:00:00", None]
+    level = ColumnInfo("c", "category", levels=("2024-05-31 12:00:00",))
+    assert values(level, Table(["c"], [column])) == ["2024-05-31 12:00:00", None]
+
+
 def test_unknown_levels_by_rule(caplog):
     noted = []
     missing = ColumnInfo("c", "category", levels=("a",), unknown="missing")

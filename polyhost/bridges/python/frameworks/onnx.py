@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from polyhost.bridges.python import frames
 from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.arrays import as_table, check_width
-from polyhost.bridges.python.frameworks.columns import Columns, numbers
-from polyhost.bridges.python.frameworks.expected import is_missing
+from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.libraries import library
-from polyhost.data.cells import text_of
-from polyhost.data.column_info import BOOLEAN, INTEGER, NUMBER, TEXT
-from polyhost.data.payload import Dictionary, Table
+from polyhost.bridges.python.frameworks.named_inputs import (
+    NamedInput,
+    column_infos,
+    column_names,
+    feeds,
+)
+from polyhost.data.column_info import NUMBER, TEXT
+from polyhost.data.payload import Table
 from polyhost.data.target import Target
 from polyhost.errors import LoadError, SchemaMismatch
 from polyhost.pipeline.marshal import match_labels
-from polyhost.predictor import ColumnInfo, GuestInfo
+from polyhost.predictor import GuestInfo
 
 NAME = "onnx"
 _TYPES: Mapping[str, Any] = {
@@ -63,17 +67,17 @@ class OnnxModel:
         self._output, self._maps, width = _output(session, target)
         check_width(width, target, NAME)
         only = self._inputs[0] if len(self._inputs) == 1 else None
-        names = None if only else [name for each in self._inputs for name in each.columns]
+        names = None if only else column_names(self._inputs)
         self._columns = Columns(names, only.width if only else None)
-        self._matrix = only is not None and only.dtype is not np.object_
+        self._matrix = only is not None and only.kind != TEXT
         self.texts = only is not None and not self._matrix and only.width is None
         """Whether all columns are texts, however many there are."""
-        columns = tuple(info for each in self._inputs for info in each.infos(by_name=not only))
+        columns = tuple(column_infos(self._inputs))
         self.info = GuestInfo(
             framework=NAME,
             columns=columns,
             schema_source="model" if columns else "nothing",
-            matrix=self._matrix and only is not None and only.kind == NUMBER,
+            matrix=only is not None and only.kind == NUMBER,
         )
 
     def predict(self, data: Any) -> Table:
@@ -103,16 +107,7 @@ class OnnxModel:
         table = data if isinstance(data, Table) else frames.to_table(data)
         order = self._columns.order(table.names)
         columns = table.columns if order is None else [table.columns[i] for i in order]
-        if len(self._inputs) == 1:
-            cells = np.column_stack([_cells(column, np.object_, "") for column in columns])
-            return {self._inputs[0].name: cells}
-        left = iter(columns)
-        return {
-            found.name: np.column_stack(
-                [_cells(next(left), found.dtype, name) for name in found.columns]
-            )
-            for found in self._inputs
-        }
+        return feeds(self._inputs, columns, table.names)
 
     def _run(self, feeds: Dict[str, np.ndarray]) -> Table:
         found = self._session.run([self._output], feeds)[0]
@@ -129,8 +124,8 @@ class OnnxModel:
         return names if match_labels(names, self._target.labels) else ()
 
 
-class _Input:
-    """One input of a graph."""
+class _Input(NamedInput):
+    """One input of a graph. ``batch``: rows that it takes at once, where that is fixed."""
 
     def __init__(self, node: Any) -> None:
         if node.type not in _TYPES:
@@ -141,32 +136,8 @@ class _Input:
                 found=node.type,
             )
         shape = [size if isinstance(size, int) else None for size in node.shape]
-        self.name: str = node.name
-        self.dtype: Any = _TYPES[node.type]
-        self.kind = TEXT if self.dtype is np.object_ else _KINDS[np.dtype(self.dtype).kind]
+        super().__init__(node.name, _TYPES[node.type], shape[1] if len(shape) == 2 else None)
         self.batch: Optional[int] = shape[0] if shape else None
-        self.width: Optional[int] = shape[1] if len(shape) == 2 else None
-        width = self.width or 1
-        self.columns = [f"{node.name}.{i}" for i in range(width)] if width > 1 else [node.name]
-        """Names of its columns, where there are other inputs; as tensors are spelled in a table."""
-
-    def infos(self, by_name: bool) -> List[ColumnInfo]:
-        """The neutral records of its columns; none where their number is not known."""
-        missing = "allowed" if self.kind in (NUMBER, TEXT) else "error"
-        names = self.columns if by_name else [""] * (self.width or 0)
-        return [ColumnInfo(name, self.kind, missing=missing) for name in names]
-
-
-_KINDS = {"f": NUMBER, "i": INTEGER, "u": INTEGER, "b": BOOLEAN}
-
-
-def _cells(column: Any, dtype: Any, name: str) -> np.ndarray:
-    """One column as a graph's input takes it; missing text is empty."""
-    if dtype is not np.object_:
-        return numbers(column, dtype, name)
-    values = column.to_objects() if isinstance(column, Dictionary) else column
-    texts: List[str] = ["" if is_missing(value) else text_of(value) for value in values.tolist()]
-    return np.array(texts, np.object_)
 
 
 def _output(session: Any, target: Target) -> Tuple[str, bool, Optional[int]]:

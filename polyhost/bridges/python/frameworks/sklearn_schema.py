@@ -7,6 +7,7 @@ known class stays ``any``.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -15,6 +16,8 @@ import numpy as np
 from polyhost.bridges.python.frameworks import boosters, estimators
 from polyhost.bridges.python.frameworks.expected import Expected, is_missing, merged, of_levels
 from polyhost.data.column_info import ANY, CATEGORY, MISSING, NUMBER, OWN, TEXT
+
+logger = logging.getLogger(__name__)
 
 FRAME, ARRAY, COLUMN, RECORDS = "frame", "array", "column", "records"
 """What an estimator is given: a DataFrame, a matrix, one column of texts, or a dict for each row."""
@@ -50,6 +53,9 @@ _ANYTHING = frozenset(
 )
 
 
+_LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.")
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What an estimator takes. ``names`` None is by position; ``columns`` None: not known.
@@ -74,7 +80,23 @@ class _Seen:
 
 
 def inputs_of(model: Any) -> Inputs:
-    """The inputs of a fitted estimator or pipeline."""
+    """The inputs of a fitted estimator or pipeline; those of one that is not as its class has it
+    by its columns' names alone."""
+    try:
+        return _inputs_of(model)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        logger.warning(
+            "what %s expects of its columns cannot be read, they come as pandas reads them: %r",
+            type(model).__name__,
+            error,
+        )
+        names = getattr(model, "feature_names_in_", None)
+        if names is None:
+            return Inputs(FRAME)
+        return Inputs(FRAME, tuple(map(str, names)), (_UNKNOWN,) * len(names))
+
+
+def _inputs_of(model: Any) -> Inputs:
     first = first_step(model)
     if _is_vectorizer(first):
         return Inputs(COLUMN, columns=(_TEXT,), required=(True,))
@@ -176,7 +198,9 @@ def _see(part: Any, width: int) -> _Seen:
         return _Seen([_UNKNOWN] * width)
     if kind.__module__.startswith("sklearn.ensemble._hist_gradient_boosting"):
         return _see_histogram_boosting(part, width)
-    return _Seen([_NUMBER] * width, [None] * _width_after(part) if _counts(part) else None)
+    if not _only_numbers(part):
+        return _Seen([_UNKNOWN] * width)
+    return _Seen([_NUMBER] * width, [None] * _width_after(part))
 
 
 def _inner(part: Any) -> List[Any]:
@@ -189,8 +213,15 @@ def _inner(part: Any) -> List[Any]:
     return []
 
 
-def _counts(part: Any) -> bool:
-    return hasattr(part, "get_feature_names_out")
+def _only_numbers(part: Any) -> bool:
+    """Whether the estimators that a part holds, if any, take nothing but numbers; what it has for
+    itself alone does not count."""
+    public = [value for key, value in vars(part).items() if not key.startswith("_")]
+    inner = [each for value in public for each in estimators.parts(value)]
+    return not any(
+        type(each).__name__ in _TAKES_MORE or not type(each).__module__.startswith(_LIBRARIES)
+        for each in inner
+    )
 
 
 def _width_after(part: Any) -> int:
@@ -353,3 +384,5 @@ _KNOWN: Mapping[str, Callable[[Any, int], _Seen]] = {
     "TargetEncoder": _see_target_encoder,
 }
 """Parts of scikit-learn that hand columns on, or that take more than numbers, by class."""
+
+_TAKES_MORE = {*_KNOWN, *_VECTORIZERS, *_HASHERS, *_ANYTHING, "DictVectorizer"} - {"SimpleImputer"}
