@@ -41,9 +41,12 @@ def decode(body: Buffer, limit: Optional[int] = None) -> Rows:
 
 def _decode(body: Buffer) -> Rows:
     value = json.loads(body)
+    if isinstance(value, list) and all(isinstance(record, dict) for record in value):
+        return _records(value)
     if not isinstance(value, dict):
         raise InvalidInput(
-            f"Invalid input. A JSON body must be an object; found {_type(value)}. {_HINT}"
+            "Invalid input. A JSON body must be an object, or a list of objects with a row each; "
+            f"found {_type(value)}. {_HINT}"
         )
     found = [form for form in FORMS if form in value]
     if len(found) != 1:

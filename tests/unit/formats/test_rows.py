@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import orjson
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -42,7 +43,7 @@ def test_other_keys_are_dropped():
 @pytest.mark.parametrize(
     ("sent", "says"),
     [
-        (b"[1]", "must be an object; found a list"),
+        (b"[1]", "must be an object, or a list of objects with a row each; found a list"),
         (b"3", "found a number"),
         (b"{}", "Expected exactly one of"),
         (body(dataframe_split={"data": []}, inputs=[]), "found dataframe_split, inputs"),
@@ -93,3 +94,9 @@ def test_a_matrix_where_all_cells_are_numbers():
     assert (table.matrix, table.columns[1].tolist()) == (None, ["x"])
     assert rows.table(("a",), [], numeric=True).matrix.shape == (0, 1)
     assert rows.table(("a",), [], numeric=False).rows == 0
+
+
+def test_a_list_of_records_is_a_body_of_its_own():
+    records = [{"a": 1, "b": "x"}, {"b": "y", "a": 2.5}]
+    wrapped = rows.decode(orjson.dumps({"dataframe_records": records}))
+    assert rows.decode(orjson.dumps(records)) == wrapped == (("a", "b"), [[1, "x"], [2.5, "y"]])
