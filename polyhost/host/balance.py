@@ -18,6 +18,9 @@ from typing import Any, Dict, Mapping, Tuple
 SHORT = 0.004
 """Seconds of a full call up to which it is worth a wait."""
 
+LONG_CALL = 0.02
+"""Seconds of a call after which no further request waits for it while another worker has room."""
+
 LEAST = 2
 """Requests for each replica, on the average, under which all replicas are used."""
 

@@ -17,7 +17,7 @@ from polyhost.errors import (
     WorkerTimeout,
     from_wire,
 )
-from polyhost.host.balance import Balance
+from polyhost.host.balance import LONG_CALL, Balance
 from polyhost.host.deadline import SERIAL_WINDOW, Deadline
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.quarantine import Killers
@@ -140,18 +140,26 @@ class Dispatcher:
 
     def _choose(self, pending: Pending) -> Optional[Replica]:
         """The least busy of as many replicas as share the work now; another when they are full."""
-        best: Optional[Replica] = None
-        balance, width, seen, least = self.balance, 0, 0, 0
+        balance = self.balance
         if balance is not None and len(self.replicas) > 1:
             balance.note(sum(len(replica.inflight) for replica in self.replicas))
-            width = balance.width
+            if balance.width:
+                best = self._least_busy(pending, balance.width)
+                if best is not None:
+                    return best
+        return self._least_busy(pending)
+
+    def _least_busy(self, pending: Pending, width: int = 0) -> Optional[Replica]:
+        """Of all replicas; or of the first ``width`` whose call does not last long already."""
+        best: Optional[Replica] = None
+        seen, least, late = 0, 0, time.monotonic() - LONG_CALL if width else 0.0
         for replica in self.replicas:
-            if not replica.active:
+            held = len(replica.inflight)
+            if not replica.active or (width and held and replica.progress < late):
                 continue
             seen += 1
-            if best is not None and width and seen > width:
+            if width and seen > width and best is not None:
                 break
-            held = len(replica.inflight)
             if replica.solo or (best is not None and held >= least):
                 continue
             if replica.has_room(pending, self.window):

@@ -65,6 +65,8 @@ class Worker:
             if kind == CANCEL:
                 bodies.pop(id, None)
                 continue
+            if kind == PING:
+                write_frame(self.data, PONG, id)
             if kind != REQUEST:
                 continue
             bodies[id] = bodies.get(id, b"") + body

@@ -285,6 +285,25 @@ def test_small_requests_go_to_the_replica_that_batches_them() -> None:
     asyncio.run(scenario())
 
 
+def test_small_requests_do_not_wait_behind_a_long_call() -> None:
+    async def scenario() -> None:
+        made = Made(replicas=2)
+        dispatcher = made.dispatcher
+        dispatcher.set_room(batch=4, calls=1)
+        assert dispatcher.balance is not None
+        dispatcher.balance.width = 1
+        made.submit(b"large")
+        made.replica.progress -= 1.0
+        for _ in range(3):
+            made.submit()
+        assert [len(link.ids()) for link in made.links] == [1, 3]
+        dispatcher.replicas[1].progress -= 1.0  # both: then the least busy
+        made.submit()
+        assert [len(link.ids()) for link in made.links] == [2, 3]
+
+    asyncio.run(scenario())
+
+
 def test_a_model_whose_requests_share_no_calls_uses_every_replica() -> None:
     async def scenario() -> None:
         made = Made(replicas=2)

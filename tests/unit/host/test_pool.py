@@ -276,3 +276,30 @@ def test_stopping_answers_what_was_accepted() -> None:
         assert await asyncio.gather(*asks) == [b"SLEEP 0.1"] * 4
 
     with_pool(scenario)
+
+
+def test_a_worker_that_reads_requests_is_not_taken_for_one_that_hangs() -> None:
+    async def scenario(fixture: Fixture) -> None:
+        worker = fixture.pool.workers[0]
+        worker.expect_reading(1000.0)
+        worker.expect_reading(0.0)  # one question at a time
+        while worker._reading is not None:
+            await asyncio.sleep(0)
+        assert await fixture.ask(b"a") == b"A"
+        assert fixture.pid == worker.pid
+
+    with_pool(scenario)
+
+
+def test_a_worker_that_reads_no_requests_is_ended() -> None:
+    async def scenario(fixture: Fixture) -> None:
+        worker = fixture.pool.workers[0]
+        asked = asyncio.ensure_future(fixture.ask(b"sleep 1000", retry=False))
+        await asyncio.sleep(0)
+        worker.expect_reading(0.2)
+        with pytest.raises(WorkerCrashed):
+            await asked
+        assert await fixture.ask(b"b") == b"B"
+        assert fixture.pid != worker.pid
+
+    with_pool(scenario)
