@@ -45,7 +45,7 @@ class Nursery:
     def _parent(self, language: str) -> Optional[WarmParent]:
         bridge = bridge_for(language)
         name = bridge.warm_parent
-        if not self._warm or name is None:
+        if not self._warm or self._closed or name is None:
             return None
         parent = self._parents.get(name)
         if parent is not None and parent.alive:

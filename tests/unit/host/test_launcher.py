@@ -1,0 +1,142 @@
+"""Where workers come from: forked where that can be, spawned where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from polyhost.data.target import Target, TargetType
+from polyhost.errors import WorkerCrashed
+from polyhost.host import launcher
+from polyhost.host.launcher import Nursery
+from polyhost.host.sockets import Sockets
+from polyhost.host.warm_parent import ForkLost
+from polyhost.predictor import ModelSpec
+
+SPEC = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
+FORKED, SPAWNED = 1001, 2002
+
+
+class Parent:
+    """A fork server that answers with what it is given."""
+
+    made: ClassVar[list[Parent]] = []
+    answers: ClassVar[list[Any]] = []
+
+    def __init__(self, name: str, language: str, env: Mapping[str, str]) -> None:
+        self.name = name
+        self.env = env
+        self.alive = True
+        self.asked: list[tuple[dict[str, str], Mapping[str, Any]]] = []
+        self.made.append(self)
+
+    async def fork(
+        self, spec: ModelSpec, env: dict[str, str], sockets: Sockets, birth: Mapping[str, Any]
+    ) -> int | None:
+        self.asked.append((env, birth))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        found: int | None = answer
+        return found
+
+    def close(self) -> None:
+        self.alive = False
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Calls of ``spawn``: interpreter, environment, birth."""
+    calls: list[tuple[Any, ...]] = []
+
+    def spawn(python: str | None, env: dict[str, str], sockets: Sockets, birth: Any = None) -> int:
+        calls.append((python, env, birth))
+        return SPAWNED
+
+    monkeypatch.setattr(launcher, "spawn", spawn)
+    monkeypatch.setattr(launcher, "WarmParent", Parent)
+    Parent.made.clear()
+    Parent.answers.clear()
+    return calls
+
+
+def run(scenario: Callable[[Nursery, Sockets], Awaitable[None]], warm: bool = True) -> None:
+    async def main() -> None:
+        nursery = Nursery(warm=warm, mark={"MARK": "host"})
+        sockets = Sockets()
+        try:
+            await scenario(nursery, sockets)
+        finally:
+            nursery.close()
+            sockets.close_worker_ends()
+            sockets.close()
+
+    asyncio.run(main())
+
+
+def test_a_worker_is_forked_with_the_hosts_mark(spawned: list[Any]) -> None:
+    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+        Parent.answers.append(FORKED)
+        pid = await nursery.start(SPEC, None, {"A": "b"}, sockets, {"cores": [0]})
+        assert (pid, nursery.born, spawned) == (FORKED, {FORKED}, [])
+        (parent,) = Parent.made
+        assert parent.asked == [({"A": "b", "MARK": "host"}, {"cores": [0]})]
+        assert parent.env["MARK"] == "host"
+
+    run(scenario)
+
+
+def test_what_cannot_be_forked_is_spawned(spawned: list[Any]) -> None:
+    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+        Parent.answers.append(None)
+        assert await nursery.start(SPEC, None, {"A": "b"}, sockets) == SPAWNED
+        assert nursery.born == {SPAWNED}
+        assert spawned == [(None, {"A": "b", "MARK": "host"}, {})]
+
+    run(scenario)
+
+
+def test_another_interpreter_is_spawned_and_needs_no_fork_server(spawned: list[Any]) -> None:
+    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+        assert await nursery.start(SPEC, "/usr/bin/python3", {}, sockets) == SPAWNED
+        assert Parent.made == []
+        assert spawned[0][0] == "/usr/bin/python3"
+
+    run(scenario)
+
+
+def test_a_fork_that_got_lost_is_not_spawned_over_the_same_sockets(spawned: list[Any]) -> None:
+    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+        Parent.answers.append(ForkLost("it ended", exit_code=0))
+        with pytest.raises(ForkLost):
+            await nursery.start(SPEC, None, {}, sockets)
+        assert (spawned, nursery.born) == ([], set())
+
+    run(scenario)
+
+
+def test_a_fork_server_that_has_ended_is_followed_by_another(spawned: list[Any]) -> None:
+    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+        Parent.answers += [FORKED, FORKED + 1, FORKED + 2]
+        for _ in range(2):
+            await nursery.start(SPEC, None, {}, sockets)
+        assert len(Parent.made) == 1
+        Parent.made[0].alive = False
+        assert await nursery.start(SPEC, None, {}, sockets) == FORKED + 2
+        assert len(Parent.made) == 2
+
+    run(scenario)
+
+
+def test_a_host_that_ends_starts_no_worker(spawned: list[Any]) -> None:
+    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+        nursery.close()
+        with pytest.raises(WorkerCrashed, match="the host is ending"):
+            await nursery.start(SPEC, None, {}, sockets)
+        assert (spawned, Parent.made) == ([], [])
+
+    run(scenario)
