@@ -89,7 +89,10 @@ class InputsModel:
         table = data if isinstance(data, Table) else frames.to_table(data)
         order = self._columns.order(table.names)
         columns = table.columns if order is None else [table.columns[i] for i in order]
-        found = feeds(self._inputs, columns, table.names)
+        found = {
+            name: _texts(values) if values.dtype.kind == "O" else values
+            for name, values in feeds(self._inputs, columns, table.names).items()
+        }
         rows: Any = found if len(found) > 1 else next(iter(found.values()))
         return as_table(self._model.predict(rows, verbose=0), self._target)
 
@@ -155,6 +158,11 @@ def _inputs(model: Any) -> List[NamedInput]:
             return []
         found.append(NamedInput(each.name, kind, shape[1] if len(shape) == 2 else 1))
     return found
+
+
+def _texts(values: np.ndarray) -> Any:
+    """Texts as a tensor, which only TensorFlow has: Keras takes no array of objects."""
+    return library("tensorflow").constant(values.tolist())
 
 
 def _dtype(kind: Any) -> Any:

@@ -10,13 +10,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from polyhost.bridges.python.frameworks import built_in
 from polyhost.data.payload import Payload
 from polyhost.data.target import Target, TargetType
-from polyhost.errors import LoadError
+from polyhost.errors import LoadError, SchemaMismatch
 from polyhost.pipeline.pipeline import open_predictor
 from polyhost.predictor import ModelSpec
 
@@ -71,7 +72,51 @@ def main(folder: Path) -> None:
     found["pipeline"] = known.predict(FRAME).columns[0].tolist()
     scaled = pipeline[0].transform(ROWS)
     found["own pipeline"] = value.predict(scaled, verbose=0)[:, 0].tolist()
+    found.update(several_inputs(folder))
     print("\n" + json.dumps(found))
+
+
+CODES = ["007", "1000", "NA", "true"]
+
+
+def several_inputs(folder: Path) -> dict[str, object]:
+    """A text, a pair of numbers and a whole number, as inputs by name."""
+    code = keras.Input((1,), name="code", dtype="string")
+    pair = keras.Input((2,), name="pair")
+    count = keras.Input((1,), name="count", dtype="int32")
+    looked = keras.layers.StringLookup(vocabulary=CODES, output_mode="one_hot")(code)
+    inner = keras.layers.Flatten()(keras.layers.Embedding(5, 2)(count))
+    joined = keras.layers.Concatenate()([looked, pair, inner])
+    model = keras.Model([code, pair, count], keras.layers.Dense(1)(joined))
+    frame = pd.DataFrame(
+        {"count": [0, 1, 2, 4], "pair.1": [0.5, 1.5, 2.5, 3.5], "code": CODES, "pair.0": 1.0}
+    )
+    predictor = opened(folder, model, VALUE)
+    own = model.predict(
+        [
+            tf.constant([[code] for code in CODES]),
+            frame[["pair.0", "pair.1"]].to_numpy(np.float32),
+            frame[["count"]].to_numpy(np.int32),
+        ],
+        verbose=0,
+    )
+
+    def ask(rows: pd.DataFrame) -> list[float]:
+        body = rows.to_csv(index=False).encode()
+        return predictor.predict(Payload(body, "text/csv")).predictions.columns[0].tolist()
+
+    try:
+        ask(frame.assign(count=1.5))
+        refused = ""
+    except SchemaMismatch as error:
+        refused = error.message
+    return {
+        "inputs": ask(frame),
+        "inputs alone": [ask(frame.iloc[[i]])[0] for i in range(4)],
+        "own inputs": own[:, 0].tolist(),
+        "input columns": [[c.name, c.kind] for c in predictor.info.guest.columns],
+        "input refused": refused,
+    }
 
 
 if __name__ == "__main__":

@@ -61,3 +61,15 @@ def test_other_labels_are_refused_at_load(found):
 
 def test_a_pipeline_that_ends_in_one(found):
     assert found["pipeline"] == pytest.approx(found["own pipeline"], rel=1e-4, abs=1e-6)
+
+
+def test_several_inputs_by_their_names(found):
+    assert found["inputs"] == pytest.approx(found["own inputs"], rel=1e-5)
+    assert found["inputs alone"] == pytest.approx(found["own inputs"], rel=1e-5)
+    assert found["input columns"] == [
+        ["code", "text"],
+        ["pair.0", "number"],
+        ["pair.1", "number"],
+        ["count", "integer"],
+    ]
+    assert "column 'count', row 1: found 1.5" in found["input refused"]
