@@ -15,10 +15,14 @@ PolyhostError
 ├── NoRoom                the host's disk cannot hold a body: the operator acts
 ├── InvalidInput          the request is wrong: the caller acts
 │   ├── UnsupportedContentType
+│   ├── UnsupportedCoding     the body is compressed in a way that is not understood
 │   ├── BodyTooLarge          the body has more bytes than the model, or the host, takes
 │   ├── TooManyRows           the body has more rows than the model takes at once
 │   ├── WrongEndpoint         a structured route for an unstructured model, and the like
 │   └── SchemaMismatch        columns are missing or hold what the model cannot take
+├── AccessDenied          the caller's key: the caller, or whoever gives out keys, acts
+│   ├── KeyMissing            no key, or one that is not known
+│   └── KeyRefused            the key does not open this model
 ├── ModelError            guest code raised: language, hook, native type, native traceback
 │   ├── InvalidOutput         guest code returned the wrong type, columns or row count
 │   ├── SchemaViolation       data is not what typeSchema in model-metadata.yaml requires
@@ -149,6 +153,10 @@ class UnsupportedContentType(InvalidInput):
     """The body's type is one this model cannot read."""
 
 
+class UnsupportedCoding(InvalidInput):
+    """The body's Content-Encoding is not one that is understood."""
+
+
 class BodyTooLarge(InvalidInput):
     """The body has more bytes than the model, or the host, takes."""
 
@@ -163,6 +171,18 @@ class WrongEndpoint(InvalidInput):
 
 class SchemaMismatch(InvalidInput):
     """The columns or values do not fit the model."""
+
+
+class AccessDenied(PolyhostError):
+    """The caller may not do this."""
+
+
+class KeyMissing(AccessDenied):
+    """The request shows no key, or one that is not known."""
+
+
+class KeyRefused(AccessDenied):
+    """The request's key does not open what it asks for."""
 
 
 class ModelError(PolyhostError):

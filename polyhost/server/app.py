@@ -1,203 +1,168 @@
-"""The application: every route in one table, over a FastAPI app that has the documents."""
+"""The routes of a server, in one table that follows its models; an ASGI application over it."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
-from polyhost import __version__
 from polyhost.host.host import Host
-from polyhost.host.pool import State
-from polyhost.server.auth import guarded
-from polyhost.server.dialects import answers, chat_root, drum, endpoints_of
-from polyhost.server.http.asgi import Receive, Scope, Send, Watcher, respond
+from polyhost.server.auth import Gate, guarded
+from polyhost.server.call.keys import Keys
+from polyhost.server.call.route import Service
+from polyhost.server.dialects import chat_root, drum, endpoints_of
+from polyhost.server.http.asgi import Receive, Scope, Send
 from polyhost.server.http.endpoint import Endpoint, Handler, fast_routes
 from polyhost.server.http.fast_path import FastRoute
+from polyhost.server.misses import Misses
+from polyhost.server.probes import probes
 from polyhost.server.watch.instrument import Observation
 from polyhost.settings import ServerSettings
 
-HTML = b"text/html; charset=utf-8"
 
+class Application:
+    """An ASGI application. A route is one look-up; the documents are those of its FastAPI form.
 
-class Front:
-    """The ASGI app. A route is one dictionary look-up; all else goes to FastAPI's documents."""
+    ``keys``: calls of models check theirs by themselves; for all else a gate stands before it.
+    """
 
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._routes: Dict[str, Dict[str, Handler]] = {}
-        self._below: Dict[str, Handler] = {}
-        self._endpoints: List[Endpoint] = []
-        self._made: Optional[Any] = None
+    def __init__(self, settings: ServerSettings, keys: Optional[Keys] = None) -> None:
+        self.prefix = settings.url_prefix
+        self.keys = keys if keys is not None else Keys(settings.keys)
+        self.endpoints: List[Endpoint] = []
         self.fast: Dict[bytes, FastRoute] = {}
-        """Routes with a short way; always the same dictionary."""
-        self._document_paths = {f"{prefix}{path}" for path in ("/docs", "/redoc", "/openapi.json")}
+        """Routes that need no ASGI; always the same dictionary."""
+        self._routes: Dict[str, Dict[str, Endpoint]] = {}
+        self._below: Dict[str, Handler] = {}
+        self._misses = Misses(self._routes_now, settings)
+        self._gate = Gate(self.answer, self.keys, self.prefix) if self.keys.asked_for else None
+        self.models: Mapping[str, Any] = {}
+        self.on_use: List[Callable[[], None]] = []
+        """Called when the routes are others."""
+        self._documents: Any = None
+        self._document_paths = {self.prefix + path for path in ("/docs", "/redoc", "/openapi.json")}
 
-    def use(self, endpoints: List[Endpoint]) -> None:
+    def use(self, endpoints: List[Endpoint], models: Mapping[str, Any]) -> None:
         """Serve these routes from now on; requests that are under way are not touched."""
-        routes: Dict[str, Dict[str, Handler]] = {}
+        routes: Dict[str, Dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             for path in endpoint.paths:
-                routes.setdefault(path, {})[endpoint.method] = endpoint.handler
-        self._endpoints = endpoints
-        self._made = None
+                routes.setdefault(path, {})[endpoint.method] = endpoint
+        self.endpoints = endpoints
         self._routes = routes
+        self.models = self._misses.models = models
         self.fast.clear()
         self.fast.update(fast_routes(endpoints))
+        for refresh in self.on_use:
+            refresh()
+
+    def _routes_now(self) -> Mapping[str, Mapping[str, Endpoint]]:
+        return self._routes
 
     def mount(self, path: str, handler: Handler) -> None:
         """Have everything below a path, which ends in a slash, answered by one handler."""
         self._below[path] = handler
 
+    def knows(self, path: str) -> bool:
+        """Whether a path is one of the table's, with any method, or below a mounted one."""
+        return path in self._routes or self._mounted(path) is not None
+
+    def endpoint(self, path: str, method: str) -> Optional[Endpoint]:
+        """What answers a path and a method; None where it is not one endpoint of the table."""
+        methods = self._routes.get(path)
+        return None if methods is None else methods.get(method)
+
+    def _mounted(self, path: str) -> Optional[Handler]:
+        for below, handler in self._below.items():
+            if path.startswith(below):
+                return handler
+        return None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._documents()(scope, receive, send)
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1000})
             return
-        methods = self._routes.get(scope["path"])
-        if methods is not None:
-            handler = methods.get(scope["method"])
-            if handler is not None:
-                await handler(scope, receive, send)
-                return
-        await self._other(scope, receive, send, methods)
-
-    def _documents(self) -> Any:
-        """The documents of the routes as they are now, made when somebody asks."""
-        if self._made is None:
-            self._made = _documents(self._endpoints, self._prefix)
-        return self._made
-
-    async def _other(
-        self, scope: Scope, receive: Receive, send: Send, methods: Optional[Dict[str, Handler]]
-    ) -> None:
-        path, method = scope["path"], scope["method"]
-        if methods is not None:
-            await self._other_method(scope, receive, send, methods)
-        elif not path.endswith("/") and f"{path}/" in self._routes:
-            query = scope["query_string"]
-            place = scope["raw_path"].split(b"?")[0] + b"/" + (b"?" + query if query else b"")
-            headers = [(b"location", place), *answers.common_headers(scope)]
-            await respond(send, 308, HTML, b"", headers)
-        elif any(path.startswith(below) for below in self._below):
-            below = next(below for below in self._below if path.startswith(below))
-            await self._below[below](scope, receive, send)
-        elif path in self._document_paths and method in ("GET", "HEAD"):
-            await self._documents()(scope, receive, send)
+        endpoint = self.endpoint(scope["path"], scope["method"])
+        if endpoint is not None and endpoint.route is not None:
+            await endpoint.handler(scope, receive, send)
+        elif self._gate is not None:
+            await self._gate(scope, receive, send)
         else:
-            await respond(send, 404, HTML, _page("404 Not Found"), answers.common_headers(scope))
+            await self.answer(scope, receive, send)
 
-    async def _other_method(
-        self, scope: Scope, receive: Receive, send: Send, methods: Dict[str, Handler]
-    ) -> None:
-        known: Set[str] = {*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
-        allow = (b"allow", ", ".join(sorted(known)).encode())
-        headers = [allow, *answers.common_headers(scope)]
-        if scope["method"] == "HEAD" and "GET" in methods:
-            await methods["GET"](scope, receive, send)
-        elif scope["method"] == "OPTIONS":
-            await respond(send, 200, HTML, b"", headers)
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request whose key has been looked at."""
+        path = scope["path"]
+        endpoint = self.endpoint(path, scope["method"])
+        if endpoint is not None:
+            await endpoint.handler(scope, receive, send)
+            return
+        mounted = None if path in self._routes else self._mounted(path)
+        if mounted is not None:
+            await mounted(scope, receive, send)
+        elif self._is_document(path) and scope["method"] in ("GET", "HEAD"):
+            await self.documents(scope, receive, send)
         else:
-            await respond(send, 405, HTML, _page("405 Method Not Allowed"), headers)
+            await self._misses(scope, receive, send)
+
+    async def documents(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a page of the documents, or the OpenAPI document."""
+        if self._documents is None:
+            from polyhost.server.web import web_application  # FastAPI: most servers never need it
+
+            self._documents = web_application(self)
+        await self._documents(scope, receive, send)
+
+    def _is_document(self, path: str) -> bool:
+        return path in self._document_paths or path.startswith(f"{self.prefix}/docs/assets/")
+
+    async def missed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that no route answers."""
+        await self._misses(scope, receive, send)
 
 
-def _page(title: str) -> bytes:
-    return f"<!doctype html><title>{title}</title><h1>{title}</h1>\n".encode()
-
-
-def build(host: Host, settings: ServerSettings, observation: Optional[Observation] = None) -> Front:
+def build(
+    host: Host,
+    settings: ServerSettings,
+    observation: Optional[Observation] = None,
+    keys: Optional[Keys] = None,
+) -> Application:
     """The application over the host's models, which follows them as they come and go."""
-    watcher = Watcher()
-    host.on_sweep.append(watcher.sweep)
     watch = observation or Observation()
-    front = Front(settings.url_prefix)
+    app = Application(settings, keys)
+    service = Service(settings, host.budget, app.keys, watch)
     if settings.drum:
         for path in drum.BACKENDS:
-            front.mount(f"{settings.url_prefix}{path}", drum.no_backend)
+            app.mount(f"{settings.url_prefix}{path}", drum.no_backend)
 
     def refresh() -> None:
-        by_id = list(chat_root.by_id(host.models, settings, host.budget, watcher))
-        front.use([*_endpoints(host, settings, watch, watcher), *by_id])
+        by_id = list(chat_root.by_id(host.models, service))
+        app.use([*_endpoints(host, service), *by_id], host.models)
         for endpoint in by_id:
-            front.mount(endpoint.path[: -len(chat_root.ID)], endpoint.handler)
+            app.mount(endpoint.path[: -len(chat_root.ID)], endpoint.handler)
 
     host.on_change.append(refresh)
     refresh()
-    return front
-
-
-def _endpoints(
-    host: Host, settings: ServerSettings, watch: Observation, watcher: Watcher
-) -> List[Endpoint]:
-    """Every route: of each model under ``/models/NAME``, and at the root too when there is one."""
-    prefix = settings.url_prefix
-    endpoints: List[Endpoint] = guarded([watch.endpoint(host, prefix)], settings)
-    for name, pool in host.models.items():
-        places = [prefix] if len(host.models) == 1 else []
-        if not settings.drum:
-            places.append(f"{prefix}/models/{name}")
-        own = endpoints_of(pool, settings, host.budget, watcher, places)
-        endpoints.extend(watch.watched(own, pool.model))
-    if len(host.models) != 1:
-        endpoints.extend(_host_probes(host, prefix))
-        endpoints.extend(chat_root.endpoints(dict(host.models), endpoints, settings, host.budget))
-    return endpoints
-
-
-def build_error(settings: ServerSettings) -> Front:
-    """The application of a server whose model could not be prepared."""
-    front = Front(settings.url_prefix)
-    front.use(drum.error_endpoints(settings.url_prefix, settings.failure))
-    return front
-
-
-def _host_probes(host: Host, prefix: str) -> List[Endpoint]:
-    """Liveness and readiness of a server of many models."""
-
-    async def ping(scope: Scope, receive: Receive, send: Send) -> None:
-        body = answers.dump({"message": "OK"})
-        await respond(send, 200, answers.JSON, body, answers.common_headers(scope))
-
-    async def health(scope: Scope, receive: Receive, send: Send) -> None:
-        states = {name: pool.state.value for name, pool in host.models.items()}
-        good = all(
-            pool.any_ready and pool.state in (State.READY, State.DEGRADED)
-            for pool in host.models.values()
-        )
-        body = answers.dump(
-            {"message": "OK" if good else "not every model is ready", "models": states}
-        )
-        headers = answers.common_headers(scope)
-        if not good:
-            headers.append((b"retry-after", b"1"))
-        await respond(send, 200 if good else 503, answers.JSON, body, headers)
-
-    return [
-        Endpoint(
-            "GET", f"{prefix}/", ping, "Liveness", aliases=(f"{prefix}/ping", f"{prefix}/ping/")
-        ),
-        Endpoint("GET", f"{prefix}/health/", health, "Readiness", aliases=(f"{prefix}/health",)),
-    ]
-
-
-def _documents(endpoints: List[Endpoint], prefix: str) -> Any:
-    """A FastAPI app that holds no route of ours, only the OpenAPI document of all of them."""
-    from fastapi import FastAPI  # a quarter of the time to start; most servers never need it
-
-    app = FastAPI(
-        title="polyhost",
-        version=__version__,
-        openapi_url=f"{prefix}/openapi.json",
-        docs_url=f"{prefix}/docs",
-        redoc_url=f"{prefix}/redoc",
-    )
-    document = _openapi(endpoints)
-    app.openapi = lambda: document  # type: ignore[method-assign]
     return app
 
 
-def _openapi(endpoints: List[Endpoint]) -> Dict[str, Any]:
-    paths: Dict[str, Dict[str, Any]] = {}
-    for endpoint in endpoints:
-        operation = {"summary": endpoint.summary, **endpoint.operation}
-        operation.setdefault("responses", {"200": {"description": "OK"}})
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
-    info = {"title": "polyhost", "version": __version__}
-    return {"openapi": "3.1.0", "info": info, "paths": paths}
+def _endpoints(host: Host, service: Service) -> List[Endpoint]:
+    """Every route: of each model under ``/models/NAME``, and at the root too when there is one."""
+    settings = service.settings
+    prefix = settings.url_prefix
+    endpoints: List[Endpoint] = guarded([service.watch.endpoint(host, prefix)], settings)
+    for name, model in host.models.items():
+        places = [prefix] if len(host.models) == 1 else []
+        if not settings.drum:
+            places.append(f"{prefix}/models/{name}")
+        endpoints.extend(endpoints_of(model, service, places))
+    if len(host.models) != 1:
+        endpoints.extend(chat_root.endpoints(dict(host.models), endpoints, settings, host.budget))
+    endpoints.extend(probes(host.models, settings))
+    return endpoints
+
+
+def build_error(settings: ServerSettings) -> Application:
+    """The application of a server whose model could not be prepared."""
+    app = Application(settings)
+    app.use(drum.error_endpoints(settings.url_prefix, settings.failure), {})
+    return app

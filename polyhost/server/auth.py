@@ -1,24 +1,23 @@
 """Who may ask: API keys by role and by model.
 
-Three layers, none of which is there when no key is set. The *gate* lets nobody in without a key,
-but for the probes at the root. A *guard* of each model's routes, and one of the admin API, look
-at what that key opens.
+Three layers, none of which is there when no key is set. Calls of models check their key themselves
+(``call/keys.py``). A *gate* before everything else serves no request without a key, but for the
+probes at the root. A *guard* of each model's other routes, and one of the admin API, look at what
+that key opens.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
 import logging
 import secrets
 from dataclasses import replace
-from typing import Any, Iterable, List, Optional, Sequence
+from typing import Any, List, Optional
 
-from polyhost.errors import SettingsError
+from polyhost.errors import KeyMissing, SettingsError
+from polyhost.server.call.keys import HEADERS, Keys, opens
 from polyhost.server.http import tls
-from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send, refuse
+from polyhost.server.http.asgi import Message, Receive, Scope, Send, refuse
 from polyhost.server.http.endpoint import Endpoint, Handler
 from polyhost.server.http.heads import is_loopback
 from polyhost.server.http.request_id import request_id
@@ -29,8 +28,7 @@ log = logging.getLogger(__name__)
 
 KEY = "polyhost.key"
 """Where the scope of a request holds the key that was shown."""
-HEADERS = (b"authorization", b"x-api-key", b"api-key")
-PROBES = ("/", "/ping", "/ping/", "/health", "/health/")
+PROBES = ("/", "/ping", "/ping/", "/health", "/health/", "/livez", "/readyz", "/healthz")
 """Open to all, below the prefix: whoever watches over the server has no key."""
 NEW_KEY = 32
 """Bytes of chance in a key made here."""
@@ -44,52 +42,6 @@ def new_key() -> str:
 def digest_of(key: str) -> str:
     """What is kept of a key."""
     return hashlib.sha256(key.encode("utf-8")).hexdigest()
-
-
-class Keys:
-    """The keys of a server. What a client shows is compared with all of them, in constant time.
-
-    ``asked_for``: there was one at the start; then nobody is let in without, even if all go.
-    """
-
-    def __init__(self, keys: Sequence[ApiKey]) -> None:
-        self.asked_for = bool(keys)
-        self.use(keys)
-
-    def use(self, keys: Sequence[ApiKey]) -> None:
-        """Have these from now on: requests with any other are refused."""
-        self._keys = [(bytes.fromhex(key.sha256), key) for key in keys]
-
-    def find(self, headers: Iterable[Header]) -> Optional[ApiKey]:
-        """The key that a request shows; None when it shows none of ours."""
-        found: Optional[ApiKey] = None
-        for name, value in headers:
-            if name in HEADERS:
-                digest = hashlib.sha256(_shown(name, value)).digest()
-                for known, key in self._keys:
-                    if hmac.compare_digest(known, digest):
-                        found = key
-        return found
-
-    def open(self, model: str, headers: Iterable[Header]) -> bool:
-        """Whether a request may use the model; all may where no key is asked for."""
-        if not self.asked_for:
-            return True
-        key = self.find(headers)
-        return key is not None and (not key.models or model in key.models)
-
-
-def _shown(name: bytes, value: bytes) -> bytes:
-    """The key in a header: all of it, after ``Bearer``, or as the password of ``Basic``."""
-    if name != b"authorization":
-        return value.strip()
-    scheme, _, rest = value.partition(b" ")
-    if scheme.lower() != b"basic":
-        return rest.strip()
-    try:
-        return base64.b64decode(rest.strip(), validate=True).partition(b":")[2]
-    except binascii.Error:
-        return b""
 
 
 class Gate:
@@ -110,8 +62,15 @@ class Gate:
         elif scope["path"] in self._probes and scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, _without_details(send))
         else:
-            text = "no key, or one that is not known: show one as `Authorization: Bearer KEY`"
-            await _deny(scope, receive, send, 401, text)
+            await _deny(scope, receive, send, 401, _no_key(self._keys))
+
+
+def _no_key(keys: Keys) -> str:
+    try:
+        keys.check("", ())
+    except KeyMissing as error:
+        return error.message
+    raise AssertionError("a gate stands only where keys are asked for")
 
 
 def gated(app: Any, keys: Keys, prefix: str) -> Any:
@@ -148,7 +107,7 @@ def guarded(endpoints: List[Endpoint], settings: ServerSettings, model: str = ""
     """The endpoints, for keys that open this model; without a model, for those that open all."""
     if not settings.keys:
         return endpoints
-    return [replace(e, handler=_guard(e.handler, model)) for e in endpoints]
+    return [e if e.route else replace(e, handler=_guard(e.handler, model)) for e in endpoints]
 
 
 def _guard(handler: Handler, model: str) -> Handler:
@@ -156,7 +115,7 @@ def _guard(handler: Handler, model: str) -> Handler:
         key: Optional[ApiKey] = scope.get(KEY)
         if key is None:  # the gate let it in: a probe
             await handler(scope, receive, send)
-        elif key.models and model not in key.models:
+        elif not opens(key, model):
             what = f"model {model!r}" if model else "this address"
             await _deny(scope, receive, send, 403, f"key {key.name!r} does not open {what}")
         else:

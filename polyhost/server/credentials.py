@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from polyhost.errors import SettingsError
-from polyhost.server.auth import Keys
+from polyhost.server.call.keys import Keys
 from polyhost.server.http import tls
 from polyhost.settings import ApiKey, ServerSettings, Tls
 

@@ -25,7 +25,7 @@ from polyhost.host.user import check_user, find_user
 from polyhost.server import announce
 from polyhost.server.admin import Admin
 from polyhost.server.app import build, build_error
-from polyhost.server.auth import admin_only, check_exposure
+from polyhost.server.auth import admin_only, check_exposure, gated
 from polyhost.server.credentials import Access
 from polyhost.server.extension import extended
 from polyhost.server.fronts.forker import Forker, fork_fronts
@@ -187,7 +187,7 @@ async def _run(
     app: Any = None
     if failure is None:
         try:
-            app = _app(settings, host, deployment, watch)
+            app = _app(settings, host, deployment, watch, access)
         except PolyhostError as error:
             failure = error
     if failure is not None:
@@ -207,14 +207,21 @@ async def _run(
     return code
 
 
-def _app(settings: ServerSettings, host: Host, deployment: Deployment, watch: Observation) -> Any:
+def _app(
+    settings: ServerSettings,
+    host: Host,
+    deployment: Deployment,
+    watch: Observation,
+    access: Access,
+) -> Any:
     """The application, behind what the one model of a ``polyhost server`` adds to it."""
-    app = build(host, settings, watch)
+    app = build(host, settings, watch, access.keys)
     if settings.admin.enabled:
         admin = Admin(host, deployment, settings.url_prefix)
         app.mount(admin.path, admin_only(admin, settings, admin.path))
     if settings.drum and settings.models:
-        return extended(app, settings.models[0].spec.code_dir, settings.url_prefix)
+        whole = extended(app, settings.models[0].spec.code_dir, settings.url_prefix)
+        return app if whole is app else gated(whole, access.keys, settings.url_prefix)
     return app
 
 

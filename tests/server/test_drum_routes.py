@@ -85,12 +85,12 @@ def test_redirects_keep_method_and_body(server: Served) -> None:
     assert server.post("/pre/invocations/", CSV).status_code == 404
 
 
-def test_unknown_paths_and_wrong_methods_are_html(server: Served) -> None:
+def test_unknown_paths_and_wrong_methods_are_json(server: Served) -> None:
     unknown = server.client.get("/pre/nowhere")
     wrong = server.client.get("/pre/predict/")
     assert (unknown.status_code, wrong.status_code) == (404, 405)
     assert wrong.headers["allow"] == "OPTIONS, POST"
-    assert unknown.headers["content-type"].startswith("text/html")
+    assert unknown.headers["content-type"] == wrong.headers["content-type"] == "application/json"
     assert server.client.head("/pre/").status_code == 200
 
 

@@ -71,3 +71,8 @@ def discard(body: Body, budget: Budget) -> None:
         body.close()
     else:
         budget.give_back(len(body))
+
+
+def size_of(body: Body) -> int:
+    """Bytes of a body."""
+    return body.size if isinstance(body, Spool) else len(body)

@@ -1,178 +1,268 @@
-"""Takes requests of one model to its pool, and the answers back."""
+"""One request of a model, from its head to its outcome, whatever carried it.
+
+A transport makes a Call, hands over the body as it comes, and gets one Outcome. Everything that
+holds for each request is here: the key, limits and the budget of bodies, content codings, counting
+and traces, the deadline's and the client's end, the second try, and errors in the dialect's form.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Callable, List, Optional, Tuple
+from contextvars import copy_context
+from time import perf_counter
+from typing import Any, AsyncIterator, Optional, Set
 
-from polyhost.errors import PolyhostError, RequestCancelled, WorkerError, WorkerNotReady
+from polyhost.errors import PolyhostError, RequestCancelled
+from polyhost.host.observers import Exchange, current
 from polyhost.host.request import Pending, Result
-from polyhost.host.spool import Budget, Spool
-from polyhost.server.call.body_reader import Body, discard
-from polyhost.server.call.served_model import Served
-from polyhost.server.http.asgi import (
-    ClientGone,
-    Header,
-    Receive,
-    Scope,
-    Send,
-    Watcher,
-    check_length,
-    read_body,
-    refuse,
-    respond,
-    send_result,
-)
-from polyhost.server.watch.stats import Timings
+from polyhost.host.stream import ReplyStream
+from polyhost.server.call.body_reader import Body, Intake, check_size, discard, size_of
+from polyhost.server.call.content_coding import coding_of, unpacked
+from polyhost.server.call.head import RequestHead
+from polyhost.server.call.outcome import Outcome, outcome_of
+from polyhost.server.call.route import Route
+from polyhost.wire.frames import SPOOL_THRESHOLD
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-JSON = b"application/json"
-Shape = Callable[[PolyhostError], Tuple[int, bytes, List[Header]]]
-"""Status, body and headers of an error, as the client of a route reads it."""
-Tail = Callable[[PolyhostError], bytes]
-"""What ends a stream that an error broke off, where its format can tell of one."""
+_unpacking: Set[asyncio.Task[None]] = set()
 
 
-class Forward:
-    """Body in, reply out; called once a request. ``timings`` is told how long each took.
+class Call(Exchange):
+    """A request on its way. A transport subclasses it and implements :meth:`deliver`.
 
-    ``stacktraces``: the log shows where a model's code failed, in its own language's words.
+    It is the dispatcher's waiter, so that an answer costs no task. Calls come in this order: ``open``,
+    ``add`` for each piece of the body, ``finish``; then, or instead, ``deliver`` is called once, and
+    the transport calls ``close`` when it has written the answer. ``leave`` may come at any time.
     """
 
-    def __init__(
-        self,
-        pool: Served,
-        budget: Budget,
-        watcher: Watcher,
-        timings: Optional[Timings] = None,
-        stacktraces: bool = False,
-    ) -> None:
-        self.pool = pool
-        self.name = pool.name
-        self.budget = budget
-        self._watcher = watcher
-        self._timings = timings
-        self._stacktraces = stacktraces
-        self._max_body = pool.model.limits.max_body
-        self.largest = budget.limit if self._max_body is None else self._max_body
-        """Bytes of the largest body that it takes."""
+    __slots__ = (
+        "route",
+        "head",
+        "pending",
+        "span",
+        "_began",
+        "_first",
+        "_intake",
+        "_held",
+        "_delivered",
+        "_ended",
+        "_left",
+        "_stream",
+    )
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        meta: bytes,
-        headers: List[Header],
-        shape: Shape,
-        *,
-        retry: bool = False,
-        without_body: Optional[Tuple[int, bytes]] = None,
-        has_body: bool = True,
-        tail: Optional[Tail] = None,
-    ) -> None:
-        """Answer one request. ``without_body``: what is told to one that brings nothing."""
-        held = 0
-        read = False
+    def __init__(self, route: Route, head: RequestHead) -> None:
+        Exchange.__init__(self, head.id.decode("latin-1"), route.name)
+        self.route = route
+        self.head = head
+        self.pending: Optional[Pending] = None
+        self.span: Any = None
+        self._began = perf_counter()
+        self._first = b""
+        self._intake: Optional[Intake] = None
+        self._held = 0
+        self._delivered = self._ended = self._left = False
+        self._stream: Optional[ReplyStream] = None
+        if route.watch is not None and route.watch.traces:
+            route.watch.begin(self)
+
+    def deliver(self, outcome: Outcome) -> None:
+        """Take the outcome; called once at most, and not when the client has left."""
+        raise NotImplementedError
+
+    def abandoned(self) -> None:
+        """There will be no outcome, though the client is there: the host ends."""
+
+    # The request
+
+    def open(self) -> bool:
+        """Check the key and the announced length; False when the outcome is delivered already."""
+        route, head = self.route, self.head
         try:
-            body = await self._read(scope, receive)
-            read = True
-            if without_body is not None and not (has_body and _size(body)):
-                discard(body, self.budget)
-                await respond(send, without_body[0], JSON, without_body[1], headers)
-                return
-            try:
-                pending = self.pool.submit(meta, body, retry)
-            except PolyhostError:
-                discard(body, self.budget)
-                raise
-            held = pending.size
-            self._watcher.enter(pending, self.pool, receive)
-            try:
-                result = await pending.future
-                self.answered(pending)
-                await self._send(send, result, headers, tail)
-            except asyncio.CancelledError:
-                if not pending.future.cancelled():
-                    raise
-            except RequestCancelled:
-                return
-            finally:
-                self._watcher.leave(pending)
-        except ClientGone:
-            return
+            if route.keys.asked_for:
+                route.keys.check(route.name, head.headers)
+            length = head.get(b"content-length")
+            if length and length.isdigit():
+                check_size(int(length), route.limit, route.budget)
         except PolyhostError as error:
-            status, data, extra = self.shaped(error, shape)
-            if read:
-                await respond(send, status, JSON, data, [*headers, *extra])
+            self.fail(error, ends=True)
+            return False
+        return True
+
+    def add(self, piece: bytes) -> bool:
+        """Take a piece of the body; False when the outcome is delivered already."""
+        try:
+            if self._intake is None and not self._first and len(piece) <= SPOOL_THRESHOLD:
+                check_size(len(piece), self.route.limit, self.route.budget)
+                self.route.budget.take(len(piece))
+                self._first = piece
+                self._held = len(piece)
             else:
-                await refuse(receive, send, status, data, [*headers, *extra])
-        finally:
-            if held:
-                self.budget.give_back(held)
+                self._add_more(piece)
+        except PolyhostError as error:
+            self.fail(error, ends=True)
+            return False
+        return True
 
-    def answered(self, pending: Pending) -> None:
-        """A worker's answer to a request is there."""
-        if self._timings is not None:
-            self._timings.add(pending.accepted)
+    def _add_more(self, piece: bytes) -> None:
+        intake = self._intake
+        if intake is None:
+            first, self._first = self._first, b""
+            self._give_back()
+            intake = self._intake = Intake(self.route.budget, self.route.limit)
+            if first:
+                intake.add(first)
+        intake.add(piece)
 
-    def shaped(self, error: PolyhostError, shape: Shape) -> Tuple[int, bytes, List[Header]]:
-        """What a client is told of an error, once the log knows of it."""
-        if isinstance(error, WorkerError):
-            # A model that is not ready has said so, and why, when it stopped being ready.
-            level = logging.DEBUG if isinstance(error, WorkerNotReady) else logging.WARNING
-            log.log(level, "model %s: %s", self.name, error)
-        elif self._stacktraces and error.facts.get("native_traceback"):
-            trace = str(error.facts["native_traceback"]).rstrip()
-            log.error("model %s: %s\n%s", self.name, error, trace)
-        return shape(error)
+    def finish(self) -> None:
+        """The body is complete: have it answered."""
+        body = self._take_body()
+        route, head = self.route, self.head
+        if route.empty is not None and not (size_of(body) and self._counts()):
+            self._refuse(body, route.empty)
+            return
+        if route.refusal is not None:
+            self._refuse(body, route.refusal)
+            return
+        coded = head.get(b"content-encoding")
+        if coded:
+            try:
+                coding = coding_of(coded)
+            except PolyhostError as error:
+                self._refuse(body, error)
+                return
+            if coding:
+                task = asyncio.get_running_loop().create_task(self._unpack(body, coding))
+                _unpacking.add(task)
+                task.add_done_callback(_unpacking.discard)
+                return
+        self._submit(body)
 
-    async def rest(
-        self,
-        pending: Pending,
-        result: Result,
-        receive: Receive,
-        send: Send,
-        headers: List[Header],
-        shape: Shape,
-    ) -> None:
-        """Send an answer whose request came the short way and which is in a file, or streams."""
-        self._watcher.enter(pending, self.pool, receive)
+    def _counts(self) -> bool:
+        is_body = self.route.is_body
+        return is_body is None or is_body(self.head.content_type)
+
+    def _take_body(self) -> Body:
+        """The body, whose bytes in memory this call owes to the budget until it is closed."""
+        intake, self._intake = self._intake, None
+        if intake is None:
+            first, self._first = self._first, b""
+            return first
+        return self._own(intake.body())
+
+    def _own(self, body: Body) -> Body:
+        self._held = len(body) if isinstance(body, bytes) else 0
+        return body
+
+    def _refuse(self, body: Body, error: PolyhostError) -> None:
+        if not isinstance(body, bytes):
+            discard(body, self.route.budget)
+        self.fail(error)
+
+    async def _unpack(self, body: Body, coding: str) -> None:
+        current.set(self)
+        route = self.route
+        self._held = 0  # ``unpacked`` gives it back
+        intake = Intake(route.budget, route.limit)
         try:
-            await self._send(send, result, headers, None)
+            found = await unpacked(body, coding, intake, route.budget)
+        except PolyhostError as error:
+            self.fail(error)
+            return
+        if self._left:
+            discard(found, route.budget)
+        elif route.empty is not None and not size_of(found):
+            self._refuse(self._own(found), route.empty)
+        else:
+            self._submit(self._own(found))
+
+    def _submit(self, body: Body) -> None:
+        route = self.route
+        try:
+            self.pending = route.model.submit(route.meta(self.head), body, route.retry, self)
+        except PolyhostError as error:
+            self._refuse(body, error)
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self._left = True
+        pending = self.pending
+        if pending is not None and (not self._delivered or self._stream is not None):
+            self.route.model.cancel(pending)
+        self.close(0)
+
+    # The answer
+
+    def done(self) -> bool:
+        """It has its outcome, or needs none."""
+        return self._delivered or self._left
+
+    def cancel(self) -> bool:
+        """It needs no outcome any more."""
+        self._left = True
+        return True
+
+    def set_result(self, result: Result) -> None:
+        """The worker's answer."""
+        route, pending = self.route, self.pending
+        if route.timings is not None and pending is not None:
+            route.timings.add(pending.accepted)
+        self._stream = result.stream
+        chunks = self._chunks(result.stream) if result.stream is not None else None
+        self._deliver(outcome_of(result, chunks))
+
+    def set_exception(self, error: PolyhostError) -> None:
+        """There is none."""
+        self.fail(error)
+
+    def fail(self, error: PolyhostError, *, ends: bool = False) -> None:
+        """Deliver the outcome of an error. ``ends``: the body was not read to its end."""
+        if isinstance(error, RequestCancelled):
+            self._left = True
+            self.close(0)
+            self.abandoned()
+            return
+        context = copy_context()  # what is logged here is about this request
+        context.run(current.set, self)
+        content_type = self.head.content_type
+        self._deliver(context.run(self.route.failed, error, content_type, ends=ends))
+
+    def _deliver(self, outcome: Outcome) -> None:
+        if self._left or self._delivered:
+            outcome.drop()
+            return
+        self._delivered = True
+        self.deliver(outcome)
+
+    async def _chunks(self, stream: ReplyStream) -> AsyncIterator[bytes]:
+        """The chunks of a stream, and its tail where an error breaks it off."""
+        try:
+            async for chunk in stream:
+                yield chunk
         except RequestCancelled:
             return
         except PolyhostError as error:
-            status, data, extra = self.shaped(error, shape)
-            await respond(send, status, JSON, data, [*headers, *extra])
-        finally:
-            self._watcher.leave(pending)
-
-    async def _send(
-        self, send: Send, result: Result, headers: List[Header], tail: Optional[Tail]
-    ) -> None:
-        try:
-            await send_result(send, result, headers)
-        except RequestCancelled:
-            raise
-        except PolyhostError as error:
-            if result.stream is None or tail is None:
+            logger.warning("model %s: a streamed answer broke off: %s", self.route.name, error)
+            if self.route.tail is None:
                 raise
-            log.warning("model %s: a streamed answer broke off: %s", self.name, error)
-            await send({"type": "http.response.body", "body": tail(error)})
+            yield self.route.tail(error)
 
-    async def skip(self, scope: Scope, receive: Receive) -> None:
-        """Read a body that nobody wants, so that its client can read an answer."""
-        discard(await self._read(scope, receive), self.budget)
+    def close(self, status: int) -> None:
+        """Count the request, and give back what it held; once. Status 0: the client left."""
+        if self._ended:
+            return
+        self._ended = True
+        self.status = status
+        self.pending = None  # it refers to this call: without it no garbage collector is needed
+        if self._intake is not None:
+            self._intake.drop()
+            self._intake = None
+        self._give_back()
+        if self.route.watch is not None:
+            self.route.watch.end(self, status, perf_counter() - self._began)
 
-    async def _read(self, scope: Scope, receive: Receive) -> Body:
-        """The body of a request, if it is not larger than the model takes."""
-        if self._max_body is not None:
-            check_length(scope, self._max_body, self.budget)
-        return await read_body(receive, self.budget, self._max_body)
-
-
-def _size(body: Body) -> int:
-    return body.size if isinstance(body, Spool) else len(body)
+    def _give_back(self) -> None:
+        if self._held:
+            self.route.budget.give_back(self._held)
+            self._held = 0

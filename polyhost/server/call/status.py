@@ -9,9 +9,12 @@ from polyhost.errors import PolyhostError
 
 STATUS: Dict[Type[PolyhostError], int] = {
     errors.InvalidInput: 422,
+    errors.UnsupportedCoding: 415,
     errors.BodyTooLarge: 413,
     errors.TooManyRows: 413,
     errors.NoRoom: 507,
+    errors.KeyMissing: 401,
+    errors.KeyRefused: 403,
     errors.SchemaViolation: 422,
     errors.WorkerBusy: 429,
     errors.WorkerNotReady: 503,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from polyhost.drum_compat import DRUM_VERSION
 from polyhost.errors import GuestStatus, InvalidInput, PolyhostError
@@ -15,8 +15,6 @@ JSON = b"application/json"
 RETRY_AFTER = {429: 1, 503: 5}
 """Seconds that a client is asked to wait where the error itself says nothing."""
 _VERSION_HEADER = (b"x-drum-version", DRUM_VERSION.encode())
-ErrorShape = Callable[[PolyhostError, str], Tuple[int, bytes, List[Header]]]
-"""Status, body and extra headers of an error, for the content type of its request."""
 
 
 def dump(value: Mapping[str, Any]) -> bytes:
@@ -57,13 +55,3 @@ def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, Lis
 def drum_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
     """The same on a route that no client of MLflow asks, whatever the type of the body."""
     return error_body(error, "")
-
-
-def headers_of(scope: Scope) -> Dict[str, str]:
-    """All request headers, names in canonical capitals; of repeated ones the values are joined."""
-    found: Dict[str, str] = {}
-    for key, value in scope["headers"]:
-        name = key.decode("latin-1").title()
-        text = value.decode("latin-1")
-        found[name] = f"{found[name]},{text}" if name in found else text
-    return found

@@ -15,9 +15,10 @@ from polyhost.errors import (
     UnsupportedContentType,
     WrongEndpoint,
 )
-from polyhost.host.spool import Budget
 from polyhost.server.auth import KEY, guarded
-from polyhost.server.call.call import Forward
+from polyhost.server.call.head import RequestHead
+from polyhost.server.call.keys import opens
+from polyhost.server.call.route import Route, Service, Tail
 from polyhost.server.call.served_model import Served
 from polyhost.server.call.status import status_of
 from polyhost.server.dialects.answers import (
@@ -25,11 +26,11 @@ from polyhost.server.dialects.answers import (
     common_headers,
     dump,
     error_body,
-    headers_of,
+    headers_of_id,
 )
-from polyhost.server.http.asgi import Header, Receive, Scope, Send, Watcher, header, respond
-from polyhost.server.http.endpoint import Endpoint
-from polyhost.server.http.request_id import request_id
+from polyhost.server.http.asgi import Header, Receive, Scope, Send, respond
+from polyhost.server.http.asgi_call import answer
+from polyhost.server.http.endpoint import Endpoint, calling
 from polyhost.settings import ApiKey, ServerSettings
 from polyhost.wire.frames import dumps
 
@@ -39,71 +40,83 @@ _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 
 
 class ChatModel:
-    """The routes of OpenAI's protocol over one model's pool."""
+    """The routes of OpenAI's protocol over one model."""
 
-    def __init__(
-        self, pool: Served, settings: ServerSettings, budget: Budget, watcher: Watcher
-    ) -> None:
-        self._pool = pool
-        self._settings = settings
-        self._forward = Forward(pool, budget, watcher, stacktraces=settings.show_stacktrace)
-        self._options = {} if settings.drum else {"messages_required": True}
-        self._shape = partial(error_reply, drum=settings.drum)
+    def __init__(self, model: Served, service: Service) -> None:
+        self._model = model
+        self._service = service
+        self._settings = service.settings
+        self._options = {} if self._settings.drum else {"messages_required": True}
 
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """Every route of this model, under a prefix without a slash at its end."""
-        completions = Endpoint(
+        path = f"{prefix}/v1/chat/completions"
+        route = self._route(path, self._chat_meta, protocol="openai", tail=_tail)
+        completions = calling(
             "POST",
-            f"{prefix}/v1/chat/completions",
-            self._chat,
+            path,
+            route,
             "Answer a conversation",
             CHAT_OPERATION,
-            aliases=(f"{prefix}/chat/completions",),
-            protocol="openai",
-            span="drum.chat.completions",
+            (f"{prefix}/chat/completions",),
         )
         lists = [
             Endpoint("GET", f"{prefix}/v1/models", self._list_v1, "The models there are"),
             Endpoint("GET", f"{prefix}/models", self._list, "The models there are"),
         ]
-        return guarded([completions, *lists], self._settings, self._pool.name)
+        return [completions, *guarded(lists, self._settings, self._model.name)]
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {"X-Request-Id": request_id(scope).decode(), **headers_of(scope)}
-        request = Request(
-            "chat",
-            "chat",
-            header(scope, b"content-type"),
-            headers=headers,
-            options=self._options,
+    def _route(
+        self,
+        path: str,
+        meta: Callable[[RequestHead], bytes],
+        *,
+        protocol: str = "",
+        tail: Optional[Tail] = None,
+        retry: bool = False,
+    ) -> Route:
+        return Route(
+            self._service,
+            self._model,
+            path,
+            protocol=protocol,
+            span="drum.chat.completions",
+            meta=meta,
+            shape=partial(_shape, drum=self._settings.drum),
+            common=headers_of_id,
+            tail=tail,
+            retry=retry,
         )
-        meta = dumps(request.to_wire())
-        common = common_headers(scope)
-        await self._forward(scope, receive, send, meta, common, self._shape, tail=_tail)
+
+    def _chat_meta(self, head: RequestHead) -> bytes:
+        headers = head.for_model(keys=self._service.keys.asked_for)
+        kind = head.content_type
+        request = Request("chat", "chat", kind, headers=headers, options=self._options)
+        return dumps(request.to_wire())
 
     # Lists
 
     async def _list_v1(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._tell(scope, receive, send, [self._pool.name])
+        await self._tell(scope, receive, send, [self._model.name])
 
     async def _list(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._tell(scope, receive, send, [_entry(self._pool)])
+        await self._tell(scope, receive, send, [_entry(self._model, self._settings)])
 
     async def _tell(
         self, scope: Scope, receive: Receive, send: Send, models: Sequence[object]
     ) -> None:
         """OpenAI's list beside another protocol's ``models``; clients ignore what they don't know."""
-        if not has_chat(self._pool):
+        if not has_chat(self._model):
             await _respond_list(scope, send, [], models)
             return
         await self._ask(scope, receive, send, {"models": list(models)})
 
     async def one(self, id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell of one model: of the list, or by the name under which it is served."""
-        if id == self._pool.name and not self._settings.drum:
-            await tell_of(self._pool, scope, send)
-        elif not has_chat(self._pool):
-            known = [] if self._settings.drum else [self._pool.name]
+        """Describe one model: of the list, or by the name under which it is served."""
+        if id == self._model.name and not self._settings.drum:
+            await tell_of(self._model, scope, send)
+        elif not has_chat(self._model):
+            known = [] if self._settings.drum else [self._model.name]
             await refuse(scope, send, unknown_model(id, known), self._settings)
         else:
             await self._ask(scope, receive, send, {"id": id})
@@ -111,12 +124,17 @@ class ChatModel:
     async def _ask(
         self, scope: Scope, receive: Receive, send: Send, options: Mapping[str, Any]
     ) -> None:
-        """Have the worker list its models, or tell of one."""
-        names = [] if self._settings.drum else [self._pool.name]
+        """Have the worker list its models, or describe one."""
+        names = [] if self._settings.drum else [self._model.name]
         request = Request("models", "chat", options={"names": names, **options})
         meta = dumps(request.to_wire())
-        common = common_headers(scope)
-        await self._forward(scope, receive, send, meta, common, self._shape, retry=True)
+        await answer(self._route("", lambda head: meta, retry=True), scope, receive, send)
+
+
+def _shape(
+    error: PolyhostError, content_type: str, *, drum: bool
+) -> Tuple[int, bytes, List[Header]]:
+    return error_reply(error, drum)
 
 
 def error_reply(error: PolyhostError, drum: bool) -> Tuple[int, bytes, List[Header]]:
@@ -166,11 +184,13 @@ def _own(pool: Served) -> Dict[str, Any]:
 def opened(pools: Iterable[Served], scope: Scope) -> List[Served]:
     """The models that a request's key opens."""
     key: Optional[ApiKey] = scope.get(KEY)
-    return [each for each in pools if key is None or not key.models or each.name in key.models]
+    return [each for each in pools if opens(key, each.name)]
 
 
-def model_lists(pools: Sequence[Served], prefix: str) -> List[Endpoint]:
+def model_lists(pools: Sequence[Served], settings: ServerSettings) -> List[Endpoint]:
     """The lists at the root of a server of many models: its own names, those that a key opens."""
+
+    prefix = settings.url_prefix
 
     async def tell(scope: Scope, send: Send, entry: Callable[[Served], object]) -> None:
         known = opened(pools, scope)
@@ -181,7 +201,7 @@ def model_lists(pools: Sequence[Served], prefix: str) -> List[Endpoint]:
         await tell(scope, send, lambda pool: pool.name)
 
     async def list_all(scope: Scope, receive: Receive, send: Send) -> None:
-        await tell(scope, send, _entry)
+        await tell(scope, send, lambda pool: _entry(pool, settings))
 
     return [
         Endpoint("GET", f"{prefix}/v1/models", list_v1, "The models there are"),
@@ -189,8 +209,13 @@ def model_lists(pools: Sequence[Served], prefix: str) -> List[Endpoint]:
     ]
 
 
-def _entry(pool: Served) -> Dict[str, str]:
-    return {"modelName": pool.name, "modelUrl": str(pool.model.spec.code_dir)}
+def _entry(pool: Served, settings: ServerSettings) -> Dict[str, str]:
+    """A model as MLServer's clients list it; where it lies is shown by DRUM's server only."""
+    place = f"{settings.url_prefix}/models/{pool.name}"
+    return {
+        "modelName": pool.name,
+        "modelUrl": str(pool.model.spec.code_dir) if settings.drum else place,
+    }
 
 
 async def _respond_list(

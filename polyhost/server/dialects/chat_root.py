@@ -16,6 +16,8 @@ from polyhost.formats import json
 from polyhost.host.spool import Budget, Spool
 from polyhost.server.auth import guarded
 from polyhost.server.call.body_reader import Body, discard
+from polyhost.server.call.outcome import FILE_CHUNK
+from polyhost.server.call.route import Service
 from polyhost.server.call.served_model import Served
 from polyhost.server.dialects.answers import common_headers
 from polyhost.server.dialects.chat import (
@@ -28,13 +30,11 @@ from polyhost.server.dialects.chat import (
     tell_of,
 )
 from polyhost.server.http.asgi import (
-    FILE_CHUNK,
     ClientGone,
     Message,
     Receive,
     Scope,
     Send,
-    Watcher,
     read_body,
 )
 from polyhost.server.http.asgi import refuse as asgi_refuse
@@ -61,17 +61,16 @@ def endpoints(
         CHAT_OPERATION,
         aliases=(f"{prefix}/chat/completions",),
     )
-    return [chat, *model_lists(list(pools.values()), prefix)]
+    return [chat, *model_lists(list(pools.values()), settings)]
 
 
-def by_id(
-    pools: Mapping[str, Served], settings: ServerSettings, budget: Budget, watcher: Watcher
-) -> Iterator[Endpoint]:
+def by_id(pools: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
     """What answers for models by id, wherever there is a list; each path ends in ``ID``, in whose
     place anything may stand. ``pools`` may change."""
+    settings = service.settings
     prefix = settings.url_prefix
     for name, pool in pools.items():
-        model = ChatModel(pool, settings, budget, watcher)
+        model = ChatModel(pool, service)
         places = [prefix] if len(pools) == 1 else []
         if not settings.drum:
             places.append(f"{prefix}/models/{name}")

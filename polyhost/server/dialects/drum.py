@@ -8,46 +8,35 @@ from urllib.parse import parse_qsl
 
 from polyhost.codecs import Request
 from polyhost.data.target import TargetType
-from polyhost.errors import (
-    PolyhostError,
-    WrongEndpoint,
-)
-from polyhost.host.spool import Budget
+from polyhost.errors import InvalidInput, PolyhostError, WrongEndpoint
 from polyhost.server.auth import guarded
-from polyhost.server.call.call import Forward
+from polyhost.server.call.head import RequestHead
+from polyhost.server.call.route import Route, Service, Shape
 from polyhost.server.call.served_model import Served
 from polyhost.server.dialects import drum_operations
 from polyhost.server.dialects.answers import (
     JSON,
-    ErrorShape,
     common_headers,
     drum_error,
     dump,
     error_body,
-    headers_of,
     headers_of_id,
 )
 from polyhost.server.dialects.drum_probes import Probes
-from polyhost.server.http.asgi import (
-    ClientGone,
-    Receive,
-    Scope,
-    Send,
-    Watcher,
-    header,
-    refuse,
-    respond,
-)
-from polyhost.server.http.endpoint import Endpoint, Handler
-from polyhost.server.http.fast_path import FastRoute
-from polyhost.server.http.request_id import request_id
+from polyhost.server.dialects.samples import with_samples
+from polyhost.server.http.asgi import Receive, Scope, Send, respond
+from polyhost.server.http.endpoint import Endpoint, calling
 from polyhost.server.watch.stats import Timings
-from polyhost.settings import ServerSettings
 from polyhost.wire.frames import dumps
 
-NO_SAMPLES = (
-    "ERROR: Samples should be provided as:   - a csv or mtx under `X` form-data param key."
-    "  - binary data"
+_NO_SAMPLES = InvalidInput(
+    "Samples should be provided as:   - a csv or mtx under `X` form-data param key.  - binary data"
+)
+_EMPTY = InvalidInput(
+    "the body is empty, or a form, which holds no rows. Send CSV with "
+    "`curl ADDRESS -H 'Content-Type: text/csv' --data-binary @rows.csv`, or JSON with "
+    '`-H \'Content-Type: application/json\' -d \'{"dataframe_split": {"columns": [...], '
+    '"data": [...]}}\'`: without a Content-Type of yours curl names a form'
 )
 FORM = "application/x-www-form-urlencoded"
 ROUTES_OF = {
@@ -57,21 +46,17 @@ ROUTES_OF = {
 }
 
 
-_NO_SAMPLES_BODY = dump({"message": NO_SAMPLES})
-
-
 class DrumModel:
-    """DRUM's routes over one model's pool."""
+    """DRUM's routes over one model."""
 
-    def __init__(
-        self, pool: Served, settings: ServerSettings, budget: Budget, watcher: Watcher
-    ) -> None:
-        self._pool = pool
-        self._settings = settings
+    def __init__(self, model: Served, service: Service) -> None:
+        self._model = model
+        self._service = service
+        settings = service.settings
         timings = Timings()
-        shown = timings if settings.show_perf else None
-        self._probes = Probes(pool, timings)
-        self._forward = Forward(pool, budget, watcher, shown, settings.show_stacktrace)
+        self._timings = timings if settings.show_perf else None
+        self._probes = Probes(model, timings, settings)
+        self._empty = _NO_SAMPLES if settings.drum else _EMPTY
         self._metas: Dict[str, bytes] = {}
         self._options: Dict[str, Any] = {}
         if settings.strict_rows or not settings.drum:
@@ -81,43 +66,77 @@ class DrumModel:
 
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """Every route of this model, under a prefix without a slash at its end."""
-        return guarded(self._endpoints(prefix), self._settings, self._pool.name)
-
-    def _endpoints(self, prefix: str) -> List[Endpoint]:
-        target = self._pool.model.spec.target.type
+        probes = guarded(self._probes.endpoints(prefix), self._service.settings, self._model.name)
         return [
-            *self._probes.endpoints(prefix),
-            self._predict_endpoint(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
-            self._predict_endpoint(error_body, f"{prefix}/invocations"),
-            Endpoint(
-                "POST",
-                f"{prefix}/transform/",
-                self._handler("transform")
-                if target is TargetType.TRANSFORM
-                else self._wrong("transform"),
-                "Transform rows",
-                drum_operations.TRANSFORM,
-                protocol="drum",
-                span="drum.transform",
-            ),
-            Endpoint(
-                "POST",
-                f"{prefix}/predictUnstructured/",
-                self._handler("unstructured")
-                if target in (TargetType.UNSTRUCTURED, TargetType.TEXT_GENERATION)
-                else self._wrong("unstructured"),
-                "Answer a body of any kind",
-                drum_operations.UNSTRUCTURED,
-                aliases=(f"{prefix}/predictionsUnstructured/",),
-                protocol="drum",
-                span="drum.predictUnstructured",
+            *probes,
+            self._predict(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
+            self._predict(error_body, f"{prefix}/invocations"),
+            self._transform(f"{prefix}/transform/"),
+            self._unstructured(
+                f"{prefix}/predictUnstructured/", f"{prefix}/predictionsUnstructured/"
             ),
         ]
 
-    # Predictions
+    def _predict(self, shape: Shape, path: str, *aliases: str) -> Endpoint:
+        """The hot route: forward the body, return the body."""
+        refusal = self._refusal("predict")
+        route = Route(
+            self._service,
+            self._model,
+            path,
+            protocol="drum",
+            span="drum.invocations",
+            meta=self._meta,
+            shape=shape if refusal is None else drum_error,
+            common=headers_of_id,
+            retry=True,
+            empty=self._empty if refusal is None else None,
+            is_body=is_no_form,
+            refusal=refusal,
+            timings=self._timings,
+        )
+        operation = with_samples(drum_operations.PREDICT, self._model)
+        return calling("POST", path, route, "Predict rows", operation, aliases)
 
-    def _meta(self, content_type: str) -> bytes:
+    def _transform(self, path: str) -> Endpoint:
+        refusal = self._refusal("transform")
+        route = Route(
+            self._service,
+            self._model,
+            path,
+            protocol="drum",
+            span="drum.transform",
+            meta=partial(self._full_meta, "transform"),
+            shape=drum_error,
+            common=headers_of_id,
+            retry=True,
+            empty=self._empty if refusal is None else None,
+            is_body=is_no_form,
+            refusal=refusal,
+            timings=self._timings,
+        )
+        operation = with_samples(drum_operations.TRANSFORM, self._model)
+        return calling("POST", path, route, "Transform rows", operation)
+
+    def _unstructured(self, path: str, *aliases: str) -> Endpoint:
+        route = Route(
+            self._service,
+            self._model,
+            path,
+            protocol="drum",
+            span="drum.predictUnstructured",
+            meta=partial(self._full_meta, "unstructured"),
+            shape=drum_error,
+            common=headers_of_id,
+            refusal=self._refusal("unstructured"),
+            timings=self._timings,
+        )
+        summary = "Answer a body of any kind"
+        return calling("POST", path, route, summary, drum_operations.UNSTRUCTURED, aliases)
+
+    def _meta(self, head: RequestHead) -> bytes:
         """The request's meta for structured bodies of this type; equal ones may share a batch."""
+        content_type = head.content_type
         meta = self._metas.get(content_type)
         if meta is None:
             request = Request("predict", "drum", content_type, options=self._options)
@@ -127,78 +146,24 @@ class DrumModel:
             self._metas[content_type] = meta
         return meta
 
-    def _fast_meta(self, content_type: str) -> Optional[bytes]:
-        return None if content_type.startswith(FORM) else self._meta(content_type)
-
-    def _predict_endpoint(self, shape: ErrorShape, path: str, *aliases: str) -> Endpoint:
-        """The hot route: forward the body, return the body."""
-
-        async def predict(scope: Scope, receive: Receive, send: Send) -> None:
-            content_type = header(scope, b"content-type")
-            meta = self._meta(content_type)
-            await self._rows(scope, receive, send, meta, content_type, shape)
-
-        structured = self._pool.model.spec.target.type.is_structured
-        return Endpoint(
-            "POST",
-            path,
-            predict if structured else self._wrong("predict"),
-            "Predict rows",
-            drum_operations.PREDICT,
-            aliases=aliases,
-            protocol="drum",
-            span="drum.invocations",
-            fast=FastRoute(self._forward, self._fast_meta, shape, headers_of_id)
-            if structured
-            else None,
+    def _full_meta(self, op: str, head: RequestHead) -> bytes:
+        """The meta for a model's own code, which sees the query and the headers."""
+        query = parse_qsl(head.query.decode("latin-1"), keep_blank_values=True)
+        request = Request(
+            op,
+            "drum",
+            head.content_type,
+            query=tuple(query),
+            headers=head.for_model(keys=self._service.keys.asked_for),
+            options=self._options,
         )
+        return dumps(request.to_wire())
 
-    def _handler(self, op: str) -> Handler:
-        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            content_type = header(scope, b"content-type")
-            query = scope["query_string"].decode("latin-1")
-            request = Request(
-                op,
-                "drum",
-                content_type,
-                query=tuple(parse_qsl(query, keep_blank_values=True)),
-                headers={"X-Request-Id": request_id(scope).decode(), **headers_of(scope)},
-                options=self._options,
-            )
-            meta = dumps(request.to_wire())
-            if op == "transform":
-                await self._rows(scope, receive, send, meta, content_type, drum_error)
-            else:
-                headers = common_headers(scope)
-                shape = partial(drum_error, content_type=content_type)
-                await self._forward(scope, receive, send, meta, headers, shape)
-
-        return handle
-
-    async def _rows(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        meta: bytes,
-        content_type: str,
-        shape: ErrorShape,
-    ) -> None:
-        """Forward a body that must hold rows; it is tried once more when its worker dies."""
-        await self._forward(
-            scope,
-            receive,
-            send,
-            meta,
-            common_headers(scope),
-            lambda error: shape(error, content_type),
-            retry=True,
-            without_body=(422, _NO_SAMPLES_BODY),
-            has_body=not content_type.startswith(FORM),
-        )
-
-    def _wrong(self, op: str) -> Handler:
-        target = self._pool.model.spec.target.type
+    def _refusal(self, op: str) -> Optional[PolyhostError]:
+        """Why a model of this target type has no such operation; None when it has."""
+        target = self._model.model.spec.target.type
+        if _serves(target, op):
+            return None
         right = (
             "transform"
             if target is TargetType.TRANSFORM
@@ -208,22 +173,20 @@ class DrumModel:
         )
         shown = f"'{target.value}'" if op == "predict" else f"TargetType.{target.name}"
         routes = " or ".join(ROUTES_OF[right])
-        error = WrongEndpoint(f"This model has target type {shown}, use the {routes} endpoint.")
+        return WrongEndpoint(f"This model has target type {shown}, use the {routes} endpoint.")
 
-        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            headers = common_headers(scope)
-            try:
-                await self._forward.skip(scope, receive)
-            except ClientGone:
-                return
-            except PolyhostError as refusal:
-                status, data, extra = error_body(refusal, "")
-                await refuse(receive, send, status, data, [*headers, *extra])
-                return
-            data = dump({"message": f"ERROR: {error.message}"})
-            await respond(send, 422, JSON, data, headers)
 
-        return handle
+def _serves(target: TargetType, op: str) -> bool:
+    if op == "predict":
+        return target.is_structured
+    if op == "transform":
+        return target is TargetType.TRANSFORM
+    return target in (TargetType.UNSTRUCTURED, TargetType.TEXT_GENERATION)
+
+
+def is_no_form(content_type: str) -> bool:
+    """Whether a body of this type may hold rows: a form of DRUM's clients does not."""
+    return not content_type.startswith(FORM)
 
 
 def error_endpoints(prefix: str, failure: Optional[PolyhostError]) -> List[Endpoint]:

@@ -13,20 +13,24 @@ from polyhost.server.dialects.answers import JSON, common_headers, dump
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint
 from polyhost.server.watch.stats import Timings, report
+from polyhost.settings import ServerSettings
 
 
 class Probes:
     """The routes over one model's pool. ``timings``: what ``/stats/`` tells of predictions."""
 
-    def __init__(self, pool: Served, timings: Timings) -> None:
+    def __init__(self, pool: Served, timings: Timings, settings: ServerSettings) -> None:
         self._pool = pool
         self._timings = timings
+        self._drum = settings.drum
 
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """The routes, under a prefix without a slash at its end."""
         ping, health = f"{prefix}/ping", f"{prefix}/health/"
+        own_ping = self._ping if self._drum else self._health  # SageMaker: 200 means it can answer
         return [
-            Endpoint("GET", f"{prefix}/", self._ping, "Liveness", aliases=(ping, f"{ping}/")),
+            Endpoint("GET", f"{prefix}/", self._ping, "Liveness"),
+            Endpoint("GET", ping, own_ping, "Whether it answers", aliases=(f"{ping}/",)),
             Endpoint("GET", health, self._health, "Readiness", aliases=(health[:-1],)),
             Endpoint("GET", f"{prefix}/info/", self._info, "What the model is"),
             Endpoint("GET", f"{prefix}/stats/", self._stats, "Processes, memory and times"),
@@ -50,7 +54,7 @@ class Probes:
     async def _info(self, scope: Scope, receive: Receive, send: Send) -> None:
         spec, info = self._pool.model.spec, self._pool.info
         body: Dict[str, Any] = {
-            "codeDir": str(spec.code_dir),
+            "codeDir": str(spec.code_dir) if self._drum else spec.code_dir.name,
             "targetType": spec.target.type.value,
             "language": spec.language,
             "drumVersion": DRUM_VERSION,

@@ -10,12 +10,13 @@ from typing import Any, Dict, List, Mapping, Optional
 from polyhost.host.shared_counts import BODIES, CONNECTIONS, SharedCounts
 from polyhost.host.spool import Budget
 from polyhost.host.sweeper import Sweeper
+from polyhost.server.call.route import Service
 from polyhost.server.credentials import Access
 from polyhost.server.dialects import endpoints_of
 from polyhost.server.fronts.channel import Channel, Message
 from polyhost.server.fronts.front_state import FrontHost
 from polyhost.server.fronts.supervisor_proxy import Relay
-from polyhost.server.http.asgi import Receive, Scope, Send, Watcher
+from polyhost.server.http.asgi import Receive, Scope, Send
 from polyhost.server.http.endpoint import Endpoint, fast_routes
 from polyhost.server.http.fast_path import FastRoute
 from polyhost.server.http.listen import listen, runner
@@ -69,10 +70,11 @@ class FrontProcess:
         self._begun, self._stop = asyncio.Event(), asyncio.Event()
         self._host = FrontHost(self._ask, self._watch.of, self._counts, self._number)
         budget = Budget(self._settings.limits.body_budget, self._counts.count(BODIES, self._number))
-        app = FrontApp(self._host, self._settings, self._watch, self._supervisor, budget)
+        service = Service(self._settings, budget, self._access.keys, self._watch)
+        app = FrontApp(self._host, service, self._supervisor)
         self._channel = Channel(channel, "supervisor", self._on_message, self._on_end)
         sweeper = Sweeper(SWEEP)
-        sweeper.parts += [self._host.sweep, app.watcher.sweep, self._count]
+        sweeper.parts += [self._host.sweep, self._count]
         sweeper.start()
         await self._begun.wait()
         connected = self._counts.count(CONNECTIONS, self._number)
@@ -117,19 +119,9 @@ class FrontProcess:
 class FrontApp:
     """The ASGI app of a front."""
 
-    def __init__(
-        self,
-        host: FrontHost,
-        settings: ServerSettings,
-        watch: Observation,
-        supervisor: str,
-        budget: Budget,
-    ) -> None:
-        self.watcher = Watcher()
+    def __init__(self, host: FrontHost, service: Service, supervisor: str) -> None:
         self._host = host
-        self._settings = settings
-        self._watch = watch
-        self._budget = budget
+        self._service = service
         self._routes: Dict[str, Endpoint] = {}
         self._stale = False
         self.fast: Dict[bytes, FastRoute] = {}
@@ -151,16 +143,15 @@ class FrontApp:
         """
         self._stale = False
         found: List[Endpoint] = []
-        prefix = self._settings.url_prefix
+        prefix = self._service.settings.url_prefix
         for name, held in self._host.models.items():
             if held.active is None:
                 continue
             places = [f"{prefix}/models/{name}"]
             if len(self._host.models) == 1:
                 places.append(prefix)
-            own = endpoints_of(held, self._settings, self._budget, self.watcher, places)
-            spoken = [endpoint for endpoint in own if endpoint.protocol]
-            found.extend(self._watch.watched(spoken, held.model))
+            own = endpoints_of(held, self._service, places)
+            found.extend(endpoint for endpoint in own if endpoint.route is not None)
         self._routes = {path: endpoint for endpoint in found for path in endpoint.paths}
         self.fast.clear()
         self.fast.update(fast_routes(found))

@@ -42,7 +42,7 @@ class Turn(Protocol):
         """Answers to all earlier requests are written: this one may be answered."""
         ...
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes, /) -> object:
         """A piece of the body."""
         ...
 

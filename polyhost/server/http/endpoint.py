@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Iterable, Mapping, Optional, Tuple
 
+from polyhost.server.call.route import Route
 from polyhost.server.http.asgi import Receive, Scope, Send
+from polyhost.server.http.asgi_call import answer
 
 if TYPE_CHECKING:
     from polyhost.server.http.fast_path import FastRoute
@@ -17,9 +20,7 @@ Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Endpoint:
     """One method and path. ``aliases`` answer alike and are left out of the OpenAPI document.
 
-    ``protocol``: the client protocol in which this answers for a model; requests of endpoints that
-    have one are counted and traced, ``span`` being what a trace calls them. ``fast``: answers the
-    plain ones of its requests on a shorter way than ``handler``.
+    ``route``: what the endpoint calls of a model, if it does; such a call checks the key by itself.
     """
 
     method: str
@@ -28,20 +29,32 @@ class Endpoint:
     summary: str
     operation: Mapping[str, Any] = field(default_factory=dict)
     aliases: Tuple[str, ...] = ()
-    protocol: str = ""
-    span: str = ""
-    fast: Optional[FastRoute] = None
+    route: Optional[Route] = None
 
     @property
     def paths(self) -> Tuple[str, ...]:
         return (self.path, *self.aliases)
 
 
+def calling(
+    method: str,
+    path: str,
+    route: Route,
+    summary: str,
+    operation: Mapping[str, Any],
+    aliases: Tuple[str, ...] = (),
+) -> Endpoint:
+    """An endpoint that answers with what a model does."""
+    return Endpoint(method, path, partial(answer, route), summary, operation, aliases, route)
+
+
 def fast_routes(endpoints: Iterable[Endpoint]) -> Dict[bytes, FastRoute]:
-    """The routes that have a short way, by their address as a client sends it."""
+    """The routes that need no ASGI, by their address as a client sends it."""
+    from polyhost.server.http.fast_path import FastRoute
+
     return {
-        path.encode(): endpoint.fast
+        path.encode(): FastRoute(endpoint.route, path)
         for endpoint in endpoints
-        if endpoint.fast is not None
+        if endpoint.route is not None and endpoint.method == "POST"
         for path in endpoint.paths
     }

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, Callable, Optional, cast
 
 from polyhost.host.shared_counts import SharedCount
-from polyhost.server.auth import gated
 from polyhost.server.credentials import Access
 from polyhost.server.http import tls
 from polyhost.server.http.connection import Connection
@@ -58,8 +57,7 @@ async def listen(
     """
     local = sock.family == socket.AF_UNIX  # behind fronts, which have had a look already
     limits = replace(settings.limits, max_connections=None) if local else settings.limits
-    gate = gated(app, access.keys, settings.url_prefix)
-    turns = Turns(gate, getattr(app, "fast", {}), access.keys)
+    turns = Turns(app, getattr(app, "fast", {}))
     wire = Wire(limits, turns, HostRule() if local else host_rule(settings), connected)
     gc.freeze()  # what lives as long as the server need not be looked through again and again
     context = None if local else access.context

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from time import perf_counter
-from typing import TYPE_CHECKING, Awaitable, Callable, Iterable, List, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from polyhost.host.host import Host
-from polyhost.host.observers import Exchange, ModelObserver, current
-from polyhost.server.http.asgi import Message, Receive, Scope, Send, header, respond
-from polyhost.server.http.endpoint import Endpoint, Handler
-from polyhost.server.http.request_id import request_id
+from polyhost.host.observers import ModelObserver, current
+from polyhost.server.http.asgi import Receive, Scope, Send, header, respond
+from polyhost.server.http.endpoint import Endpoint
 from polyhost.server.watch import gauges
-from polyhost.server.watch.metrics import Metrics, RouteMeter
+from polyhost.server.watch.metrics import Metrics
 from polyhost.server.watch.tracing import Tracing
 from polyhost.settings import HostedModel
 
 if TYPE_CHECKING:
-    from polyhost.server.http.fast_path import FastRoute
+    from polyhost.server.call.call import Call
 
 access_log = logging.getLogger("polyhost.access")
 
@@ -27,7 +24,7 @@ GONE = 499
 
 
 class Observation:
-    """Wraps the endpoints of models that have a protocol; all others are left alone."""
+    """Counts, and traces and logs where asked, the routes of models that have a protocol."""
 
     def __init__(
         self, *, marks_output: bool = False, access: bool = False, tracing: Optional[Tracing] = None
@@ -35,37 +32,16 @@ class Observation:
         self.metrics = Metrics(marks_output=marks_output)
         self.busy_elsewhere: Callable[[str], int] = lambda model: 0
         """Requests of a model that other processes of this server hold."""
-        self._access = access
-        self._tracing = tracing
+        self.access = access
+        self.tracing = tracing
 
     def of(self, model: HostedModel) -> ModelObserver:
         """What the model's pool reports to."""
         return self.metrics.of(model)
 
-    def watched(self, endpoints: Iterable[Endpoint], model: HostedModel) -> List[Endpoint]:
-        """The endpoints, those that answer for the model counted."""
-        return [
-            replace(
-                endpoint, handler=self._watch(endpoint, model), fast=self._fast(endpoint, model)
-            )
-            if endpoint.protocol
-            else endpoint
-            for endpoint in endpoints
-        ]
-
-    def _watch(self, endpoint: Endpoint, model: HostedModel) -> Handler:
-        handler = endpoint.handler
-        if self._tracing is not None:
-            handler = self._tracing.traced(handler, endpoint.span, model)
-        meter = self.metrics.of(model).route(endpoint.protocol)
-        handler = _counted(handler, model.name, meter)
-        return _logged(handler, endpoint.path) if self._access else handler
-
-    def _fast(self, endpoint: Endpoint, model: HostedModel) -> Optional[FastRoute]:
-        """The short way is counted too; where more is wanted of a request, it has to go the long."""
-        if endpoint.fast is None or self._tracing is not None or self._access:
-            return None
-        return endpoint.fast.counted(self.metrics.of(model).route(endpoint.protocol))
+    def route(self, protocol: str, span: str, path: str, model: HostedModel) -> RouteWatch:
+        """What counts the requests of one route of a model."""
+        return RouteWatch(self, protocol, span, path, model)
 
     def endpoint(self, host: Host, prefix: str) -> Endpoint:
         """The route of the metrics."""
@@ -82,48 +58,43 @@ class Observation:
         return Endpoint("GET", f"{prefix}/metrics", scrape, "Metrics for Prometheus", operation)
 
 
-def _counted(handler: Handler, model: str, meter: RouteMeter) -> Handler:
-    """Count each request, and make it the current exchange of its task, which ends with it."""
+class RouteWatch:
+    """Counts the requests of one route; traces and logs them where that was asked for."""
 
-    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        began = perf_counter()
-        exchange = Exchange(request_id(scope).decode("ascii"), model)
-        current.set(exchange)
+    def __init__(
+        self, watch: Observation, protocol: str, span: str, path: str, model: HostedModel
+    ) -> None:
+        self._meter = watch.metrics.of(model).route(protocol)
+        self._tracing = watch.tracing
+        self._access = watch.access
+        self._span = span
+        self._path = path
+        self._model = model
+        self.traces = watch.tracing is not None
 
-        def noting(message: Message) -> Awaitable[None]:
-            if not exchange.status:
-                exchange.status = message["status"]
-            return send(message)
+    def begin(self, call: Call) -> None:
+        """A request has come."""
+        if self._tracing is not None:
+            call.span = self._tracing.begin(self._span, self._model, call.head)
 
-        try:
-            await handler(scope, receive, noting)
-        except Exception:
-            exchange.status = exchange.status or 500
-            raise
-        finally:
-            meter.add(exchange.status or GONE, perf_counter() - began)
+    def end(self, call: Call, status: int, seconds: float) -> None:
+        """A request is over; status 0 is that of one whose client left."""
+        status = status or GONE
+        self._meter.add(status, seconds)
+        if self._tracing is not None and call.span is not None:
+            self._tracing.finish(call.span, call)
+        if self._access:
+            self._log(call, status, seconds * 1000.0)
 
-    return handle
-
-
-def _logged(handler: Handler, path: str) -> Handler:
-    """Write a line for each request: what was asked in the route's words, never what was sent."""
-
-    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        began = perf_counter()
-        try:
-            await handler(scope, receive, send)
-        finally:
-            exchange = current.get()
-            status = (exchange.status if exchange is not None else 0) or GONE
-            milliseconds = (perf_counter() - began) * 1000.0
-            access_log.info(
-                "%s %s %d %.2f ms",
-                scope["method"],
-                path,
-                status,
-                milliseconds,
-                extra={"status": status, "milliseconds": round(milliseconds, 3)},
-            )
-
-    return handle
+    def _log(self, call: Call, status: int, milliseconds: float) -> None:
+        """Write a line: what was asked in the route's words, never what was sent."""
+        token = current.set(call)
+        access_log.info(
+            "%s %s %d %.2f ms",
+            call.head.method,
+            self._path,
+            status,
+            milliseconds,
+            extra={"status": status, "milliseconds": round(milliseconds, 3)},
+        )
+        current.reset(token)

@@ -11,9 +11,8 @@ import threading
 from typing import Any, Mapping, Optional
 
 from polyhost import __version__
-from polyhost.host.observers import current
-from polyhost.server.http.asgi import Receive, Scope, Send
-from polyhost.server.http.endpoint import Handler
+from polyhost.host.observers import Exchange
+from polyhost.server.call.head import RequestHead
 from polyhost.settings import HostedModel
 
 log = logging.getLogger(__name__)
@@ -73,47 +72,37 @@ class Tracing:
         self._failed = Status(StatusCode.ERROR)
         self._propagator = TraceContextTextMapPropagator()
 
-    def traced(self, handler: Handler, name: str, model: HostedModel) -> Handler:
-        """The handler inside of a span, whose parent is the one that the client named.
-
-        It runs where the exchange is known: its id, its status and its times become attributes.
-        """
-        fixed = {
+    def begin(self, name: str, model: HostedModel, head: RequestHead) -> Any:
+        """A span for a request; its parent is the one that the client named."""
+        attributes = {
             "polyhost.model": model.name,
             "polyhost.model.version": model.version,
             "polyhost.language": model.spec.language,
+            "http.request.method": head.method,
+            "url.path": head.path,
         }
+        parent = self._parent(head)
+        return self._tracer.start_span(name, parent, self._kind, attributes)
 
-        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-            with self._tracer.start_as_current_span(
-                name, self._parent(scope), self._kind, {**fixed, **_asked(scope)}
-            ) as span:
-                try:
-                    await handler(scope, receive, send)
-                finally:
-                    self._finish(span)
-
-        return handle
-
-    def _parent(self, scope: Scope) -> Any:
+    def _parent(self, head: RequestHead) -> Any:
         carrier = {
             name.decode("ascii"): value.decode("latin-1")
-            for name, value in scope["headers"]
+            for name, value in head.headers
             if name in _CARRIED
         }
         return self._propagator.extract(carrier)
 
-    def _finish(self, span: Any) -> None:
-        exchange = current.get()
-        if exchange is None or not span.is_recording():
-            return
-        span.set_attribute("polyhost.request_id", exchange.id)
-        span.set_attribute("polyhost.queue_seconds", exchange.waited)
-        span.set_attribute("polyhost.predict_seconds", exchange.ran)
-        if exchange.status:
-            span.set_attribute("http.response.status_code", exchange.status)
-        if exchange.status >= 500:
-            span.set_status(self._failed)
+    def finish(self, span: Any, exchange: Exchange) -> None:
+        """End the span of a request: its id, status and times become attributes."""
+        if span.is_recording():
+            span.set_attribute("polyhost.request_id", exchange.id)
+            span.set_attribute("polyhost.queue_seconds", exchange.waited)
+            span.set_attribute("polyhost.predict_seconds", exchange.ran)
+            if exchange.status:
+                span.set_attribute("http.response.status_code", exchange.status)
+            if exchange.status >= 500:
+                span.set_status(self._failed)
+        span.end()
 
     def close(self) -> None:
         """Send what waits; a collector that does not answer keeps no server from ending."""
@@ -122,7 +111,3 @@ class Tracing:
         closing.join(CLOSE_WITHIN)
         if closing.is_alive():
             log.warning("the collector does not answer: the last spans are lost")
-
-
-def _asked(scope: Scope) -> Mapping[str, Any]:
-    return {"http.request.method": scope["method"], "url.path": scope["path"]}

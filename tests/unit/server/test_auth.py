@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from polyhost.errors import SettingsError
-from polyhost.server.auth import Keys, check_exposure, digest_of, gated, new_key
+from polyhost.server.auth import check_exposure, digest_of, gated, new_key
+from polyhost.server.call.keys import Keys
 from polyhost.server.http.heads import is_loopback
 from polyhost.settings import Admin, ApiKey, ServerSettings
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_model import FakeModel, carry
 
-from polyhost.data.target import Target, TargetType
-from polyhost.host.observers import current
-from polyhost.predictor import ModelSpec
-from polyhost.server.http.endpoint import Endpoint
 from polyhost.server.watch import tracing
 from polyhost.server.watch.instrument import Observation
-from polyhost.settings import HostedModel
 
-MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
+MODEL = FakeModel().model
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
@@ -66,24 +60,9 @@ def traced(status: int, *headers: tuple[bytes, bytes]) -> Any:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
 
-    async def handle(scope: Any, receive: Any, send: Any) -> None:
-        exchange = current.get()
-        assert exchange is not None
-        exchange.waited, exchange.ran = 0.25, 0.5
-        await send({"type": "http.response.start", "status": status, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def drop(message: Any) -> None:
-        return
-
     watch = Observation(tracing=tracing.Tracing(provider))
-    endpoint = Endpoint(
-        "POST", "/predict/", handle, "Predict", protocol="drum", span="drum.invocations"
-    )
-    (watched,) = watch.watched([endpoint], MODEL)
-    sent = [(b"x-request-id", b"id-1"), *headers]
-    scope = {"type": "http", "method": "POST", "path": "/predict/", "headers": sent}
-    asyncio.run(watched.handler(scope, lambda: None, drop))  # type: ignore[arg-type,return-value]
+    words = {200: "answer", 422: "invalid input", 500: "model error"}
+    carry(watch, words[status], headers=list(headers), times=(0.25, 0.5))
     (span,) = exporter.get_finished_spans()
     provider.shutdown()
     return span
