@@ -1,14 +1,13 @@
 """The desired state: which models a server should hold, in one small JSON file.
 
 What was deployed over the admin API is written here, and made true again at the next start. The
-file is replaced in one step. One that cannot be read, or that somebody else's program wrote, is
-told of and never overwritten: :func:`set_aside` moves it away when the operator says so.
+file is replaced in one step. One that cannot be read, or that another program wrote, is reported
+and never overwritten: the operator fixes it, or moves it away.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -78,19 +77,6 @@ def write(path: Path, state: DesiredState) -> None:
             "it was. Look at the space left and the permissions there.",
             path=str(path),
         ) from error
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be read, contents untouched; its new name."""
-    for number in range(1, 10_000):
-        aside = path.with_name(f"{path.name}.aside-{number}")
-        try:
-            os.link(path, aside)  # unlike a rename, this never replaces a file
-        except FileExistsError:
-            continue
-        path.unlink()
-        return aside
-    raise StateError(f"too many files called {path.name}.aside-N beside {path}. Remove some.")
 
 
 def encode(state: DesiredState) -> bytes:

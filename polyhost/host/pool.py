@@ -475,13 +475,14 @@ class Pool:
     def _report_ready(self, info: ModelInfo) -> None:
         workers = self.model.workers
         life.info(
-            "model %s: version %s is ready after %.1f s (%s, %s%s)",
+            "model %s: version %s is ready after %.1f s (%s, %s%s%s)",
             self.name,
             self.model.version,
             time.monotonic() - self._created,
             info.language,
             info.target.type.value,
             f", {workers} workers" if workers > 1 else "",
+            _columns(info),
         )
 
     def _retire(self, member: Member) -> None:
@@ -560,3 +561,13 @@ def _room_for(model: HostedModel, info: ModelInfo) -> Tuple[int, int]:
 
 DEVICE_VARIABLES: Tuple[str, ...] = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 """How a worker is told which devices it may see."""
+
+
+def _columns(info: ModelInfo) -> str:
+    """What is known of the columns that a model takes, and from where."""
+    if not info.target.type.is_structured:
+        return ""
+    count = len(info.guest.columns)
+    if not count:
+        return ", columns not known"
+    return f", {count} column{'' if count == 1 else 's'} from the {info.guest.schema_source}"

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import time
 from typing import Any, Callable, Dict, List, Optional
 
 from polyhost.errors import PolyhostError, WorkerCrashed, WorkerStartTimeout, from_wire
@@ -59,8 +58,6 @@ class WorkerProcess:
         self.exit_code: Optional[int] = None
         self.info: Optional[ModelInfo] = None
         self.descriptors = False
-        self.started = time.monotonic()
-        self.ready_after: Optional[float] = None
         self._sockets = sockets
         self._loop = loop
         self._on_frames = on_frames
@@ -207,7 +204,6 @@ class WorkerProcess:
                 raise ProtocolError(f"READY of protocol {message.get('protocol')!r}")
             self.info = info_from_wire(message["info"])
             self.descriptors = bool(message.get("descriptors"))
-            self.ready_after = time.monotonic() - self.started
             if not self._ready.done():
                 self._ready.set_result(None)
         elif frame.kind == Kind.METRIC:

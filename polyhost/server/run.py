@@ -51,6 +51,7 @@ def serve(
     check_exposure(settings)
     check_user(settings)
     sock = _bind(settings)
+    settings = replace(settings, port=sock.getsockname()[1])
     if settings.fronts < 2:
         return int(runner()(_serve(settings, sock, reload, loaded)))
     return _serve_with_fronts(settings, sock, reload, loaded)

@@ -93,11 +93,6 @@ def memory_pss(pid: int) -> int:
     return _rollup(pid, ("Pss:",))
 
 
-def memory_private(pid: int) -> int:
-    """Private memory of a process in bytes; 0 when it can't be told."""
-    return _rollup(pid, ("Private_Clean:", "Private_Dirty:"))
-
-
 def _rollup(pid: int, keys: Tuple[str, ...]) -> int:
     total = 0
     try:

@@ -80,7 +80,7 @@ def test_a_start_is_reported_with_a_request_that_works(serve, tmp_path):
     assert f"listens on http://127.0.0.1:{server.port} with 1 model" in said[0]
     assert "target type binary and class labels yes, no taken from the artifact" in said[1]
     assert said[2].startswith("model two: version 1 is ready after ")
-    assert said[2].endswith(" s (python, binary)")
+    assert said[2].endswith(" s (python, binary, 2 columns from the model)")
     command = shlex.split(said[3].removeprefix("try: "))
     done = subprocess.run([*command, "-sS"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith('{"predictions":[{'), done.stdout
