@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import sys
 import time
@@ -23,8 +22,6 @@ CLEAR, HOME = "\x1b[2J", "\x1b[H"
 TO_END_OF_LINE, BELOW = "\x1b[K", "\x1b[J"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
-_SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 HEADINGS = (
     *("MODEL", "STATE", "WORKERS", "REQ/S", "ERR/S", "P50 ms", "P99 ms"),
     *("RUNNING", "QUEUE", "BATCH", "RESTARTS", "PSS MB"),
@@ -125,19 +122,19 @@ def fetch(url: str, key: str = "") -> str:
 
 
 def parse(text: str) -> Samples:
-    """The samples of the Prometheus text format."""
+    """The samples of the Prometheus text format; Unreachable where it is something else."""
+    from prometheus_client.parser import text_string_to_metric_families
+
     found: Samples = {}
-    for line in text.splitlines():
-        match = None if line.startswith("#") else _SAMPLE.fullmatch(line)
-        if match is not None:
-            name, labels, value = match.groups()
-            pairs = {key: _unescape(text) for key, text in _LABEL.findall(labels or "")}
-            found.setdefault(name, []).append((pairs, float(value)))
+    try:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
+    except ValueError as error:
+        raise Unreachable(
+            f"what this address answers is not metrics: {error}. Give that of a polyhost server."
+        ) from error
     return found
-
-
-def _unescape(text: str) -> str:
-    return re.sub(r"\\(.)", lambda match: "\n" if match[1] == "n" else match[1], text)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,11 @@ def test_labels_come_back_as_they_were() -> None:
     assert top.parse(collector.encoded([family], "")[0].decode()) == {"a": [({"model": name}, 1.5)]}
 
 
+def test_a_page_that_is_not_metrics_is_an_error() -> None:
+    with pytest.raises(top.Unreachable, match="is not metrics"):
+        top.parse("<!doctype html>\n<title>404</title>\n")
+
+
 def test_no_server_is_an_error_that_says_where(capsys: pytest.CaptureFixture[str]) -> None:
     from polyhost.cli.main import main
 
