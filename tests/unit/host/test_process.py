@@ -108,7 +108,8 @@ print(len(json.loads(content)["spec"]["target"]["labels"]), flush=True)
         started = Started(code)
         started.worker.initialise(spec, {})
         await started.end()
-        assert ("stdout", b"60000\n") in started.output
+        printed = [data for stream, data in started.output if stream == "stdout"]
+        assert b"".join(printed) == b"60000\n"
 
     run(scenario)
 
