@@ -7,6 +7,7 @@ repeated keys and unknown keys are refused, with the line. Unlike there, ``[a, b
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -24,6 +25,8 @@ from polyhost.code_dir.strict_yaml import (
 from polyhost.errors import SettingsError
 
 FILE_NAME = "model-metadata.yaml"
+MOST_BYTES = 4 << 20
+"""Of a metadata file, and of a file of labels: the host reads both."""
 _REQUIREMENTS = Kind(
     "list",
     items=Kind(
@@ -83,10 +86,14 @@ SCHEMA = Kind(
 
 @dataclass(frozen=True)
 class Metadata:
-    """A metadata file that was read and found right."""
+    """A metadata file that was read and found right.
+
+    ``confined``: it may name files of its own folder only.
+    """
 
     path: Path
     document: Mapping[str, Any]
+    confined: bool = False
 
     @property
     def target_type(self) -> str:
@@ -141,7 +148,13 @@ class Metadata:
 
     def _labels_of(self, name: str) -> Tuple[str, ...]:
         """Labels in a file; a relative name is looked up where we run, then in the code dir."""
-        places = [Path(name), self.path.parent / name]
+        folder = self.path.parent
+        if self.confined:
+            real = Path(os.path.realpath(folder / name))
+            if not real.is_relative_to(os.path.realpath(folder)):
+                raise self._wrong(f"classLabelsFile {name!r} leads out of the model's folder")
+            return read_labels(real)
+        places = [Path(name), folder / name]
         for place in places:
             if place.is_file():
                 return read_labels(place)
@@ -154,22 +167,31 @@ class Metadata:
 def read_labels(path: Path) -> Tuple[str, ...]:
     """Labels of a class labels file: one a line, blank lines dropped."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = _text(path).split("\n")
+    except (OSError, ValueError) as error:
         raise SettingsError(f"cannot read the class labels file {path}: {error}.") from error
     return tuple(line.rstrip("\r") for line in lines if line.strip())
 
 
-def read(code_dir: Path) -> Optional[Metadata]:
+def _text(path: Path) -> str:
+    """The text of a file; ValueError when it is too large, or not UTF-8."""
+    with open(path, "rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"expected at most {MOST_BYTES} bytes")
+    return data.decode("utf-8-sig")
+
+
+def read(code_dir: Path, *, confined: bool = False) -> Optional[Metadata]:
     """The metadata of a code dir; None when it has none."""
     path = code_dir / FILE_NAME
     if not path.is_file():
         return None
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = _text(path)
+    except (OSError, ValueError) as error:
         raise SettingsError(f"cannot read {path}: {error}.", path=str(path)) from error
-    found = Metadata(path, read_strictly(text, SCHEMA, path))
+    found = Metadata(path, read_strictly(text, SCHEMA, path), confined)
     try:
         type_schema.parse(found.document.get("typeSchema"))
         found.default_parameters()

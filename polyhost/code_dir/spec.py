@@ -25,13 +25,15 @@ def build_spec(
     *,
     options: Optional[Mapping[str, Any]] = None,
     infer: bool = False,
+    confined: bool = False,
 ) -> ModelSpec:
     """What a worker needs to load this code dir. ``options["metadata"]`` is the metadata file.
 
     ``infer``: a target type, or labels, that nobody gave are left for the artifact to say
-    (:mod:`polyhost.pipeline.infer_target`).
+    (:mod:`polyhost.pipeline.infer_target`). ``confined``: the metadata may name files of the code
+    dir only.
     """
-    metadata = metadata_file.read(code_dir.path)
+    metadata = metadata_file.read(code_dir.path, confined=confined)
     missing = _missing(target, metadata) if infer and code_dir.artifacts else None
     if missing is not None:
         options = {**(options or {}), INFER_TARGET: missing}
@@ -58,9 +60,12 @@ def spec_of(
     language: Optional[str] = None,
     options: Optional[Mapping[str, Any]] = None,
     infer: bool = False,
+    confined: bool = False,
 ) -> ModelSpec:
     """:func:`build_spec` of the code dir at ``path``."""
-    return build_spec(inspect(path, language), target, options=options, infer=infer)
+    return build_spec(
+        inspect(path, language), target, options=options, infer=infer, confined=confined
+    )
 
 
 def _missing(given: TargetSettings, metadata: Optional[Metadata]) -> Optional[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from polyhost.config.keys import keys_in
 from polyhost.config.loading import Loaded, load
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "keys_in", "load"]

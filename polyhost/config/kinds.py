@@ -158,18 +158,23 @@ def _file(text: str, base: Path) -> Path:
 def _place(text: str, base: Path) -> Path:
     if not text or "\0" in text:
         raise ValueError
-    return base / Path(text).expanduser()
+    try:
+        return base / Path(text).expanduser()
+    except RuntimeError:  # ~NAME of an account that is not there
+        raise ValueError(f"no home of {text.partition('/')[0]!r}") from None
 
 
 def _real(text: str, base: Path) -> Path:
-    return Path(os.path.realpath(base / text))
+    return Path(os.path.realpath(_place(text, base)))
 
 
 def _real_interpreter(text: str, base: Path) -> Path | None:
     """The interpreter of a virtual environment is a link: its folder decides."""
     if text == "uv":
         return None
-    folder, name = os.path.split(base / text)
+    if os.sep not in text:
+        return Path("/") / text  # looked up on PATH
+    folder, name = os.path.split(_place(text, base))
     return Path(os.path.realpath(folder)) / name
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyhost.config.checks import check_keys, check_model, check_server
+from polyhost.config.keys import read_keys
 from polyhost.config.layers import of_model, of_server
 from polyhost.config.models import Versions, build_model, under
 from polyhost.config.problems import Problems
@@ -39,6 +39,7 @@ class Loaded:
 
     ``server``, ``models`` and ``keys``: every effective setting with its source, by dotted name.
     ``store`` holds the versions that the models are of; None when all are folders of their own.
+    ``layers`` is ``server`` with the settings under ``defaults``.
     """
 
     settings: ServerSettings
@@ -47,6 +48,7 @@ class Loaded:
     keys: tuple[Values, ...] = ()
     path: Path | None = None
     store: Store | None = None
+    layers: Values = field(default_factory=dict)
 
     @property
     def sources(self) -> dict[str, Setting[Any]]:
@@ -85,7 +87,7 @@ def load(
     server = of_server(document, environ, flags, problems)
     check_server(server, problems)
     check_keys(document, server, problems)
-    keys = _keys(document, environ, problems)
+    keys = read_keys(document, environ, problems)
     _check_flags_for_one(document, flags, problems)
     versions = Versions(StoreSettings(server["store.path"].value, server["store.quota"].value))
     try:
@@ -97,7 +99,7 @@ def load(
         raise
     settings = _settings(server, hosted, keys)
     shown = {name: values for name, values in server.items() if not name.startswith("defaults.")}
-    return Loaded(settings, shown, settled, tuple(document.keys), path, versions.store)
+    return Loaded(settings, shown, settled, tuple(document.keys), path, versions.store, server)
 
 
 def _build(
@@ -121,7 +123,8 @@ def _build(
         if values["path"].value is None:
             continue  # reported while reading
         try:
-            hosted.append(build_model(name, values, versions))
+            folder = versions.folder(name, values["path"].value)
+            hosted.append(build_model(name, values, folder))
         except PolyhostError as error:
             problems.add_error(where, error, name)
     return settled, tuple(hosted)
@@ -145,35 +148,15 @@ def _add_models(document: Document, models: Sequence[tuple[str, str]]) -> None:
 def _check_flags_for_one(document: Document, flags: Mapping[str, Any], problems: Problems) -> None:
     if len(document.models) < 2:
         return
-    for name, field in flags_of_schema():
+    for name, setting in flags_of_schema():
         if name in flags and name.startswith(("models.target.", "models.language")):
             problems.add_error(
                 "",
                 SettingsError(
-                    f"{field.flag} speaks of one model; found {len(document.models)} folders. "
+                    f"{setting.flag} speaks of one model; found {len(document.models)} folders. "
                     "Put it in the model-metadata.yaml of each."
                 ),
             )
-
-
-def _keys(document: Document, environ: Mapping[str, str], problems: Problems) -> tuple[ApiKey, ...]:
-    found = []
-    for number, values in enumerate(document.keys, 1):
-        secret = values["sha256"].value if "sha256" in values else ""
-        if "variable" in values and not secret:
-            text = environ.get(values["variable"].value, "")
-            if not text:
-                problems.add(
-                    values["variable"].spelling,
-                    f"keys.{number}: expected a key in the environment variable "
-                    f"{values['variable'].value}; found it unset or empty.",
-                )
-            secret = hashlib.sha256(text.encode()).hexdigest()
-        if "name" in values:
-            role = values["role"].value if "role" in values else "predict"
-            models = values["models"].value if "models" in values else ()
-            found.append(ApiKey(values["name"].value, secret, role, models))
-    return tuple(found)
 
 
 def _settings(

@@ -50,10 +50,12 @@ def default_store() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "polyhost" / "store"
 
 
-def build_model(name: str, values: Values, versions: Versions) -> HostedModel:
-    """A model whose folder was looked into; CodeDirError or SettingsError when that fails."""
-    folder = versions.folder(name, values["path"].value)
-    spec = _spec(folder, values)
+def build_model(name: str, values: Values, folder: Path, *, confined: bool = False) -> HostedModel:
+    """A model whose folder was looked into; CodeDirError or SettingsError when that fails.
+
+    ``confined``: its metadata may name files of that folder only.
+    """
+    spec = _spec(folder, values, confined)
     _note_target(values, spec)
     env = values["env"].value
     return HostedModel(
@@ -85,7 +87,7 @@ def entries(name: str, values: Values) -> dict[str, str]:
     return {k[start:]: setting.value for k, setting in values.items() if k.startswith(f"{name}.")}
 
 
-def _spec(folder: Path, values: Values) -> ModelSpec:
+def _spec(folder: Path, values: Values, confined: bool) -> ModelSpec:
     from polyhost.code_dir.spec import spec_of
 
     options: dict[str, Any] = {"strict_rows": True, "batching": values["batching.mode"].value}
@@ -97,7 +99,10 @@ def _spec(folder: Path, values: Values) -> ModelSpec:
     if pinned:
         options["digests"] = pinned
     target = _target_settings(values)
-    return spec_of(folder, target, language=values["language"].value, options=options, infer=True)
+    language = values["language"].value
+    return spec_of(
+        folder, target, language=language, options=options, infer=True, confined=confined
+    )
 
 
 def _target_settings(values: Values) -> TargetSettings:

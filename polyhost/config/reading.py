@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from polyhost.config.kinds import Kind
 from polyhost.config.problems import Problems, nearest
 from polyhost.config.schema import KEYS, MODEL, SCHEMA, Field, Section
 from polyhost.files.yaml_nodes import YamlFault, compose, entries, is_empty
@@ -17,8 +19,11 @@ Values = dict[str, Setting[Any]]
 
 @dataclass
 class Document:
-    """What a file says. ``places`` is where each model and each key begins; ``mistaken`` has
-    the names of settings whose value could not be read."""
+    """What a file says. ``places`` has where each model and each key begins.
+
+    ``mistaken`` has the names of settings whose value could not be read, ``keys.N`` for a key with
+    any mistake in it, and the empty text for a file that could not be read at all.
+    """
 
     values: Values = field(default_factory=dict)
     models: dict[str, Values] = field(default_factory=dict)
@@ -30,17 +35,34 @@ class Document:
 def read(path: Path, problems: Problems) -> Document:
     """The document in a file; its mistakes are added to ``problems``."""
     document = Document()
-    reader = _Reader(str(path), path.absolute().parent, problems, document.mistaken)
+    reader = Reader(str(path), path.absolute().parent, problems, document.mistaken)
     root = reader.compose(path)
+    if root is None and problems.found:
+        document.mistaken.add("")
     if root is not None:
         reader.section(root, SCHEMA, "", document.values, document)
     return document
 
 
-class _Reader:
-    """Walks YAML nodes along the schema."""
+class Reader:
+    """Walks YAML nodes along the schema.
 
-    def __init__(self, name: str, base: Path, problems: Problems, mistaken: set[str]) -> None:
+    ``within``: folders (links followed) that files named by a value have to lie below; None is
+    anywhere. ``lines``: whether places have lines, as those of a file have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base: Path,
+        problems: Problems,
+        mistaken: set[str],
+        *,
+        within: Sequence[Path] | None = None,
+        lines: bool = True,
+    ) -> None:
+        self._within = within
+        self._lines = lines
         self._name = name
         self._base = base
         self._problems = problems
@@ -68,7 +90,7 @@ class _Reader:
         if node.id != "mapping":
             short = section.get(section.short)
             if isinstance(short, Field) and node.id == "scalar":
-                self._field(node, short, prefix + short.name, into)
+                self.field(node, short, prefix + short.name, into)
             else:
                 self._mismatch(node, shown, "settings by name")
             return
@@ -77,7 +99,7 @@ class _Reader:
             if part is None:
                 self._unknown(line, key, section, shown)
             elif isinstance(part, Field):
-                self._field(value, part, prefix + key, into)
+                self.field(value, part, prefix + key, into)
             elif part is MODEL:
                 self._models(value, document)
             elif part is KEYS:
@@ -110,13 +132,17 @@ class _Reader:
             return
         if node.id != "sequence":
             self._mismatch(node, "keys", "a list of keys")
+            self._mistaken.add("keys")
             return
         for number, item in enumerate(node.value, 1):
             name, values = f"keys.{number}", Values()
+            before = len(self._problems.found)
             document.places[name] = self._place(item.start_mark.line + 1)
             self.section(item, KEYS, f"{name}.", values, document)
             values = _without(f"{name}.", values)
             self._require(KEYS, values, name, item.start_mark.line + 1)
+            if len(self._problems.found) > before:
+                self._mistaken.add(name)
             document.keys.append(values)
 
     def _require(self, section: Section, values: Values, name: str, line: int) -> None:
@@ -125,7 +151,8 @@ class _Reader:
                 if f"{name}.{part.name}" not in self._mistaken:
                     self._wrong(line, f"{name} lacks {part.name}: expected {part.kind.expected}.")
 
-    def _field(self, node: Any, part: Field, name: str, into: Values) -> None:
+    def field(self, node: Any, part: Field, name: str, into: Values) -> None:
+        """Read the value or values of one setting."""
         if part.many == "map":
             self._map(node, part, name, into)
         elif part.many == "list":
@@ -169,11 +196,22 @@ class _Reader:
             self._wrong(line, f"{name} has no value: expected {part.kind.expected}.")
         else:
             try:
-                return self._setting(part.kind.parse(_plain(node.value), self._base), line)
-            except ValueError as error:
+                text = _plain(node.value)
+                self._check_place(part.kind, text)
+                return self._setting(part.kind.parse(text, self._base), line)
+            except (ValueError, OSError) as error:
                 self._wrong(line, mistake(name, part, node.value, error))
         self._mistaken.add(name)
         return None
+
+    def _check_place(self, kind: Kind, text: str) -> None:
+        """ValueError for a place outside of the allowed folders, whatever is there."""
+        if self._within is None:
+            return
+        place = kind.leads_to(text, self._base)
+        if place is not None and not any(place.is_relative_to(root) for root in self._within):
+            roots = ", ".join(map(str, self._within))
+            raise ValueError(f"a place that is not below {roots}")
 
     def _unknown(self, line: int, key: str, section: Section, shown: str) -> None:
         known = [part.name for part in section.fields]
@@ -193,7 +231,7 @@ class _Reader:
         return Setting(value, Source.FILE, self._place(line))
 
     def _place(self, line: int) -> str:
-        return f"{self._name}:{line}"
+        return f"{self._name}:{line}" if self._lines else self._name
 
     def _wrong_entry(self, line: int, text: str) -> None:
         self._wrong(line, f"{text}.")
@@ -211,8 +249,10 @@ def _plain(text: str) -> str:
     return text
 
 
-def mistake(name: str, part: Field, text: str, error: ValueError) -> str:
+def mistake(name: str, part: Field, text: str, error: ValueError | OSError) -> str:
     """The sentence about a value that is not of its kind."""
+    if isinstance(error, OSError):
+        return f"{name}: expected {part.kind.expected}; {error.strerror}."
     # A kind says what it found in its own words, or nothing; int() and float() say theirs.
     own = type(error) is ValueError and str(error) and "could not convert" not in str(error)
     found = str(error) if own else repr(text)

@@ -2,32 +2,29 @@
 
 What the admin API deploys is put into the store and written down in the desired state, so that it
 is there again after a restart. What the configuration file says is read again on SIGHUP, or when
-the file changes. The two own different models; neither touches the other's.
+the file changes. A name that both have is the configuration's, at every moment as after a restart:
+what was deployed under it is served again once the configuration no longer has it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
-import tempfile
-import threading
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from weakref import WeakValueDictionary
 
 from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
-from polyhost.config import Loaded, load
-from polyhost.deploy import desired_state
-from polyhost.deploy.desired_state import DesiredModel, DesiredState, flat, nested
+from polyhost.config import Loaded, keys_in
+from polyhost.config.reading import Values
+from polyhost.deploy.deployed import Deployed
+from polyhost.deploy.desired_state import DesiredModel
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.model_slot import Model
 from polyhost.settings import HostedModel, ServerSettings
-from polyhost.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +46,8 @@ class Deployment:
     """Carries out changes to a host's models, for each model one at a time.
 
     ``loaded``: what ``settings`` came from; it holds the versions that are served. ``renew`` takes
-    over what is not of models, before they are touched; SettingsError refuses.
+    over what is not of models, before they are touched; SettingsError refuses. StateError when the
+    desired state cannot be read.
     """
 
     def __init__(
@@ -67,30 +65,48 @@ class Deployment:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._reading = asyncio.Lock()
         self._applying = asyncio.Lock()
-        self._writing = asyncio.Lock()
-        self._opening = threading.Lock()
-        self._store: Optional[Store] = None
+        self._deployed = Deployed(settings)
         self._loaded = [] if loaded is None else [loaded]
+        self._path = None if loaded is None else loaded.path
+        self._current = settings
         self._prints = {model.name: fingerprint(model) for model in settings.models}
         self._configured = {model.name: model for model in settings.models}
-        self._state = DesiredState()
 
     # At the start
 
     async def reconcile(self) -> None:
-        """Deploy again what the desired state holds. A model that fails is told of, and kept."""
-        path = self._settings.desired
-        if path is None:
-            return
-        self._state = await asyncio.to_thread(desired_state.read, path)
-        for wanted in self._state.models.values():
+        """Deploy again what the desired state holds. A model that fails is reported, and kept."""
+        wanted = self._deployed.state.models.values()
+        await asyncio.gather(*(self._reconcile(model) for model in wanted))
+
+    async def _reconcile(self, wanted: DesiredModel) -> None:
+        name = wanted.name
+        async with self._lock_of(name):
+            if self._deployed.state.models.get(name) is not wanted:
+                return  # changed over the admin API meanwhile
+            if name in self._configured:
+                self._report_twice(name)
+                return
             try:
-                hosted = await asyncio.to_thread(self._hosted, wanted)
-                await self._host.deploy(hosted)
+                await self._host.deploy(await self._hosted(wanted))
             except PolyhostError as error:
-                log.error("model %s of the desired state: %s", wanted.name, error)
+                self._deployed.failed[name] = error.message
+                log.error("model %s of the desired state: %s", name, error)
+
+    def _report_twice(self, name: str) -> None:
+        log.warning(
+            "model %s is in the configuration and was deployed over the admin API: the "
+            "configuration's is served. Unload it over the admin API, or take it out of the "
+            "configuration.",
+            name,
+        )
 
     # The admin API
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Why models of the desired state are not there at all, by name."""
+        return self._deployed.failed
 
     async def deploy(
         self, name: str, source: str, settings: Mapping[str, Any], replicas: int, version: str
@@ -98,48 +114,86 @@ class Deployment:
         """Load a model, or replace the version that is there; returns when it answers.
 
         SettingsError: the source lies outside of the allowed roots, or the settings are wrong.
-        The error that kept it from loading is raised too; what was there before still answers.
+        StateError: it could not be written down. The error that kept it from loading is raised
+        too. What was there before still answers.
         """
         self._check_owner(name)
-        folder = self._allowed(source)
+        self._deployed.check_workers(replicas)
+        place = self._deployed.check_source(source)
         async with self._lock_of(name):
+            before = self._deployed.state.models.get(name)
             try:
+                await self._deployed.check_state()
                 wanted = await asyncio.to_thread(
-                    self._publish, name, str(folder), settings, replicas, version
+                    self._deployed.publish, name, place, settings, replicas, version
                 )
-                hosted = await asyncio.to_thread(self._hosted, wanted)
-                new = name not in self._host.models
-                if not await self._host.deploy(hosted):
-                    failure = self._host.models[name].failure
-                    if new:
-                        await self._host.remove(name, 0.0)
-                    raise failure or CodeDirError(f"model {name!r} could not be loaded")
-                await self._remember(lambda state: state.having(wanted))
+                await self._bring(await self._hosted(wanted))
+                try:
+                    await self._deployed.remember(lambda state: state.having(wanted))
+                except PolyhostError:
+                    await self._undo(name, before)
+                    raise
+                self._deployed.failed.pop(name, None)
             finally:
-                self._release_others(name)
+                self._deployed.release_others(name)
             return self._host.models[name]
 
-    async def remove(self, name: str) -> None:
-        """Unload a model for good; KeyError for an unknown name."""
-        self._check_owner(name)
+    async def _hosted(self, wanted: DesiredModel) -> HostedModel:
+        return await asyncio.to_thread(self._deployed.hosted, wanted, self._layers)
+
+    @property
+    def _layers(self) -> Values:
+        return self._loaded[-1].layers if self._loaded else {}
+
+    async def _bring(self, hosted: HostedModel) -> None:
+        """Have the host load it; its failure is raised, and a name that is new is gone again."""
+        new = hosted.name not in self._host.models
+        if await self._host.deploy(hosted):
+            return
+        failure = self._host.models[hosted.name].failure
+        if new:
+            await self._host.remove(hosted.name, 0.0)
+        raise failure or CodeDirError(f"model {hosted.name!r} could not be loaded")
+
+    async def _undo(self, name: str, before: Optional[DesiredModel]) -> None:
+        """Serve again what was served before a deployment that could not be written down."""
+        try:
+            if before is not None:
+                await self._host.deploy(await self._hosted(before))
+                return
+        except PolyhostError as error:
+            log.error("model %s: the version before cannot be served again: %s", name, error)
+        await self._host.remove(name, 0.0)
+
+    async def remove(self, name: str) -> str:
+        """Unload a model for good; the state that the name is in then. KeyError for an unknown name.
+
+        Of one that the configuration has as well, only what was deployed goes.
+        """
+        deployed = name in self._deployed.state.models
+        if not deployed:
+            self._check_owner(name)
         async with self._lock_of(name):
-            if name not in self._host.models:
+            if name not in self._host.models and name not in self._deployed.state.models:
                 raise KeyError(name)
-            await self._remember(lambda state: state.lacking(name))
-            await self._host.remove(name, self._settings.grace)
-            self._release_others(name)
+            await self._deployed.remember(lambda state: state.lacking(name))
+            self._deployed.failed.pop(name, None)
+            if name not in self._configured and name in self._host.models:
+                await self._host.remove(name, self._settings.grace)
+            self._deployed.release_others(name)
+            left = self._host.models.get(name)
+            return "stopped" if left is None else left.state.value
 
     async def scale(self, name: str, replicas: int) -> Model:
         """Change the number of replicas; KeyError for an unknown name."""
-        if not 1 <= replicas <= 1000:
-            raise SettingsError(f"wrong number of replicas {replicas}: expected 1 to 1000.")
         async with self._lock_of(name):
             model = self._host.models[name]
-            await model.scale(replicas)
-            wanted = self._state.models.get(name)
-            if wanted is not None:
+            self._deployed.check_workers(replicas + model.model.spares)
+            wanted = self._deployed.state.models.get(name)
+            if wanted is not None and name not in self._configured:
                 scaled = replace(wanted, replicas=replicas)
-                await self._remember(lambda state: state.having(scaled))
+                await self._deployed.remember(lambda state: state.having(scaled))
+            await model.scale(replicas)
         return model
 
     def _lock_of(self, name: str) -> asyncio.Lock:
@@ -149,79 +203,12 @@ class Deployment:
             lock = self._locks[name] = asyncio.Lock()
         return lock
 
-    def _release_others(self, name: str) -> None:
-        """Let the versions of a model go that are not the one that should be there."""
-        wanted, store = self._state.models.get(name), self._store
-        if store is None:
-            return
-        for version in store.held:
-            if version.name == name and (wanted is None or version.digest != wanted.digest):
-                store.release(version)
-
     def _check_owner(self, name: str) -> None:
         if name in self._configured:
             raise SettingsError(
                 f"model {name!r} belongs to the configuration: change it there, or deploy under "
                 "another name."
             )
-
-    def _allowed(self, source: str) -> Path:
-        roots = [Path(os.path.realpath(root)) for root in self._settings.admin.roots]
-        real = Path(os.path.realpath(source))
-        if "\0" in source or "://" in source or not any(real.is_relative_to(r) for r in roots):
-            raise SettingsError(
-                f"models may not be loaded from {source!r}: expected a folder or archive below "
-                f"{', '.join(map(str, roots)) or 'an allowed root (none is set: admin.roots)'}."
-            )
-        if not real.exists():
-            raise SettingsError(f"nothing at {source!r}: expected a model's folder or archive.")
-        return real
-
-    def _publish(
-        self, name: str, source: str, settings: Mapping[str, Any], replicas: int, version: str
-    ) -> DesiredModel:
-        """Put a source into the store; what is written down of it."""
-        made = self._open_store().add(source, name)
-        return DesiredModel(
-            name=name,
-            source=source,
-            version=version or made.digest[:12],
-            digest=made.digest,
-            replicas=replicas,
-            settings=flat(settings),
-        )
-
-    def _open_store(self) -> Store:
-        with self._opening:  # asked from several threads
-            if self._store is None:
-                from polyhost.config.models import default_store
-
-                kept = self._settings.store
-                self._store = Store(kept.path or default_store(), kept.quota)
-            return self._store
-
-    def _hosted(self, wanted: DesiredModel) -> HostedModel:
-        """What the host is to hold for an entry of the desired state."""
-        folder = Path(wanted.source)
-        if wanted.digest is not None:
-            store = self._open_store()
-            found = [v for v in store.versions(wanted.name) if v.digest == wanted.digest]
-            if not found:
-                found = [store.add(wanted.source, wanted.name)]
-            folder = store.hold(found[0]).path
-        entry = nested(wanted.settings)
-        entry.update(path=str(folder), replicas=wanted.replicas, version=wanted.version)
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="polyhost-") as file:
-            json.dump({"models": {wanted.name: entry}}, file)
-            file.flush()
-            (hosted,) = load(Path(file.name), {}, {}).settings.models
-        return hosted
-
-    async def _remember(self, change: Callable[[DesiredState], DesiredState]) -> None:
-        async with self._writing:
-            self._state = change(self._state)
-            if self._settings.desired is not None:
-                await asyncio.to_thread(desired_state.write, self._settings.desired, self._state)
 
     # The configuration
 
@@ -233,13 +220,31 @@ class Deployment:
         """The first half of :meth:`reload`: read it, and take over what is not of models."""
         assert self._reload is not None
         async with self._reading:
-            loaded = await asyncio.to_thread(self._reload)
+            try:
+                loaded = await asyncio.to_thread(self._reload)
+            except PolyhostError:
+                await self._revoke()
+                raise
             try:
                 self._renew(loaded.settings)
             except BaseException:
                 loaded.let_go()
+                self._current = replace(self._current, keys=loaded.settings.keys)
                 raise
+            self._current = loaded.settings
             return loaded
+
+    async def _revoke(self) -> None:
+        """Take back what keys no longer open, though the rest of the configuration is wrong."""
+        if self._path is None or not self._current.keys:
+            return
+        found = await asyncio.to_thread(keys_in, self._path, self._current.keys)
+        if found is None or found == self._current.keys:
+            return
+        gone = {key.name for key in self._current.keys} - {key.name for key in found}
+        log.warning("keys are taken over from the configuration; gone: %s", sorted(gone) or "none")
+        self._current = replace(self._current, keys=found)
+        self._renew(self._current)
 
     async def apply(self, loaded: Loaded) -> Changes:
         """The second half: load, scale and remove models."""
@@ -269,12 +274,25 @@ class Deployment:
                 done[await self._become(hosted, prints[name])].append(name)
         for name in [name for name in self._configured if name not in wanted]:
             async with self._lock_of(name):
-                del self._configured[name]
-                await self._host.remove(name, self._settings.grace)
-            done["removed"].append(name)
+                done[await self._leave(name)].append(name)
         failed = {name: self._failure(name) for name in done["failed"]}
         loaded, scaled, removed = (tuple(done[word]) for word in ("loaded", "scaled", "removed"))
         return Changes(loaded, scaled, removed, failed)
+
+    async def _leave(self, name: str) -> str:
+        """The configuration has a model no longer: another that was deployed is served again."""
+        wanted = self._deployed.state.models.get(name)
+        del self._configured[name]
+        if wanted is None:
+            await self._host.remove(name, self._settings.grace)
+            return "removed"
+        try:
+            return "loaded" if await self._host.deploy(await self._hosted(wanted)) else "failed"
+        except PolyhostError as error:
+            self._deployed.failed[name] = error.message
+            log.error("model %s of the desired state: %s", name, error)
+            await self._host.remove(name, self._settings.grace)
+            return "removed"
 
     async def _become(self, hosted: HostedModel, seen: Fingerprint) -> str:
         """Make one model what the configuration says; what that took."""
@@ -288,6 +306,8 @@ class Deployment:
                 return "scaled"
         if not await self._host.deploy(hosted):
             return "failed"
+        if old is None and name in self._deployed.state.models:
+            self._report_twice(name)
         self._configured[name] = hosted
         self._prints[name] = seen
         return "loaded"
@@ -308,5 +328,4 @@ class Deployment:
         """Let the versions in the store go; they stay for the next start."""
         for loaded in self._loaded:
             loaded.let_go()
-        if self._store is not None:
-            self._store.close()
+        self._deployed.close()

@@ -8,11 +8,12 @@ and never overwritten: the operator fixes it, or moves it away.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from polyhost.errors import StateError
+from polyhost.errors import SettingsError, StateError
 from polyhost.files.replace import write_whole
 
 FORMAT = 1
@@ -62,8 +63,19 @@ def read(path: Path) -> DesiredState:
     except FileNotFoundError:
         return DesiredState()
     except OSError as error:
-        raise _wrong(path, f"it cannot be read: {error.strerror or error}") from error
+        raise _wrong(path, error.strerror or str(error)) from error
     return _decode(path, data)
+
+
+def check(path: Path) -> None:
+    """StateError when the file is not ours, or cannot be replaced; nothing is changed."""
+    read(path)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise StateError(
+            f"cannot write desired state {path}: its folder is missing, or closed to this user. "
+            "Make it, or give another place as store.desired.",
+            path=str(path),
+        )
 
 
 def write(path: Path, state: DesiredState) -> None:
@@ -73,8 +85,8 @@ def write(path: Path, state: DesiredState) -> None:
         write_whole(path, encode(state), mode=0o600)
     except OSError as error:
         raise StateError(
-            f"cannot write the desired state to {path}: {error.strerror or error}. The file is as "
-            "it was. Look at the space left and the permissions there.",
+            f"cannot write desired state {path}: {error.strerror or error}. The file is as it was. "
+            "Look at the space left and the permissions there.",
             path=str(path),
         ) from error
 
@@ -147,30 +159,20 @@ def _model(path: Path, number: int, entry: Any) -> DesiredModel:
 
 def _wrong(path: Path, why: str) -> StateError:
     return StateError(
-        f"{path} is no desired state that can be used: {why}. It was left as it is. Mend it, or "
-        "move it away and deploy the models again.",
+        f"cannot read desired state {path}: {why}. Fix the file, or move it away and deploy the "
+        "models again.",
         path=str(path),
     )
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> Dict[str, Any]:
-    """``{"limits": {"deadline": 5}}`` → ``{"limits.deadline": 5}``."""
+    """``{"limits": {"deadline": 5}}`` → ``{"limits.deadline": 5}``; SettingsError for one that
+    comes twice."""
     found: Dict[str, Any] = {}
     for key, value in settings.items():
-        if isinstance(value, Mapping):
-            found.update(flat(value, f"{prefix}{key}."))
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
-
-
-def nested(settings: Mapping[str, Any]) -> Dict[str, Any]:
-    """The reverse of :func:`flat`."""
-    found: Dict[str, Any] = {}
-    for dotted, value in settings.items():
-        *path, last = dotted.split(".")
-        here = found
-        for key in path:
-            here = here.setdefault(key, {})
-        here[last] = value
+        below = flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {}
+        for name, one in below.items() if below else [(f"{prefix}{key}", value)]:
+            if name in found:
+                raise SettingsError(f"settings: {name} comes twice. Give it once.")
+            found[name] = one
     return found

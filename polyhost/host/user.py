@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 import subprocess
@@ -13,6 +14,8 @@ from typing import Any, Dict, Iterable, List, Optional
 
 from polyhost.errors import SettingsError
 from polyhost.settings import ServerSettings
+
+log = logging.getLogger(__name__)
 
 LOOK_LIMIT = 60.0
 
@@ -129,9 +132,15 @@ def find_user(settings: ServerSettings) -> Optional[WorkerUser]:
 
 
 def check_user(settings: ServerSettings) -> None:
-    """SettingsError when that account cannot read a model, polyhost or an interpreter."""
+    """SettingsError when that account cannot read a model, polyhost or an interpreter; a warning
+    when it is root."""
     user = find_user(settings)
     if user is None:
+        if os.geteuid() == 0 and not settings.drum:
+            log.warning(
+                "running as root, and so do the workers: the code of every model may do anything "
+                "on this machine. Give --worker-user NAME, or start as another user."
+            )
         return
     package = Path(__file__).resolve().parents[1]
     for model in settings.models:

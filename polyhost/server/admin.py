@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any, Awaitable, Callable, Dict, Optional, Tuple
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple
 
 from polyhost.deploy.deployer import Deployment
 from polyhost.errors import CodeDirError, InvalidInput, PolyhostError, SettingsError
 from polyhost.host.host import Host
-from polyhost.host.spool import Budget, Spool
+from polyhost.host.spool import Budget
+from polyhost.server.admin_body import Load, parse, replicas_in
+from polyhost.server.auth import KEY
 from polyhost.server.call.status import status_of
 from polyhost.server.http.asgi import ClientGone, Receive, Scope, Send, read_body, respond
-from polyhost.settings import MODEL_NAME
+from polyhost.settings import MODEL_NAME, ApiKey
 
 JSON = b"application/json"
 Reply = Tuple[int, Dict[str, Any]]
@@ -44,12 +46,20 @@ class Admin:
         if words == ["reload"] and method == "POST":
             return 200, asdict(await self._deployment.reload())
         if words == ["models"] and method == "GET":
-            return 200, {"models": [model.describe() for model in self._host.models.values()]}
+            return 200, {"models": self._list(scope.get(KEY))}
         if words[0] == "models" and 2 <= len(words) <= 3:
             handler = self._handler(method, words[2:])
             if handler is not None:
-                return await self._of_model(words[1], handler, _parse(body))
+                return await self._of_model(words[1], handler, parse(body))
         return 404, {"error": f"no {method} {scope['path']} in the admin API"}
+
+    def _list(self, key: Optional[ApiKey]) -> List[Dict[str, Any]]:
+        """Every model that a key opens, those of the desired state that are not there included."""
+        found = [model.describe() for model in self._host.models.values()]
+        missing = set(self._deployment.failed) - set(self._host.models)
+        found += [_failed(name, self._deployment.failed[name]) for name in sorted(missing)]
+        opens = key.models if key is not None else ()
+        return [model for model in found if not opens or model["name"] in opens]
 
     def _handler(self, method: str, rest: Any) -> Optional[Callable[[str, Body], Awaitable[Reply]]]:
         return {
@@ -71,53 +81,31 @@ class Admin:
             return 404, {"error": f"no model {name!r} here: expected one of {known}"}
 
     async def _show(self, name: str, body: Body) -> Reply:
+        reason = self._deployment.failed.get(name)
+        if reason is not None and name not in self._host.models:
+            return 200, _failed(name, reason)
         return 200, self._host.models[name].describe()
 
     async def _load(self, name: str, body: Body) -> Reply:
-        unknown = set(body) - {"source", "settings", "replicas", "version"}
-        if unknown or not isinstance(body.get("source"), str):
-            raise SettingsError(
-                "expected an object with source (a path), and optionally settings, replicas and "
-                f"version; found {sorted(body)}."
-            )
-        settings = body.get("settings", {})
-        if not isinstance(settings, dict):
-            raise SettingsError(f"settings must be an object; found {settings!r}.")
+        load = Load.of(body)
         model = await self._deployment.deploy(
-            name,
-            body["source"],
-            settings,
-            _whole(body.get("replicas", 1), "replicas"),
-            str(body.get("version", "")),
+            name, load.source, load.settings, load.replicas, load.version
         )
         return 200, model.describe()
 
     async def _unload(self, name: str, body: Body) -> Reply:
-        await self._deployment.remove(name)
-        return 200, {"name": name, "state": "stopped"}
+        return 200, {"name": name, "state": await self._deployment.remove(name)}
 
     async def _scale(self, name: str, body: Body) -> Reply:
-        model = await self._deployment.scale(name, _whole(body.get("replicas"), "replicas"))
+        model = await self._deployment.scale(name, replicas_in(body))
         return 200, model.describe()
 
 
-def _parse(body: Any) -> Body:
-    data = body.read() if isinstance(body, Spool) else body
-    if isinstance(body, Spool):
-        body.close()
-    try:
-        found = json.loads(data) if data else {}
-    except ValueError as error:
-        raise InvalidInput(f"the body is not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise InvalidInput("the body is not a JSON object")
-    return found
-
-
-def _whole(value: Any, name: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise SettingsError(f"{name} must be a whole number; found {value!r}.")
-    return value
+def _failed(name: str, reason: str) -> Dict[str, Any]:
+    """As a model describes itself, for one that is not there at all."""
+    unknown = dict.fromkeys(("version", "language", "target_type", "code_dir"))
+    numbers = dict.fromkeys(("replicas", "ready", "restarts"), 0)
+    return {"name": name, "state": "failed", "reason": reason, **unknown, **numbers, "pids": []}
 
 
 def _refusal(error: PolyhostError) -> Reply:

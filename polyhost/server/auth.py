@@ -150,6 +150,8 @@ def _no_admin(scope: Scope, settings: ServerSettings, path: str) -> str:
     if key is None or key.role != "admin":
         return "the admin API needs a key of the role 'admin'"
     words = scope["path"][len(path) :].split("/")
+    if words == ["models"] and scope["method"] == "GET":
+        return ""  # lists what the key opens
     if key.models and not (words[0] == "models" and len(words) > 1 and words[1] in key.models):
         return f"key {key.name!r} opens only {', '.join(key.models)}"
     return ""

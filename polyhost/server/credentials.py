@@ -30,12 +30,16 @@ class Access:
             self.context = tls.context(settings.tls)
 
     def renew(self, settings: ServerSettings) -> None:
-        """Take over what the configuration says now; SettingsError leaves all as it was."""
+        """Take over what the configuration says now; SettingsError leaves the rest as it was.
+
+        Keys come first: whatever is wrong with the certificate, a key that was taken out is gone.
+        """
         if settings.keys and not self.keys.asked_for:
             raise SettingsError(
                 f"{len(settings.keys)} key(s) are in the configuration now, and this server was "
                 "started without any: it lets everybody in until it is started again."
             )
+        self.keys.use(settings.keys)
         if (settings.tls is None) != (self.context is None):
             raise SettingsError(
                 "tls was added to the configuration or taken away: expected what the server was "

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
 from polyhost.config import Loaded
+from polyhost.deploy import desired_state
 from polyhost.deploy.deployer import Deployment, Reload
 from polyhost.deploy.reloader import Reloader
 from polyhost.errors import PolyhostError, SettingsError
@@ -50,6 +51,8 @@ def serve(
     """
     check_exposure(settings)
     check_user(settings)
+    if settings.desired is not None:
+        desired_state.check(settings.desired)
     sock = _bind(settings)
     settings = replace(settings, port=sock.getsockname()[1])
     if settings.fronts < 2:
@@ -114,7 +117,12 @@ async def _serve(
     access = Access(settings)
 
     def renew(found: ServerSettings) -> None:
-        access.renew(found)
+        try:
+            access.renew(found)
+        except SettingsError:
+            if fronts is not None and access.keys.asked_for:
+                fronts.renew(replace(found, tls=None))  # the keys hold, whatever is wrong
+            raise
         if fronts is not None:
             fronts.renew(found)
 

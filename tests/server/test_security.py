@@ -286,6 +286,39 @@ def test_keys_reach_no_hook(serve: Serve, model: Model, tmp_path: Path) -> None:
     assert reply.json()["X-Mine"] == "seen"
 
 
+@pytest.mark.parametrize("fronts", [1, 2])
+def test_a_damaged_desired_state_keeps_the_server_from_starting(
+    polyhost: Command, tmp_path: Path, fronts: int
+) -> None:
+    config, state = tmp_path / "polyhost.yaml", tmp_path / "desired.json"
+    config.write_text(f"fronts: {fronts}\nadmin: true\nstore: {{desired: {state}}}\n")
+    state.write_text('{"kind": "polyhost desired state", "format": 1, "mod')
+    done = polyhost("serve", config)
+    assert (done.code, done.out) == (1, "")
+    assert f"cannot read desired state {state}: it is damaged or cut short" in done.err
+    assert "Traceback" not in done.err
+    assert state.read_text().endswith('"mod')
+
+
+def test_a_key_taken_out_is_gone_though_the_rest_is_wrong(keyed: Served, tmp_path: Path) -> None:
+    """Over real sockets, with one front and two; what was served goes on."""
+
+    def ask(key: str) -> int:
+        path = "/models/first/predict/"
+        return keyed.client.post(path, content=CSV, headers=bearer(key)).status_code
+
+    config = tmp_path / "polyhost.yaml"
+    assert [ask("all-the-models"), ask("only-the-first")] == [200, 200]
+    text = config.read_text().replace("sha256: " + sha256("all-the-models"), "sha256: " + "0" * 64)
+    new = config.with_suffix(".new")
+    new.write_text(f"{text}\n        nonsense: 1\n")
+    new.replace(config)
+    for _ in range(4):  # each front, whichever answers
+        until(lambda: ask("all-the-models") == 401)
+    assert [ask("only-the-first"), ask("admin-of-all")] == [200, 200]
+    assert "unknown key 'nonsense'" in keyed.err
+
+
 # Encryption
 
 
@@ -468,6 +501,14 @@ def test_workers_run_under_another_user(serve: Serve, open_folder: Path, forked:
     served.process.kill()  # the death signal was set after the user
     psutil.wait_procs(workers, timeout=5)
     assert not any(w.is_running() and w.status() != psutil.STATUS_ZOMBIE for w in workers)
+
+
+@as_root
+def test_root_without_another_user_is_warned_of_once(
+    serve: Serve, model: Model, open_folder: Path
+) -> None:
+    served = serve(model(ECHO), "--target-type", "regression")
+    assert served.err.count("running as root, and so do the workers") == 1
 
 
 @as_root

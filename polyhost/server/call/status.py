@@ -15,6 +15,8 @@ STATUS: Dict[Type[PolyhostError], int] = {
     errors.NoRoom: 507,
     errors.KeyMissing: 401,
     errors.KeyRefused: 403,
+    errors.StoreError: 507,
+    errors.StateError: 507,
     errors.SchemaViolation: 422,
     errors.WorkerBusy: 429,
     errors.WorkerNotReady: 503,

@@ -125,3 +125,13 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path):
         assert len({model.replicas for model in desired_state.read(path).models.values()}) == 1
     desired_state.write(path, STATE)
     assert os.listdir(tmp_path) == ["state.json"]
+
+
+def test_a_state_that_cannot_be_kept_is_noticed_before_it_is_needed(tmp_path):
+    desired_state.check(tmp_path / "state.json")
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(StateError, match="its folder is missing, or closed to this user"):
+        desired_state.check(tmp_path / "none" / "state.json")
+    (tmp_path / "state.json").write_text("{")
+    with pytest.raises(StateError, match="cannot read desired state"):
+        desired_state.check(tmp_path / "state.json")

@@ -1,0 +1,131 @@
+"""What the admin API deployed: where it may come from, its versions, and the desired state."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from polyhost.config.deployed import check_workers, load_model
+from polyhost.config.models import default_store
+from polyhost.config.reading import Values
+from polyhost.deploy import desired_state
+from polyhost.deploy.desired_state import DesiredModel, DesiredState, flat
+from polyhost.errors import SettingsError, StoreError
+from polyhost.settings import HostedModel, ServerSettings
+from polyhost.store import Store
+
+
+class Deployed:
+    """The models of the desired state, and the store that holds their versions.
+
+    StateError when the file of the desired state cannot be used.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._writing = asyncio.Lock()
+        self._opening = threading.Lock()
+        self._store: Optional[Store] = None
+        path = settings.desired
+        self.state = DesiredState() if path is None else desired_state.read(path)
+        self.failed: Dict[str, str] = {}
+        """Why a model of the desired state is not there at all, by its name."""
+
+    def check_source(self, source: str) -> Path:
+        """Where a source really is; SettingsError when that is not below an allowed root.
+
+        What lies outside is refused alike, whether anything is there or not.
+        """
+        roots = [Path(os.path.realpath(root)) for root in self._settings.admin.roots]
+        real = Path(os.path.realpath(source))
+        if "://" in source or not any(real.is_relative_to(root) for root in roots):
+            raise SettingsError(
+                f"source: models may not be loaded from {source!r}: expected a folder or archive "
+                f"below {', '.join(map(str, roots)) or 'an allowed root (none is set: admin.roots)'}."
+            )
+        if not os.path.exists(real):
+            raise SettingsError(
+                f"source: nothing at {source!r}: expected a model's folder or archive."
+            )
+        return real
+
+    def check_workers(self, count: int) -> None:
+        """SettingsError when one model would have more workers than the admin API may give it."""
+        check_workers(count, self._settings.admin)
+
+    def publish(
+        self, name: str, source: Path, settings: Mapping[str, Any], replicas: int, version: str
+    ) -> DesiredModel:
+        """Put a source into the store; its entry in the desired state, which is not written yet."""
+        plain = flat(settings)
+        made = self._open_store().add(source, name)
+        return DesiredModel(
+            name=name,
+            source=str(source),
+            version=version or made.digest[:12],
+            digest=made.digest,
+            replicas=replicas,
+            settings=plain,
+        )
+
+    def hosted(self, wanted: DesiredModel, layers: Values) -> HostedModel:
+        """What the host is to hold for an entry of the desired state."""
+        folder = Path(wanted.source)
+        if wanted.digest is not None:
+            store = self._open_store()
+            found = [v for v in store.versions(wanted.name) if v.digest == wanted.digest]
+            if not found:
+                found = [store.add(wanted.source, wanted.name)]
+            folder = store.hold(found[0]).path
+        return load_model(
+            wanted.name,
+            folder,
+            wanted.settings,
+            replicas=wanted.replicas,
+            version=wanted.version,
+            admin=self._settings.admin,
+            layers=layers,
+        )
+
+    async def check_state(self) -> None:
+        """StateError when the desired state could not be written; it is, as it was."""
+        await self.remember(lambda state: state)
+
+    async def remember(self, change: Callable[[DesiredState], DesiredState]) -> None:
+        """Change the desired state, in the file first; StateError leaves it as it was."""
+        async with self._writing:
+            changed = change(self.state)
+            if self._settings.desired is not None:
+                await asyncio.to_thread(desired_state.write, self._settings.desired, changed)
+            self.state = changed
+
+    def release_others(self, name: str) -> None:
+        """Release the versions of a model that are not the one of the desired state."""
+        wanted, store = self.state.models.get(name), self._store
+        if store is None:
+            return
+        for version in store.held:
+            if version.name == name and (wanted is None or version.digest != wanted.digest):
+                store.release(version)
+
+    def close(self) -> None:
+        """Release all versions; they stay for the next start."""
+        if self._store is not None:
+            self._store.close()
+
+    def _open_store(self) -> Store:
+        with self._opening:  # called from several threads
+            if self._store is None:
+                kept = self._settings.store
+                place = kept.path or default_store()
+                try:
+                    self._store = Store(place, kept.quota)
+                except OSError as error:
+                    raise StoreError(
+                        f"cannot open the store at {place}: {error.strerror or error}. Give "
+                        "another place as store.path."
+                    ) from error
+            return self._store
