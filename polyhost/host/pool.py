@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import logging
-import shutil
 import time
 from dataclasses import replace
 from typing import Any, Callable, Coroutine, Dict, List, Optional, Protocol, Tuple
@@ -21,20 +19,21 @@ from polyhost.errors import (
 )
 from polyhost.host.balance import CallCost, Cost, report_parts
 from polyhost.host.dispatcher import Dispatcher
-from polyhost.host.launcher import Nursery, bridge_environment
-from polyhost.host.memory import MemoryUse, MemoryWatch
+from polyhost.host.launcher import Nursery
+from polyhost.host.member import Member, State
+from polyhost.host.memory import MemoryWatch
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.process import WorkerProcess
 from polyhost.host.quarantine import Killers
-from polyhost.host.replica import Replica
 from polyhost.host.request import Body, Pending, Waiter
 from polyhost.host.shared_counts import SharedCount
-from polyhost.host.sockets import Sockets
+from polyhost.host.start_process import start_process
 from polyhost.host.warm_parent import ForkLost
-from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import INFER_TARGET, ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, HostedModel
 from polyhost.wire.messages import calls_at_once
+
+__all__ = ["Output", "Pool", "State", "Watcher"]
 
 log = logging.getLogger(__name__)
 life = logging.getLogger(logs.SERVE)
@@ -46,18 +45,6 @@ fails; less where something outside ended them, which says nothing against the m
 Output = Callable[[str, str, bytes, int, str], None]
 """Called with model, ``stdout`` or ``stderr``, what guest code wrote there, its worker's pid, and
 the id of the request that ran then (empty: none, several, or not known)."""
-
-
-class State(str, enum.Enum):
-    """Where a model is in its life."""
-
-    UNLOADED = "unloaded"
-    LOADING = "loading"
-    READY = "ready"
-    DEGRADED = "degraded"
-    FAILED = "failed"
-    UNLOADING = "unloading"
-    STOPPED = "stopped"
 
 
 class Watcher(Protocol):
@@ -90,19 +77,6 @@ class Watcher(Protocol):
     async def retire(self, worker: WorkerProcess) -> None:
         """Have no front send to this worker; return when none waits for it."""
         ...
-
-
-class Member(Replica):
-    """A replica with the process that is its worker."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.worker: Optional[WorkerProcess] = None
-        self.start: Optional[asyncio.Task[None]] = None
-        """What brings it up."""
-        self.stopping = False
-        self.device = 0
-        self.memory = MemoryUse()
 
 
 class Pool:
@@ -353,40 +327,21 @@ class Pool:
 
     async def _start_worker(self, member: Member) -> WorkerProcess:
         """A process that waits to hear what to load. Whoever is cancelled here leaves none."""
-        temp_dir = self._nursery.temp_dirs.make()
-        sockets = Sockets()
-        try:
-            env = self._environment(temp_dir, member.device)
-            confiner = self._nursery.confiner
-            cell = confiner.cell(self.name, self.model.limits, env)
-            env.update(cell.variables)
-            try:
-                pid = await self._nursery.start(
-                    self.model.spec, self.model.python, env, sockets, cell.birth
-                )
-            except BaseException:
-                confiner.drop(cell)
-                raise
-            confiner.enter(cell, pid)
-        except BaseException:
-            sockets.close_worker_ends()
-            sockets.close()
-            shutil.rmtree(temp_dir, ignore_errors=True)
-            raise
-        sockets.close_worker_ends()
+        own = {} if self._own is None else self._own.variables
+        started = await start_process(self._nursery, self.model, own, member.device)
 
         def on_exit(worker: WorkerProcess) -> None:
-            shutil.rmtree(temp_dir, ignore_errors=True)
+            started.remove_temp_dir()
             self._on_exit(member, worker)
 
         return WorkerProcess(
-            pid,
-            sockets,
+            started.pid,
+            started.sockets,
             self._loop,
             on_frames=lambda found: self._dispatcher.on_frames(member, found),
             on_exit=on_exit,
             on_output=lambda stream, data, id: self._on_output(
-                self.name, stream, data, pid, self._dispatcher.name_of(id)
+                self.name, stream, data, started.pid, self._dispatcher.name_of(id)
             ),
             on_metric=self._on_metric,
             marks=self._observer.marks_output,
@@ -440,17 +395,6 @@ class Pool:
                 info.target.type.value,
                 f" and class labels {labels}" if labels else "",
             )
-
-    def _environment(self, temp_dir: str, device: int) -> Dict[str, str]:
-        own = {} if self._own is None else self._own.variables
-        bridge = bridge_environment(self.model.spec.language)
-        extra = {**bridge, **own, **self.model.environment}
-        devices = self.model.devices
-        if devices:
-            seen = devices[min(device, len(devices) - 1)]
-            for name in DEVICE_VARIABLES:
-                extra[name] = seen
-        return worker_environment(self.model.own_environment, extra, temp_dir)
 
     def _free_device(self) -> int:
         """The first place that no replica has: each keeps to its own devices."""
@@ -557,10 +501,6 @@ def _room_for(model: HostedModel, info: ModelInfo) -> Tuple[int, int]:
         )
     batching = model.batching
     return (batching.max_batch if info.batchable and batching and calls == 1 else 1), calls
-
-
-DEVICE_VARIABLES: Tuple[str, ...] = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
-"""How a worker is told which devices it may see."""
 
 
 def _columns(info: ModelInfo) -> str:
