@@ -252,11 +252,15 @@ written <- lapply(names(cases), function(name) {
   rows <- d[c(2, 3, 5, 8, 13, 21), case$columns, drop = FALSE]
   row.names(rows) <- NULL
   last <- case$columns[[length(case$columns)]]
+  pool <- d[sample(n, 24), case$columns, drop = FALSE]
+  row.names(pool) <- NULL
+  for (column in case$columns) pool <- hole(pool, column, sample(24, 3))
   parts <- c(
     list(many = rows, one = rows[1, , drop = FALSE], backwards = rows[6:1, , drop = FALSE],
       `some missing` = hole(rows, last, c(2, 5))
     ),
-    stats::setNames(lapply(case$columns, hole, rows = rows), paste("no", case$columns))
+    stats::setNames(lapply(case$columns, hole, rows = rows), paste("no", case$columns)),
+    list(pool = pool)
   )
   list(
     name = name, target = case$target, labels = as.list(case$labels),

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.bodies import Column, bodies
 from support.r_models import rscript, run_r
 from support.served import Served
@@ -94,6 +96,37 @@ def test_every_format_has_rs_own_answer(opened):
             except Exception as error:
                 error.add_note(f"{part['name']} as {body.format}: {body.data[:300]!r}")
                 raise
+
+
+def chosen(part: dict[str, Any], rows: Sequence[int]) -> tuple[list[Column], np.ndarray]:
+    """Some rows of a part, and R's answers for them."""
+    columns = [
+        Column(c.name, c.kind, [c.cells[i] for i in rows]) for c in map(typed, part["columns"])
+    ]
+    return columns, np.array([part["answers"][i] for i in rows], np.float64)
+
+
+def test_any_rows_have_the_answers_that_they_have_among_others(opened):
+    pipeline, case = opened
+    pool = case["parts"][-1]
+
+    @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(rows=st.lists(st.integers(0, 23), min_size=1, max_size=6))
+    def ask(rows: list[int]) -> None:
+        columns, right = chosen(pool, rows)
+        for body in bodies(columns):
+            found = asked(pipeline, body.content_type, body.data)
+            np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-300)
+
+    ask()
+
+
+def test_large_bodies_have_the_answers_of_small_ones(opened):
+    pipeline, case = opened
+    columns, right = chosen(case["parts"][-1], [i % 24 for i in range(3000)])
+    for body in (body for body in bodies(columns) if body.format in ("csv", "json-split", "arrow")):
+        found = asked(pipeline, body.content_type, body.data)
+        np.testing.assert_allclose(found, right, rtol=1e-11, atol=1e-300)
 
 
 def test_what_the_artifact_knows_of_its_target_is_reported(opened):

@@ -18,16 +18,18 @@ score_rows <- function(model, data, classify, facts) UseMethod("score_rows")
 #'   row count on its own?) and `refusal`.
 #' @param type `"regression"`, `"binary"`, `"multiclass"`, `"anomaly"` or NULL: what it was
 #'   trained for; found from the labels when not given. `either`: it may answer as another type too.
+#' @param takes_missing FALSE: its predict answers nonsense for a row with a missing value.
 #' @param labels class labels in the order of the model.
 #' @param refusal why the built-in predict cannot serve, or NULL.
 #' @noRd
 facts <- function(framework, shape = list(), type = NULL, labels = NULL, refusal = NULL,
-                  either = FALSE) {
+                  either = FALSE, takes_missing = TRUE) {
   labels <- as.character(labels)
   if (is.null(type) && length(labels)) type <- if (length(labels) == 2L) "binary" else "multiclass"
   list(
     framework = framework, type = type, labels = labels, columns = as.list(shape$columns),
-    row_wise = isTRUE(shape$row_wise), refusal = refusal %||% shape$refusal, either = either
+    row_wise = isTRUE(shape$row_wise), refusal = refusal %||% shape$refusal, either = either,
+    takes_missing = takes_missing
   )
 }
 

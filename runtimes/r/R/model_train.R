@@ -14,7 +14,8 @@ model_facts.train <- function(model, classify) {
   facts(
     framework = "caret", shape = shape, type = if (!classifier) "regression",
     labels = if (classifier) model$levels %||% levels(model$trainingData$.outcome),
-    refusal = wrong_type(classifier, classify) %||% train_refusal(model, classify)
+    refusal = wrong_type(classifier, classify) %||% train_refusal(model, classify),
+    takes_missing = !"kernlab" %in% model$modelInfo$library
   )
 }
 

@@ -34,11 +34,15 @@ text_for_number <- function(condition) {
   }
 }
 
-#' The columns of all rows; NULL when `predict` raised or returned another number of rows
+#' The columns of all rows; NULL when `predict` raised, returned another number of rows, or is not to
+#' be asked since it takes no missing values
 #' @noRd
 predict_whole <- function(opened, data) {
   if (nrow(data) == 0L) {
     return(no_rows(opened))
+  }
+  if (!opened$facts$takes_missing && anyNA(data)) {
+    return(NULL)
   }
   tryCatch(
     {
