@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 Serve = Callable[[ServerSettings, socket.socket, socket.socket, int], int]
 """What a front runs, with the server's socket, its channel's and its number: its exit code."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds between the death of a front and the next in its place."""
 
-YOUNG = 10.0
+YOUNG = 2.0
 """Seconds after which the death of a front is none of its start's."""
 
 SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
