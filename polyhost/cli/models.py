@@ -132,5 +132,8 @@ def _told(error: urllib.error.HTTPError) -> str:
 
 def _print_table(models: list[dict[str, Any]]) -> None:
     columns = ("name", "version", "state", "ready", "replicas", "restarts", "language", "reason")
-    rows = [columns, *[tuple(str(model[c] or "") for c in columns) for model in models]]
+    rows = [
+        columns,
+        *[tuple("" if model[c] is None else str(model[c]) for c in columns) for model in models],
+    ]
     print("\n".join(aligned(rows)))

@@ -21,9 +21,9 @@ Stamp = Optional[Tuple[int, int, int]]
 
 
 class Reloader:
-    """Asks a deployment to reload; a mistake leaves everything as it is.
+    """Has a deployment reload; a mistake leaves everything but the keys as it is.
 
-    Reading does not wait for models that are still loading: a key that was taken out is of no use
+    Reading does not wait for models that are still loading: a key that was taken out is refused
     at once. Models follow what was read last.
     """
 
@@ -59,7 +59,12 @@ class Reloader:
             try:
                 loaded = await self._deployment.read()
             except (PolyhostError, OSError) as error:
-                log.error("the configuration cannot be used, all stays as it is: %s", error)
+                log.error(
+                    "the configuration cannot be used; all but its keys stays as it is: %s", error
+                )
+                continue
+            except Exception:
+                log.exception("the configuration cannot be read; all stays as it is")
                 continue
             if self._newest is not None:
                 self._newest.let_go()
@@ -73,7 +78,9 @@ class Reloader:
             try:
                 await self._deployment.apply(loaded)
             except (PolyhostError, OSError) as error:
-                log.error("not all of the configuration could be made true: %s", error)
+                log.error("the configuration was applied in part: %s", error)
+            except Exception:
+                log.exception("the configuration was applied in part")
 
 
 def _stamp(path: Path) -> Stamp:

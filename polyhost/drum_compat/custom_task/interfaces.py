@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
 from polyhost.drum_compat.custom_task.secrets import Secret, current
+from polyhost.files.replace import replacing
 
 ARTIFACT = "drum_artifact.pkl"
 """File that the default ``save`` writes and the default ``load`` reads."""
@@ -64,7 +65,7 @@ class CustomTaskInterface:
         try:
             for name in left_out:
                 setattr(self, name, None)
-            with Path(artifact_directory, ARTIFACT).open("wb") as file:
+            with replacing(Path(artifact_directory, ARTIFACT)) as file:
                 pickle.dump(self, file)
         finally:
             for name, value in kept.items():

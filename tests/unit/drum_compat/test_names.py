@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import sys
 from pathlib import Path
 
@@ -182,3 +183,14 @@ def test_what_a_task_leaves_undefined_is_told_when_it_is_called(tmp_path):
     assert (tmp_path / task.default_artifact_filename).exists()
     with pytest.raises(TypeError, match="expected a TransformerInterface"):
         TransformerInterface.load(str(tmp_path))
+
+
+def test_a_task_that_cannot_be_pickled_keeps_the_artifact_before_it(tmp_path):
+    task = RegressionEstimatorInterface()
+    task.save(str(tmp_path))
+    before = (tmp_path / task.default_artifact_filename).read_bytes()
+    task.weights, task.thing = b"x" * 100_000, lambda: None
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        task.save(str(tmp_path))
+    assert (tmp_path / task.default_artifact_filename).read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
