@@ -177,6 +177,26 @@ def test_an_unknown_level_is_the_callers_error(cases, name, column, value):
             asked(pipeline, body.content_type, body.data)
 
 
+def test_unknown_levels_are_missing_where_the_operator_says_so(cases):
+    folder, known = cases
+    for name, column in (("lm_of_number_levels", "k"), ("forest_xy", "f"), ("caret_multinom", "f")):
+        pipeline = load(folder, known[name], unknown_levels="missing")
+        for body in bodies(first_row(known[name], **{column: "7"})):
+            assert np.isnan(asked(pipeline, body.content_type, body.data)).all()
+
+
+def test_a_ranger_without_levels_refuses_text(tmp_path):
+    (tmp_path / "ranger").mkdir()
+    rscript(f"""
+        d <- data.frame(y = 1:30 / 7, x = 30:1, f = factor(rep(c("a", "d", "e"), 10)))
+        saveRDS(ranger::ranger(y ~ x + f, d, num.trees = 5), "{tmp_path / "ranger/model.rds"}")
+    """)
+    pipeline = load(tmp_path, {"name": "ranger", "target": "regression", "labels": []})
+    for body in bodies([Column("x", "number", [1.5]), Column("f", "category", ["a"])]):
+        with pytest.raises(SchemaMismatch, match=r"column 'f', row 1: found 'a' where .* a number"):
+            asked(pipeline, body.content_type, body.data)
+
+
 def test_mgcv_takes_an_unknown_level_for_a_missing_value(cases):
     folder, known = cases
     pipeline = load(folder, known["gam"])

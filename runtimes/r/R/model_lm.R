@@ -39,10 +39,14 @@ model_facts.gam <- function(model, classify) {
 
 lm_shape <- function(model) {
   kept <- if (is.data.frame(model$data)) model$data else model$model
-  terms_shape(
+  shape <- terms_shape(
     stats::terms(model), model$xlevels,
     frame = kept, rows = NROW(model$fitted.values)
   )
+  # predict() evaluates an offset that was given as an argument in the new rows.
+  further <- setdiff(all.vars(model$call$offset), names(shape$columns))
+  shape$columns <- c(shape$columns, number_columns(further))
+  shape
 }
 
 #' A binomial glm models the probability of the response's second level

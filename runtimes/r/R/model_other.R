@@ -1,11 +1,10 @@
 # Models that nothing more is known of than that predict() takes them.
 
 model_facts.default <- function(model, classify) {
-  terms <- if (is.list(model) && inherits(model$terms, "terms")) model$terms
   facts(
     framework = class(model)[[1L]],
-    shape = if (!is.null(terms)) {
-      shape <- terms_shape(terms, as.list(model$xlevels), frame = model$model)
+    shape = if (terms_suffice(model)) {
+      shape <- terms_shape(model$terms, as.list(model$xlevels), frame = model$model)
       shape[c("columns", "refusal")]
     } else {
       list()
@@ -18,6 +17,20 @@ model_facts.default <- function(model, classify) {
       no_probabilities(model)
     }
   )
+}
+
+#' Do the terms name all columns? Arguments beside the formula may name others, as `random =` does.
+#' @noRd
+terms_suffice <- function(model) {
+  if (!is.list(model) || !inherits(model$terms, "terms")) {
+    return(FALSE)
+  }
+  arguments <- as.list(model$call)[-1L]
+  place <- names(arguments) %||% rep("", length(arguments))
+  others <- arguments[place != "data" & place != "formula"]
+  unnamed <- which(!nzchar(names(others) %||% rep("", length(others))))
+  others[utils::head(unnamed, 2L)] <- NULL # formula and data by position
+  length(all.vars(as.call(c(quote(list), unname(others))))) == 0L
 }
 
 score_rows.default <- function(model, data, classify, facts) {

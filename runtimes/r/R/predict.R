@@ -34,8 +34,8 @@ text_for_number <- function(condition) {
   }
 }
 
-#' The columns of all rows; NULL when `predict` raised, returned another number of rows, or is not to
-#' be asked since it takes no missing values
+#' The columns of all rows; NULL when `predict` raised, returned another number of rows, or takes no
+#' missing values
 #' @noRd
 predict_whole <- function(opened, data) {
   if (nrow(data) == 0L) {

@@ -91,3 +91,22 @@ test_that("columns stand in the model's order, without others", {
   data <- data.frame(other = 1, b = 2, a = 3)
   expect_identical(prepare_rows(number_columns(c("a", "b")), data), data.frame(a = 3, b = 2))
 })
+
+test_that("an offset that was given as an argument is a column", {
+  model <- lm(y ~ k, rows, offset = log(x))
+  expect_identical(kinds(lm_shape(model)), c(k = "category", x = "number"))
+  new <- data.frame(x = c(2, 3), k = factor(c(1, 2), c(1, 2, 10)))
+  expect_equal(
+    predict_rows(open_model(model, "regression"), new)[[2]][[1]],
+    unname(predict(model, new))
+  )
+})
+
+test_that("a class whose terms do not name all columns has them all", {
+  skip_if_not_installed("nlme")
+  model <- nlme::lme(distance ~ age, nlme::Orthodont, random = ~ 1 | Subject)
+  opened <- open_model(model, "regression")
+  expect_identical(opened$facts$columns, list())
+  new <- as.data.frame(nlme::Orthodont)[1:2, ]
+  expect_equal(predict_rows(opened, new)[[2]][[1]], as.vector(predict(model, new)))
+})
