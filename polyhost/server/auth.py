@@ -24,7 +24,7 @@ from polyhost.server.http.request_id import request_id
 from polyhost.server.http.status_lines import message
 from polyhost.settings import ApiKey, ServerSettings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 KEY = "polyhost.key"
 """Where the scope of a request holds the key that was shown."""
@@ -163,7 +163,7 @@ def check_exposure(settings: ServerSettings) -> None:
         tls.context(settings.tls)
     warnings = [_exposure(settings), tls.exposed_key(settings.tls) if settings.tls else ""]
     for warning in filter(None, warnings):
-        log.warning("%s", warning)
+        logger.warning("%s", warning)
 
 
 def _exposure(settings: ServerSettings) -> str:

@@ -17,7 +17,7 @@ from polyhost.server.call.keys import Keys
 from polyhost.server.http import tls
 from polyhost.settings import ApiKey, ServerSettings, Tls
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Access:
@@ -49,7 +49,7 @@ class Access:
             tls.context(settings.tls)  # tried on one that nobody uses
         self._use(settings.keys, settings.tls)
         if self.keys.asked_for and not settings.keys:
-            log.warning("no key is left: nobody is let in until there is one, or a start anew")
+            logger.warning("no key is left: nobody is let in until there is one, or a start anew")
 
     def _use(self, keys: Sequence[ApiKey], files: Optional[Tls]) -> None:
         self.keys.use(keys)

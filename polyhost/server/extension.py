@@ -21,7 +21,7 @@ from polyhost.errors import CodeDirError, LoadError, RuntimeUnavailable
 from polyhost.server.dialects.answers import common_headers
 from polyhost.server.http.asgi import Header, Message, Receive, Scope, Send
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FLASK = "custom_flask.py"
 FASTAPI = "custom_fastapi.py"
@@ -96,10 +96,10 @@ def _init_app(file: Path, app: Any) -> None:
         raise
     except Exception as error:
         raise LoadError(
-            f"{file.name} failed: {type(error).__name__}: {error}. Mend it, or install what it "
+            f"{file.name} failed: {type(error).__name__}: {error}. Fix it, or install what it "
             "imports."
         ) from error
-    log.info("%s extends the server", file.name)
+    logger.info("%s extends the server", file.name)
 
 
 class Signed:

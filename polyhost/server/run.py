@@ -38,7 +38,7 @@ from polyhost.server.watch.instrument import Observation
 from polyhost.server.watch.tracing import open_tracing
 from polyhost.settings import ServerSettings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def serve(

@@ -20,9 +20,10 @@ from polyhost.server.http.connection import Connection, Refusal, Turn
 from polyhost.server.http.heads import Fault, parse_target
 from polyhost.server.http.request_id import chosen_id
 from polyhost.server.http.status_lines import STATUS_LINE
+from polyhost.wire.frames import SPOOL_THRESHOLD
 
-LARGEST = 64 << 10
-"""Bytes of the largest body that goes this way."""
+LARGEST = SPOOL_THRESHOLD
+"""Bytes of the largest body that goes this way: one that is kept in memory anyway."""
 
 
 class FastRoute:

@@ -15,7 +15,7 @@ from polyhost.host.observers import Exchange
 from polyhost.server.call.head import RequestHead
 from polyhost.settings import HostedModel
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CLOSE_WITHIN = 2.0
 """Seconds that a collector has to take the last spans."""
@@ -46,7 +46,7 @@ def open_tracing(environment: Mapping[str, str]) -> Optional[Tracing]:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError as error:
-        log.warning(
+        logger.warning(
             "OpenTelemetry is configured, but no traces can be sent: %s. "
             "Install with: pip install 'polyhost[otel]'",
             error,
@@ -110,4 +110,4 @@ class Tracing:
         closing.start()
         closing.join(CLOSE_WITHIN)
         if closing.is_alive():
-            log.warning("the collector does not answer: the last spans are lost")
+            logger.warning("the collector does not answer: the last spans are lost")
