@@ -29,9 +29,9 @@ def sklearn_model(path: str) -> Predict:
 def mojo_model(path: str) -> Predict:
     import jpype
 
-    from polyhost.bridges.native import java_jars
+    from polyhost.bridges.java.jars import class_path
 
-    jpype.startJVM("-Xrs", "-Xmx512m", classpath=[str(jar) for jar in java_jars()])
+    jpype.startJVM("-Xrs", "-Xmx512m", classpath=[str(jar) for jar in class_path()])
     model = jpype.JClass("hex.genmodel.MojoModel").load(path)
     size = int(model.getPredsSize(model.getModelCategory()))
     doubles = jpype.JArray(jpype.JDouble)

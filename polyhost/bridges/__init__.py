@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple, cast
 
+from polyhost import plugins
 from polyhost.errors import RuntimeUnavailable, SettingsError
 from polyhost.predictor import Guest, ModelSpec
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class Bridge:
     ``image_install``: line of a Dockerfile that installs a model's requirements, given as shell
     ``{words}`` or quoted ``{strings}``; empty where the language has none. ``no_artifact``: what
     DRUM says in this language where an artifact is absent; scripts look for it.
+    ``environment``: ``module:function`` that returns the variables which a process must have
+    before the runtime starts in it; the module is imported in the host, so it must be light.
+    ``templates``: folder of what ``polyhost new model`` writes; None is ours.
+    ``frameworks``: group of entry points whose objects load further artifacts, by ``extensions``.
     """
 
     language: str
@@ -40,6 +48,27 @@ class Bridge:
     image_install: str = ""
     yielding: Tuple[str, ...] = ()
     no_artifact: str = ""
+    environment: str = ""
+    templates: Optional[Path] = None
+    frameworks: str = ""
+
+    @property
+    def all_artifacts(self) -> Tuple[str, ...]:
+        """Extensions of artifacts, those that installed packages load included."""
+        added = plugins.installed(self.frameworks) if self.frameworks else ()
+        more = (extension for framework in added for extension in framework.extensions)
+        return tuple(dict.fromkeys((*self.artifacts, *more)))
+
+    @property
+    def template_folder(self) -> Path:
+        return self.templates or TEMPLATES / self.language
+
+    def variables(self) -> Dict[str, str]:
+        """What a process must have in its environment before this language starts in it."""
+        if not self.environment:
+            return {}
+        module, _, name = self.environment.partition(":")
+        return dict(getattr(importlib.import_module(module), name)())
 
     def load(self) -> Any:
         """The bridge's module; RuntimeUnavailable with the install command when it can't be."""
@@ -67,6 +96,7 @@ BRIDGES: Dict[str, Bridge] = {
             requires="pip install polyhost and the model's own library",
             custom_recursive=True,
             embeds=False,
+            frameworks=plugins.FRAMEWORKS,
             image_install="RUN pip3 install {words}",
             yielding=(".joblib", ".keras"),  # DRUM loads neither: there they are a hook's own data
         ),
@@ -77,6 +107,7 @@ BRIDGES: Dict[str, Bridge] = {
             custom=("custom.R", "custom.r"),
             requires="pip install 'polyhost[r]' and R 4 (Debian: apt-get install r-base-dev)",
             warm_parent="r",
+            environment="polyhost.bridges.r.install:environment",
             image_install="RUN Rscript -e 'options(warn = 2); install.packages(c({strings}), "
             'repos = "https://cloud.r-project.org")\'',
             no_artifact="Could not find a serialized model artifact with .rds extension, supported "
@@ -124,17 +155,9 @@ def bridge_for(language: str) -> Bridge:
 
 
 def all_bridges() -> Dict[str, Bridge]:
-    """Every bridge by language: ours, then those that entry points add."""
-    return {**_plugins(), **BRIDGES}
+    """Every bridge by language: ours, then those that entry points add under other names."""
+    return {**BRIDGES, **_plugins(), **BRIDGES}
 
 
 def _plugins() -> Dict[str, Bridge]:
-    from importlib.metadata import entry_points
-
-    found = entry_points()
-    group = (
-        found.select(group="polyhost.bridges")
-        if hasattr(found, "select")
-        else found.get("polyhost.bridges", ())  # Python 3.8 and 3.9
-    )
-    return {bridge.language: bridge for bridge in (entry.load() for entry in group)}
+    return {bridge.language: bridge for bridge in plugins.installed(plugins.BRIDGES)}

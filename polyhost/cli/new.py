@@ -12,7 +12,6 @@ from polyhost.cli.flags import Flag, add_flags, flags_of, model_language, regist
 from polyhost.errors import SettingsError
 from polyhost.files.replace import write_whole
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 SUFFIX = ".template"
 
 _SHARED = ("show_stacktrace", "verbose", "logging_level")
@@ -77,16 +76,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _template(of: str) -> Path:
-    found = sorted((TEMPLATES / of).glob(f"*{SUFFIX}"))
+    from polyhost.bridges import all_bridges, bridge_for
+
+    found = sorted(bridge_for(of).template_folder.glob(f"*{SUFFIX}"))
     if not found:
-        here = ", ".join(sorted(path.name for path in TEMPLATES.iterdir() if path.is_dir()))
-        raise SettingsError(f"no template for {of}: expected one of {here}.")
+        bridges = all_bridges().values()
+        here = sorted(bridge.language for bridge in bridges if bridge.template_folder.is_dir())
+        raise SettingsError(f"no template for {of}: expected one of {', '.join(here)}.")
     return found[0]
 
 
 def _readme(name: str, file: str, of: str) -> str:
-    from polyhost.bridges import bridge_for
+    from polyhost.bridges import TEMPLATES, bridge_for
 
     text = (TEMPLATES / f"README.md{SUFFIX}").read_text(encoding="utf-8")
-    artifacts = ", ".join(f"`{ending}`" for ending in bridge_for(of).artifacts)
+    artifacts = ", ".join(f"`{ending}`" for ending in bridge_for(of).all_artifacts)
     return text.format(name=name, file=file, language=of, artifacts=artifacts)

@@ -91,7 +91,7 @@ def _visible_names(folder: Path) -> Iterator[str]:
 
 
 def _is_artifact(name: str, bridge: Bridge) -> bool:
-    return name.lower().endswith(bridge.artifacts) and name not in bridge.custom
+    return name.lower().endswith(bridge.all_artifacts) and name not in bridge.custom
 
 
 def _artifacts(folder: Path, bridge: Bridge) -> Tuple[Path, ...]:
@@ -147,7 +147,7 @@ def _undetectable(
 ) -> AmbiguousLanguage:
     entries = sorted(entry.name for entry in folder.iterdir())[:100]
     expected = "; ".join(
-        f"{language}: {', '.join(bridge.custom)} or *{', *'.join(bridge.artifacts)}"
+        f"{language}: {', '.join(bridge.custom)} or *{', *'.join(bridge.all_artifacts)}"
         for language, bridge in bridges.items()
     )
     return AmbiguousLanguage(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, List, Sequence, Union
+from typing import Any, Dict, List, Sequence, Union
 
+from polyhost import plugins
 from polyhost.codecs import Answer, Request
 from polyhost.data.payload import Buffer
 from polyhost.errors import SettingsError
@@ -15,7 +16,11 @@ DIALECTS = {
     "drum": "polyhost.codecs.drum",
     "native": "polyhost.codecs.native",
 }
-"""Module of each dialect: it has ``answer`` and ``answer_many`` with the arguments of ours."""
+"""Module of each dialect: it has ``answer`` and ``answer_many`` with the arguments of ours.
+
+An installed package adds one with an entry point in the group ``polyhost.dialects``, see
+docs/extending.md; its object's ``codec`` is the module's name.
+"""
 
 
 def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
@@ -35,9 +40,14 @@ def answer_many(
 
 
 def _dialect(request: Request) -> Any:
-    try:
-        return importlib.import_module(DIALECTS[request.dialect])
-    except KeyError:
+    name = DIALECTS.get(request.dialect) or _added().get(request.dialect)
+    if name is None:
         raise SettingsError(
-            f"unknown dialect {request.dialect!r}: expected one of {', '.join(DIALECTS)}."
-        ) from None
+            f"unknown dialect {request.dialect!r}: expected one of "
+            f"{', '.join((*DIALECTS, *_added()))}."
+        )
+    return importlib.import_module(name)
+
+
+def _added() -> Dict[str, str]:
+    return {dialect.name: dialect.codec for dialect in plugins.installed(plugins.DIALECTS)}

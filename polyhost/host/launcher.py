@@ -99,11 +99,8 @@ class Nursery:
 
 def bridge_environment(language: str) -> Dict[str, str]:
     """What the bridge needs in a process's environment before that process starts."""
-    bridge = bridge_for(language)
     try:
-        module = bridge.load()
+        return bridge_for(language).variables()
     except Exception as error:  # the worker itself reports it, with the install command
         log.debug("%s: %s", language, error)
         return {}
-    environment = getattr(module, "environment", None)
-    return {} if environment is None else dict(environment())

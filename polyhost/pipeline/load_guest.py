@@ -112,7 +112,7 @@ def _the_artifact(guest: Guest, spec: ModelSpec) -> Optional[Path]:
         return None
     bridge = bridge_for(spec.language)
     raise ArtifactNotFound.none(
-        spec.code_dir, bridge.artifacts, _files(spec.code_dir), bridge.no_artifact
+        spec.code_dir, bridge.all_artifacts, _files(spec.code_dir), bridge.no_artifact
     )
 
 

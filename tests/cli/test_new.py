@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from polyhost.bridges import BRIDGES
-from polyhost.cli.new import SUFFIX, TEMPLATES
+from polyhost.bridges import BRIDGES, TEMPLATES
+from polyhost.cli.new import SUFFIX
 
 KINDS = {
     "regression": ([], "Predictions\n0.0\n0.0\n"),

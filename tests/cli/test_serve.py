@@ -64,3 +64,9 @@ def test_the_error_server_tells_why_the_model_was_not_loaded(serve, tmp_path):
     server = serve(*flags, command="server", wait=False)
     server.wait_answering("/health/", 513)
     assert "nonsuch" in server.post("/predict/", "a\n1\n").json()["message"]
+
+
+def test_the_port_that_the_system_chose_is_logged(serve, tmp_path):
+    (tmp_path / "custom.py").write_text("def score(data, model, **kwargs):\n    return data\n")
+    served = serve(tmp_path, "--target-type", "regression", wait=False)
+    assert f"http://127.0.0.1:{served.port}" in served.err

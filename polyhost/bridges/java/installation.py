@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
-from polyhost.bridges import native
 from polyhost.bridges.doctor import Finding
+from polyhost.bridges.java.jars import class_path
 from polyhost.errors import RuntimeUnavailable
 
 OLDEST = 11
@@ -100,6 +100,6 @@ def _compiler(java: Java) -> Finding:
 def _runtime_jar() -> Finding:
     what = "polyhost's Java half"
     try:
-        return Finding(what, True, str(native.java_jars()[0]))
+        return Finding(what, True, str(class_path()[0]))
     except RuntimeUnavailable as error:
         return Finding(what, False, error.message, error.message.rpartition(": ")[2])

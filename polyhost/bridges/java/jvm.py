@@ -15,8 +15,8 @@ from typing import Any, List, Mapping
 
 import numpy as np
 
-from polyhost.bridges import native
 from polyhost.bridges.java import installation
+from polyhost.bridges.java.jars import class_path
 from polyhost.errors import RuntimeUnavailable, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def start(options: Mapping[str, Any]) -> None:
     if jpype.isJVMStarted():
         _check_runtime(jpype)
         return
-    jars = [str(jar) for jar in native.java_jars()]
+    jars = [str(jar) for jar in class_path()]
     arguments = _arguments(java, options)
     logger.debug("starting %s with %s", java.library, " ".join(arguments))
     # A thread that the model left running must not keep this process from ending.
@@ -95,7 +95,7 @@ def _check_runtime(jpype: Any) -> None:
             "the JVM of this process was started by someone else, without polyhost's jar: "
             "expected to start it ourselves, since its class path is fixed then. Load the model "
             "in a process of its own, or start that JVM with "
-            f"{native.java_jars()[0]} on its class path.",
+            f"{class_path()[0]} on its class path.",
             language="java",
         ) from None
 

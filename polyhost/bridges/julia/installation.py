@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import List
 
+from polyhost.bridges import native
 from polyhost.bridges.doctor import Finding
-from polyhost.bridges.native import julia_project
 from polyhost.errors import RuntimeUnavailable
 from polyhost.files.locks import locked
 from polyhost.files.replace import write_whole
@@ -63,7 +63,7 @@ def find() -> Installation:
 def prepare() -> Path:
     """Precompile the Julia package once; the depot that holds it. Safe to call from many processes."""
     installation = find()
-    package = julia_project()
+    package = native.folder("julia")
     depot = cache_folder() / f"depot-{_digest(str(package))}-{installation.version}"
     sources = (f"{path}:{path.stat().st_mtime_ns}" for path in sorted(package.rglob("src/**/*.jl")))
     ready = depot / f"ready-{_digest(installation.libjulia, installation.sysimage, *sources)}"

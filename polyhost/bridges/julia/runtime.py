@@ -19,8 +19,8 @@ from typing import Any, Deque, Dict, Iterable, List, Optional, Type, Union
 import numpy as np
 
 from polyhost import errors
+from polyhost.bridges import native
 from polyhost.bridges.julia import installation as installed
-from polyhost.bridges.native import julia_project
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ class Runtime:
         return errors.ModelError.in_hook(**facts)
 
     def _boot(self, depot: Path) -> List[int]:
-        package = julia_project()
+        package = native.folder("julia")
         code = _BOOT.format(
             depot=installed.quoted(depot),
             package=installed.quoted(package),

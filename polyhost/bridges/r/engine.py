@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Type
 
-from polyhost.bridges.native import r_sources
+from polyhost.bridges import native
 from polyhost.bridges.r.api import Api, Sexp
 from polyhost.bridges.r.install import environment, unusable
 from polyhost.errors import (
@@ -76,7 +76,7 @@ class Engine:
         self._functions: Dict[str, Sexp] = {}
         self._out, self._err = _Console(1), _Console(2)
         self._redirect()
-        self._namespace = _evaluate(_LOAD)(str(r_sources() / "R"))
+        self._namespace = _evaluate(_LOAD)(str(native.folder("r") / "R"))
         self._guard = self._function("guard")
 
     def call(self, hook: str, function: str, *arguments: Any) -> Optional[Held]:

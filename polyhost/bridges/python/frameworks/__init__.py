@@ -1,7 +1,8 @@
 """Model libraries with a built-in predict: a table of small classes, one a library.
 
 A library is added as a module here with a class like :class:`~.sklearn.SklearnFramework`, and a
-row in ``FRAMEWORKS``; the first that accepts a model has it.
+row in ``FRAMEWORKS``; the first that accepts a model has it. An installed package adds one with an
+entry point in the group ``polyhost.frameworks`` whose object is a :class:`Framework`; ours come first.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Optional, Protocol, Tuple
 
+from polyhost import plugins
 from polyhost.bridges.python.faults import facts
 from polyhost.bridges.python.frameworks import estimators
 from polyhost.bridges.python.frameworks.keras import KerasFramework
@@ -66,9 +68,14 @@ FRAMEWORKS: Tuple[Framework, ...] = (
 """In DRUM's order. A library is imported when a model of it is loaded, not before."""
 
 
+def all_frameworks() -> Tuple[Framework, ...]:
+    """Ours, then those that installed packages add."""
+    return (*FRAMEWORKS, *plugins.installed(plugins.FRAMEWORKS))
+
+
 def load_artifact(artifact: Path) -> Any:
     """The model in a file, by its extension; LoadError keeps the library's own error."""
-    for framework in FRAMEWORKS:
+    for framework in all_frameworks():
         if artifact.name.lower().endswith(framework.extensions):
             try:
                 return framework.load(artifact)
@@ -87,7 +94,7 @@ def load_artifact(artifact: Path) -> Any:
                     **found,
                 ) from error
     known = ", ".join(
-        sorted({extension for framework in FRAMEWORKS for extension in framework.extensions})
+        sorted({extension for framework in all_frameworks() for extension in framework.extensions})
     )
     raise LoadError(
         f"no built-in library loads {artifact.name}: expected one of {known}. Define a load_model "
@@ -99,7 +106,7 @@ def load_artifact(artifact: Path) -> Any:
 
 def built_in(model: Any, target: Target) -> Optional[BuiltIn]:
     """The built-in predict of a loaded model; None when no library knows it."""
-    for framework in FRAMEWORKS:
+    for framework in all_frameworks():
         if framework.accepts(model):
             return framework.built_in(model, target)
     return None
@@ -107,7 +114,7 @@ def built_in(model: Any, target: Target) -> Optional[BuiltIn]:
 
 def transformer(model: Any) -> Optional[SklearnTransformer]:
     """A model that can transform rows by itself; None when no library knows it, or it cannot."""
-    known = any(framework.accepts(model) for framework in FRAMEWORKS)
+    known = any(framework.accepts(model) for framework in all_frameworks())
     return SklearnTransformer(model) if known and hasattr(model, "transform") else None
 
 
@@ -115,7 +122,7 @@ def target_of(model: Any) -> Optional[ArtifactTarget]:
     """What a loaded model was trained for; None when it does not say."""
     if estimators.is_estimator(model):
         return estimators.target_of(model)
-    for framework in FRAMEWORKS:
+    for framework in all_frameworks():
         if framework.accepts(model):
             found: Optional[ArtifactTarget] = getattr(framework, "target_of", _nothing)(model)
             return found
@@ -131,6 +138,7 @@ __all__ = [
     "BuiltIn",
     "Framework",
     "SklearnTransformer",
+    "all_frameworks",
     "built_in",
     "load_artifact",
     "target_of",

@@ -6,7 +6,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from polyhost.bridges import native
+from polyhost.bridges.java.jars import class_path
 
 CLASS = "com.example.Model"
 SOURCE = """
@@ -88,7 +88,7 @@ def build(folder: Path, jar: Path, source: str = SOURCE) -> Path:
     """Compile the source in a folder and put its classes in a jar."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "Model.java").write_text(source, encoding="utf-8")
-    command = ["javac", "-proc:none", "-d", str(folder), "-cp", str(native.java_jars()[0])]
+    command = ["javac", "-proc:none", "-d", str(folder), "-cp", str(class_path()[0])]
     done = subprocess.run(
         [*command, str(folder / "Model.java")], capture_output=True, text=True, check=False
     )

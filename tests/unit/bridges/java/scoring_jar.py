@@ -6,7 +6,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from polyhost.bridges import native
+from polyhost.bridges.java.jars import class_path
 
 PROVIDER = """
 package PACKAGE;
@@ -114,7 +114,7 @@ def _build(jar: Path, model: str, words: dict[str, str]) -> Path:
 
 
 def _compile(sources: Path) -> None:
-    classpath = str(native.java_jars()[0])
+    classpath = str(class_path()[0])
     files = [str(path) for path in sorted(sources.glob("*.java"))]
     command = ["javac", "-proc:none", "-d", str(sources), "-cp", classpath, *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

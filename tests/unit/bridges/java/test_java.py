@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.guest_process import Ended, GuestProcess
 
-from polyhost.bridges import native
+from polyhost.bridges.java.jars import class_path
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import (
@@ -110,7 +110,7 @@ def _jar(folder, name, body):
     sources.mkdir()
     head = f"package {package};\n" if package else ""
     (sources / f"{simple}.java").write_text(head + SOURCE % (simple, body))
-    classpath = str(native.java_jars()[0])
+    classpath = str(class_path()[0])
     command = ["javac", "-proc:none", "-d", sources, "-cp", classpath, sources / f"{simple}.java"]
     subprocess.run(command, check=True)
     with zipfile.ZipFile(folder / "custom.jar", "w") as jar:

@@ -1,0 +1,43 @@
+"""What installed packages add to polyhost: objects named by entry points, by group.
+
+A package adds a language with the group ``polyhost.bridges``, a model library of Python with
+``polyhost.frameworks``, a client protocol with ``polyhost.dialects``.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from importlib import metadata
+from typing import Any, Tuple
+
+logger = logging.getLogger(__name__)
+
+BRIDGES = "polyhost.bridges"
+FRAMEWORKS = "polyhost.frameworks"
+DIALECTS = "polyhost.dialects"
+
+
+@lru_cache(maxsize=None)
+def installed(group: str) -> Tuple[Any, ...]:
+    """The objects of a group, by the names of their entry points. Looked for once a process.
+
+    One that cannot be imported is left out with a warning: it is not to stop every other model.
+    """
+    found = []
+    for entry in sorted(_entries(group), key=lambda entry: entry.name):
+        try:
+            found.append(entry.load())
+        except Exception as error:
+            logger.warning(
+                "the entry point %s = %s of the group %s cannot be used: %s: %s",
+                *(entry.name, entry.value, group, type(error).__name__, error),
+            )
+    return tuple(found)
+
+
+def _entries(group: str) -> Any:
+    found = metadata.entry_points()
+    if hasattr(found, "select"):
+        return found.select(group=group)
+    return set(found.get(group, ()))  # Python 3.8 and 3.9
