@@ -72,4 +72,4 @@ def test_several_inputs_by_their_names(found):
         ["pair.1", "number"],
         ["count", "integer"],
     ]
-    assert "column 'count', row 1: found 1.5" in found["input refused"]
+    assert "column 'count', row 1: found '1.5'" in found["input refused"]
