@@ -7,6 +7,7 @@ A package adds a language with the group ``polyhost.bridges``, a model library o
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from typing import Any, Tuple
@@ -16,6 +17,28 @@ logger = logging.getLogger(__name__)
 BRIDGES = "polyhost.bridges"
 FRAMEWORKS = "polyhost.frameworks"
 DIALECTS = "polyhost.dialects"
+
+
+@dataclass(frozen=True)
+class AddedRoute:
+    """A POST route below each model: ``op`` is ``predict``, ``transform`` or ``unstructured``."""
+
+    path: str
+    op: str = "predict"
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A client protocol, as an entry point of the group ``polyhost.dialects`` gives it.
+
+    ``codec`` is a module with ``answer`` and ``answer_many`` as those of polyhost.codecs have: it
+    runs in the worker, and is not imported in the host. ``routes`` pass their bodies to it.
+    """
+
+    name: str
+    codec: str
+    routes: Tuple[AddedRoute, ...] = ()
 
 
 @lru_cache(maxsize=None)

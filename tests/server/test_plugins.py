@@ -1,4 +1,4 @@
-"""What an installed package adds by entry points: a language and a model library."""
+"""What an installed package adds by entry points: a language, a model library and a protocol."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ def test_its_errors_are_told_and_its_dead_workers_replaced(served):
     assert (ended.status_code, "status 4" in ended.json()["message"]) == (500, True)
     served.wait_answering()
     assert served.post("/predict/", rows("answers")).json() == {"predictions": [2.0]}
+
+
+def test_a_protocol_has_its_routes_on_every_model(served):
+    for path in ("/lines", "/models/scripted/lines"):
+        reply = served.post(path, "1\n41\n", "text/plain")
+        assert (reply.status_code, reply.text) == (200, "2.0\n42.0\n")
+    wrong = served.post("/lines", "one\n", "text/plain")
+    assert (wrong.status_code, "not a number on each line" in wrong.text) == (422, True)
+    assert "/lines" in served.client.get("/openapi.json").json()["paths"]
 
 
 def test_a_language_has_checks_and_a_template(polyhost, tmp_path):
