@@ -11,11 +11,32 @@ import ctypes
 import datetime
 import json
 import math
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
 from polyhost.bridges.julia.runtime import pack
+from polyhost.data.column_info import (
+    ANY,
+    BOOLEAN,
+    CATEGORY,
+    DATE,
+    INTEGER,
+    TEXT,
+    TIME,
+    ColumnInfo,
+)
 from polyhost.data.payload import Column, Dictionary, Table
 from polyhost.errors import SchemaMismatch
 
@@ -24,6 +45,8 @@ _NUMBERS = ("f8", "f4", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 _KINDS: Dict[np.dtype, int] = {np.dtype(name): i + 1 for i, name in enumerate(_NUMBERS)}
 _DTYPES: Dict[int, np.dtype] = {kind: dtype for dtype, kind in _KINDS.items()}
 _FLOAT, _INT, _BOOL, _DATE, _DATETIME, _TEXT, _POOL, _JSON = 1, 6, 11, 12, 13, 14, 15, 16
+_LEVELS, _UNTYPED = 17, 18
+_NO_KINDS: Mapping[str, str] = {}
 _DTYPES[_DATE] = np.dtype("M8[D]")
 _DTYPES[_DATETIME] = np.dtype("M8[ms]")
 
@@ -44,12 +67,15 @@ class _Part(NamedTuple):
     mask: Optional[np.ndarray] = None
 
 
-def block_of(table: Table, schema: int, own: bool) -> Block:
-    """The table's block; with ``own`` Julia copies the numbers instead of looking at ours."""
+def block_of(table: Table, schema: int, own: bool, kinds: Mapping[str, str] = _NO_KINDS) -> Block:
+    """The table's block; with ``own`` Julia copies the numbers instead of looking at ours.
+
+    ``kinds`` are those of the model's columns by name, where the table is typed by them.
+    """
     matrix = table.matrix
     if matrix is not None and matrix.dtype in _KINDS:
         return _matrix_block(matrix, schema, own)
-    parts = [_part(name, column) for name, column in table]
+    parts = [_typed_part(name, column, kinds.get(name, ANY)) for name, column in table]
     numbers: List[int] = [schema, table.rows, int(own), len(parts)]
     for part in parts:
         numbers += (part.kind, _address(part.data), _address(part.aux), _address(part.mask))
@@ -72,10 +98,46 @@ def _address(array: Optional[np.ndarray]) -> int:
     return 0 if array is None else int(array.__array_interface__["data"][0])
 
 
+def _typed_part(name: str, column: Column, kind: str) -> _Part:
+    """A column of a kind, also where that needs more than its cells say, since all are missing."""
+    if isinstance(column, Dictionary):
+        if kind == CATEGORY and column.factor:
+            return _Part(_LEVELS, np.ascontiguousarray(column.codes, dtype=np.int32))
+        return _part(name, column)
+    if kind == INTEGER and column.dtype.kind == "f":
+        missing = np.isnan(column)
+        return _Part(_INT, np.where(missing, 0, column).astype(np.int64), None, missing)
+    if kind in (TEXT, BOOLEAN) and column.dtype.kind == "O" and not any(_present(column)):
+        missing = np.ones(len(column), dtype=np.bool_)
+        if kind == BOOLEAN:
+            return _Part(_BOOL, np.zeros(len(column), dtype=np.bool_), None, missing)
+        return _text_part([""] * len(column), missing)
+    return _part(name, column)
+
+
+def _present(column: np.ndarray) -> Iterator[bool]:
+    return (cell is not None for cell in column.tolist())
+
+
+def example_of(columns: Sequence[ColumnInfo]) -> Table:
+    """One row that every model of these columns takes."""
+    return Table([column.name for column in columns], [_example(column) for column in columns])
+
+
+def _example(info: ColumnInfo) -> Column:
+    if info.kind == CATEGORY:
+        return Dictionary(np.array([0 if info.levels else -1], np.int32), info.levels, factor=True)
+    if info.kind == TEXT:
+        return np.array(["a"], dtype=object)
+    dtypes = {INTEGER: "i8", BOOLEAN: "?", DATE: "M8[D]", TIME: "M8[us]"}
+    return np.zeros(1, dtype=dtypes.get(info.kind, "f8"))
+
+
 def _part(name: str, column: Column) -> _Part:
     if isinstance(column, Dictionary):
         values = np.frombuffer(pack(column.values), dtype=np.uint8)
-        return _Part(_POOL, np.ascontiguousarray(column.codes, dtype=np.int32), values)
+        texts = _UNTYPED if column.untyped else _POOL
+        return _Part(texts, np.ascontiguousarray(column.codes, dtype=np.int32), values)
     kind = _KINDS.get(column.dtype)
     if kind is not None:
         return _Part(kind, np.ascontiguousarray(column))

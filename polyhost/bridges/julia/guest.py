@@ -5,15 +5,15 @@ from __future__ import annotations
 import ctypes
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple, Union
-
-import numpy as np
 
 from polyhost import errors
 from polyhost.bridges.julia import jlso
 from polyhost.bridges.julia import runtime as rt
-from polyhost.bridges.julia.columns import Block, block_of, table_from
+from polyhost.bridges.julia.columns import Block, block_of, example_of, table_from
+from polyhost.data.column_info import ANY, NUMBER
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import TargetType
 from polyhost.pipeline.infer_target import target_of_labels
@@ -31,6 +31,7 @@ from polyhost.predictor import (
 logger = logging.getLogger(__name__)
 
 _TRAITS = Traits(post_process_sees="raw", extra_output="all")
+_SEES_ROWS = frozenset(("read_input_data", "transform", "score"))
 _DATA_HOOKS = frozenset(("transform", "score", "post_process"))
 _SCHEMAS_KEPT = 256
 
@@ -67,10 +68,11 @@ class JuliaGuest:
     """See :class:`polyhost.predictor.Guest`."""
 
     language = rt.LANGUAGE
-    traits = _TRAITS
 
     def __init__(self, runtime: rt.Runtime, spec: ModelSpec) -> None:
         self._runtime = runtime
+        self.traits = _TRAITS
+        self._kinds: Dict[str, str] = {}
         self._structured = spec.target.type is not TargetType.UNSTRUCTURED
         self._schemas: Dict[Tuple[str, ...], int] = {}
         self._names: Dict[bytes, Tuple[str, ...]] = {}
@@ -109,20 +111,23 @@ class JuliaGuest:
             raise _load_error(artifact.name, error, here) from error
 
     def describe(self) -> GuestInfo:
-        """What the model tells of itself; its first predict is run, which compiles it."""
+        """What the model says of itself; its first predict is run, which compiles it."""
         if self._structured:
             self._runtime.warm()
         out = self._runtime.call(rt.DESCRIBE, self._session)
         told = json.loads(ctypes.string_at(out[0], out[1]))
+        columns = tuple(_column_info(column) for column in told["columns"])
         info = GuestInfo(
             framework=told["framework"],
             labels=tuple(told["labels"]),
-            columns=tuple(ColumnInfo(name) for name in told["columns"]),
-            schema_source="model" if told["columns"] else "nothing",
+            columns=columns,
+            schema_source="model" if columns else "nothing",
             row_wise=told["row_wise"],
-            matrix=True,
+            matrix=bool(columns) and all(column.kind == NUMBER for column in columns),
             predicts=told["predicts"],
+            target_type=told["target_type"],
         )
+        self._type(columns)
         if info.predicts and info.columns and "score" not in self.hooks:
             self._warm(info)
         return info
@@ -132,10 +137,19 @@ class JuliaGuest:
         info = self.describe()
         return target_of_labels(info.labels, info.target_type) if info.predicts else None
 
+    def _type(self, columns: Sequence[ColumnInfo]) -> None:
+        """Take tables of these columns, unless a hook sees them first, in its own reader's types.
+
+        Where the model says what none of them is, that reader has the whole of a CSV.
+        """
+        if self.hooks & _SEES_ROWS or all(column.kind == ANY for column in columns):
+            return
+        self._kinds = {column.name: column.kind for column in columns}
+        self.traits = replace(_TRAITS, untyped=True)
+
     def _warm(self, info: GuestInfo) -> None:
-        names = [column.name for column in info.columns]
         try:
-            self._predict(self.wrap(Table.from_matrix(names, np.zeros((1, len(names))))))
+            self._predict(self.wrap(example_of(info.columns)))
         except errors.PolyhostError as error:
             logger.debug("the first predict, on zeros, failed: %s", error)
 
@@ -241,7 +255,7 @@ class JuliaGuest:
         return data.handle
 
     def _block(self, table: Table) -> Block:
-        return block_of(table, self._schema(table.names), self._own)
+        return block_of(table, self._schema(table.names), self._own, self._kinds)
 
     def _schema(self, names: Tuple[str, ...]) -> int:
         handle = self._schemas.get(names)
@@ -262,6 +276,11 @@ class JuliaGuest:
                 self._names.clear()
             names = self._names[text] = tuple(json.loads(text))
         return names
+
+
+def _column_info(told: Dict[str, Any]) -> ColumnInfo:
+    levels = tuple(told["levels"])
+    return ColumnInfo(told["name"], told["kind"], levels=levels, ordered=told["ordered"])
 
 
 def _inside(code_dir: Path, path: Path) -> Path:

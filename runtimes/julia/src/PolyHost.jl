@@ -2,8 +2,8 @@
 The Julia half of polyhost: loads a model from a code dir, runs its hooks and predicts.
 
 Usable without any host: [`read_csv`](@ref) gives a [`Frame`](@ref), [`Session`](@ref) loads a
-`custom.jl`, and [`predict`](@ref), [`classes`](@ref), [`features`](@ref) and [`row_wise`](@ref)
-are the functions a model type may extend. A host in another language enters through `TABLE`,
+`custom.jl`, and [`predict`](@ref), [`classes`](@ref), [`features`](@ref), [`schema`](@ref),
+[`target_type`](@ref) and [`row_wise`](@ref) are the functions a model type may extend. A host in another language enters through `TABLE`,
 the C entry points of `entries.jl`.
 """
 module PolyHost
@@ -25,6 +25,7 @@ include("interop.jl")
 include("session.jl")
 include("artifacts.jl")
 include("models.jl")
+include("schema.jl")
 include("unstructured.jl")
 include("columns.jl")
 include("entries.jl")

@@ -7,6 +7,8 @@ const DATE_KIND = 12      # Int64 days since 1970, typemin is missing
 const DATETIME_KIND = 13  # Int64 milliseconds since 1970, typemin is missing
 const TEXT_KIND = 14      # UTF-8 bytes, Int64 offsets (rows + 1), mask
 const POOL_KIND = 15      # Int32 codes from 0 (negative is missing), a packed list of texts
+const LEVELS_KIND = 17     # Int32 codes from 0 into the levels of the model's own schema
+const UNTYPED_KIND = 18    # as POOL_KIND: texts of a file whose type the reader of CSV decides
 const JSON_KIND = 16      # as text, each cell a JSON value; only ever sent out
 
 const EPOCH_DAY = Dates.value(Date(1970))
@@ -67,6 +69,27 @@ function incoming_pool(column::Incoming, rows)
     any(code -> code < 0, codes) || return String[pool[code+1] for code in codes]
     Union{Missing,String}[code < 0 ? missing : pool[code+1] for code in codes]
 end
+
+"""Texts of a CSV file as its reader types a column of them."""
+function incoming_untyped(session::Session, column::Incoming, rows)
+    codes = at(Int32, column.data, rows)
+    pool = String[String(text) for text in unpack(Ptr{UInt8}(column.aux))]
+    buffer = IOBuffer()
+    print(buffer, "x,y\n")  # the second column keeps rows whose cell is empty
+    for code in codes
+        code < 0 || write_cell(buffer, pool[code+1])
+        print(buffer, ",0\n")
+    end
+    first(columns_of(as_frame(read_frame(session, take!(buffer)))))
+end
+
+function write_cell(io::IO, text::String)
+    plain = !any(character -> character in ",\"\r\n", text) && strip(text) == text
+    plain ? print(io, text) : print(io, '"', replace(text, "\"" => "\"\""), '"')
+end
+
+incoming_levels(column::Incoming, rows, levels::Levels) =
+    leveled(copy(at(Int32, column.data, rows)), levels)
 
 """A column as it goes out: its kind, and arrays that must live until it has been read."""
 struct Outgoing

@@ -107,14 +107,22 @@ do_schema(::Int64, data::Bytes, ::Int64, out::Out) =
 
 function frame_of(session::Session, block::Vector{Int64})
     schema, rows, own, count = block[1:4]
+    names = HANDLES[schema]::Vector{Symbol}
     columns = Vector{AbstractVector}(undef, count)
     for i = 1:count
         k = 4i
         column = Incoming(block[k+1], block[k+2], block[k+3], block[k+4])
-        columns[i] = incoming(column, rows, own != 0)
+        columns[i] =
+            column.kind == LEVELS_KIND ?
+            incoming_levels(column, rows, levels_named(session, names[i])) :
+            column.kind == UNTYPED_KIND ? incoming_untyped(session, column, rows) :
+            incoming(column, rows, own != 0)
     end
-    to_guest(session, Frame(copy(HANDLES[schema]::Vector{Symbol}), columns))
+    to_guest(session, Frame(copy(names), columns))
 end
+
+levels_named(session::Session, name::Symbol)::Levels =
+    session.schema[findfirst(column -> column.name === name, session.schema)].levels
 
 function do_wrap(handle::Int64, data::Bytes, nbytes::Int64, out::Out)
     frame = frame_of(HANDLES[handle], numbers(data, nbytes))

@@ -5,6 +5,8 @@ const CSV_PACKAGE = Base.PkgId(Base.UUID("336ed68f-0bac-5ca0-87d4-7b16caf5d00b")
 const DATAFRAMES = Base.PkgId(Base.UUID("a93c6f00-e57d-5684-b7b6-d8193f3e46c0"), "DataFrames")
 const TABLES = Base.PkgId(Base.UUID("bd369af6-aec1-5ad0-b16a-f7cc5008161c"), "Tables")
 const MLJBASE = Base.PkgId(Base.UUID("a7f614a8-145f-11e9-1d2a-a57a1082229d"), "MLJBase")
+const CATEGORICAL =
+    Base.PkgId(Base.UUID("324d7699-5711-5eae-9e2f-1d82baa6b597"), "CategoricalArrays")
 const BSON_PACKAGE = Base.PkgId(Base.UUID("fbb218c0-5317-5bc6-957e-2ee96dd4b1f0"), "BSON")
 
 loaded(package::Base.PkgId) = get(Base.loaded_modules, package, nothing)

@@ -35,6 +35,14 @@ call. Optional; false where a model does not say.
 """
 function row_wise end
 
+"""
+    target_type(model)
+
+`"regression"`, `"binary"`, `"multiclass"` or another target type that `predict` answers. Optional:
+without it a model with [`classes`](@ref) is a classifier.
+"""
+function target_type end
+
 """The function of that name for this model: `PolyHost`'s, its type's module's, or `custom.jl`'s."""
 function verb(session::Session, name::Symbol, args...)
     is_machine(session.model) && return nothing  # MLJBase's functions of these names differ
@@ -53,17 +61,49 @@ told_by(session::Session, name::Symbol, fallback) =
 predicts(session::Session) =
     is_machine(session.model) || verb(session, :predict, to_guest(session, Frame())) !== nothing
 
-"""What the model tells of itself, for [`json`](@ref)."""
+"""What the model says of itself, for [`json`](@ref)."""
 function describe(session::Session)
     machine = is_machine(session.model)
+    session.schema = read_schema(session)
     (
         framework = machine ? "MLJ $(nameof(typeof(session.model.model)))" :
                     session.model === nothing ? nothing : String(nameof(typeof(session.model))),
-        labels = map(string, collect(told_by(session, :classes, ()))),
-        columns = map(string, collect(told_by(session, :features, ()))),
+        labels = machine ? machine_labels(session.model) :
+                 map(level_text, collect(told_by(session, :classes, ()))),
+        columns = map(described, session.schema),
+        target_type = told_target(session),
         row_wise = machine || told_by(session, :row_wise, false)::Bool,
         predicts = predicts(session),
     )
+end
+
+function told_target(session::Session)
+    is_machine(session.model) && return machine_target(session.model)
+    told = told_by(session, :target_type, nothing)
+    told === nothing ? nothing : String(told)
+end
+
+"""Labels of a machine: the levels of the target that it was saved with."""
+function machine_labels(mach)
+    target = training_data(mach, 2)
+    arrays = loaded(CATEGORICAL)
+    arrays !== nothing && target !== nothing && is_categorical(arrays, target) || return String[]
+    map(level_text, collect(Any, arrays.levels(target)))
+end
+
+"""A machine's target type, by the scientific type that its model takes for a target."""
+function machine_target(mach)
+    labels = machine_labels(mach)
+    isempty(labels) || return length(labels) == 2 ? "binary" : "multiclass"
+    mlj = loaded(MLJBASE)
+    isdefined(mlj, :target_scitype) || return nothing
+    wanted = try
+        string(mlj.target_scitype(mach.model))
+    catch
+        return nothing  # a model that does not declare it
+    end
+    occursin(r"Continuous|Count", wanted) && !occursin(r"Finite|Multiclass|OrderedFactor", wanted) ?
+    "regression" : nothing
 end
 
 """The built-in predict: names and columns; a name is empty where the model does not tell it."""

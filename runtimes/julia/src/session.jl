@@ -22,7 +22,11 @@ mutable struct Session
     dataframes::Union{Nothing,Module}
     csv::Union{Nothing,Module}
     model::Any
+    schema::Vector
 end
+
+Session(code_dir, target_type, labels, hooks, dataframes, csv, model) =
+    Session(code_dir, target_type, labels, hooks, dataframes, csv, model, [])
 
 function Session(code_dir; custom_file = nothing, target_type = "", labels = String[])
     hooks = custom_file === nothing ? nothing : load_custom(custom_file)

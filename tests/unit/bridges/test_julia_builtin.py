@@ -73,7 +73,7 @@ def test_the_model_describes_itself(made, load):
     assert len(info.columns) == 4
     assert info.columns[0].name == "sepal length (cm)"
     assert (info.schema_source, info.row_wise, info.matrix, info.predicts) == (
-        *("model", True, True, True),
+        *("model", True, False, True),
     )
 
 
