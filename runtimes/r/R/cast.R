@@ -155,7 +155,8 @@ cast_time <- function(column, like, name, expected) {
   if (inherits(column, "POSIXlt")) column <- as.POSIXct(column)
   if (!inherits(column, c("Date", "POSIXct"))) unfit(name, "values", present(column), expected)
   if (!date) {
-    return(if (inherits(column, "Date")) .POSIXct(86400 * as.double(column), "UTC") else column)
+    seconds <- if (inherits(column, "Date")) 86400 * as.double(column) else as.double(column)
+    return(.POSIXct(seconds, attr(like, "tzone") %||% "UTC"))
   }
   if (inherits(column, "POSIXct")) as.Date(column, tz = "UTC") else column
 }

@@ -8,7 +8,8 @@ model_facts.train <- function(model, classify) {
       frame = model$trainingData, rows = nrow(model$trainingData)
     )
   } else {
-    list(columns = train_xy_columns(model), row_wise = TRUE)
+    columns <- train_xy_columns(model)
+    list(columns = columns, row_wise = TRUE, refusal = coded_by_request(model, columns))
   }
   classifier <- identical(model$modelType, "Classification")
   facts(
@@ -37,6 +38,15 @@ train_refusal <- function(model, classify) {
 #' Methods that must be told before training that probabilities are wanted
 #' @noRd
 needs_class_probs <- function(model) any(grepl("^(svm|lssvm|rvm|gaussp)", model$method))
+
+#' Why a forest of text columns cannot serve: it codes text by what else a request holds
+#' @noRd
+coded_by_request <- function(model, columns) {
+  texts <- names(Filter(function(column) is.character(column$like), columns))
+  if (length(texts) && inherits(model$finalModel, c("randomForest", "ranger"))) {
+    paste("it keeps no levels of text column(s)", quoted(texts), "; train it with factors")
+  }
+}
 
 #' Columns from the rows of training, or from the model inside where those were not kept
 #' @noRd

@@ -230,6 +230,13 @@ class TestBuiltin:
                 "no levels of its factors: 'f'",
             ),
             (
+                f"local({{d <- {TEXTS}; caret::train(d[c('x', 's')], d$y, method = 'rf', ntree = 5,"
+                " trControl = caret::trainControl(method = 'none'), tuneGrid = data.frame(mtry = 1))})",
+                "regression",
+                (),
+                "no levels of text column.*'s'",
+            ),
+            (
                 "gbm::gbm(Sepal.Length ~ Petal.Length, 'gaussian', iris, n.trees = 5)",
                 "binary",
                 ("a", "b"),

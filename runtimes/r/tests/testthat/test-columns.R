@@ -84,6 +84,8 @@ test_that("numbers, logicals, text, dates and moments come as the model was trai
   moment <- as.POSIXct("2020-02-29 12:30:15.5", tz = "UTC")
   spelled <- c("2020-02-29T12:30:15.5Z", "2020-02-29 13:30:15.5+01:00", "2020-02-29T12:30:15.5")
   expect_equal(cast(spelled, moment), rep(moment, 3))
+  berlin <- as.POSIXct("2020-02-29 12:30:15.5", tz = "Europe/Berlin")
+  expect_identical(format(cast("2020-02-29T11:30:15.5Z", berlin)), format(berlin))
   expect_equal(cast(as.Date("2020-02-29"), moment), as.POSIXct("2020-02-29", tz = "UTC"))
 })
 
