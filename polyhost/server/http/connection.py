@@ -11,85 +11,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import Any, Deque, List, NamedTuple, Optional, Protocol, Tuple, cast
+from typing import Any, Deque, List, Optional, Tuple, cast
 
 import httptools
 
 from polyhost.server.http.heads import Fault, Header, fault_of, without_upgrade
+from polyhost.server.http.slowness import NOTHING, Owed, Slowness
 from polyhost.server.http.status_lines import STATUS_LINE, message
+from polyhost.server.http.turn import Refusal, Turn
 from polyhost.server.http.wire import LINGER, MOST_LINGERING, Wire
 
 logger = logging.getLogger(__name__)
 
-LEAST_PROGRESS = 1024
-"""Bytes of a body that have to come in the time that it may pause, unless it ends."""
 HIGH_WATER = 64 << 10
 """Bytes of a body that wait to be taken before reading is paused."""
 
 
-class Turn(Protocol):
-    """One request on a connection, from its head to its answer."""
-
-    keep_alive: bool
-    more_body: bool
-    """The body is not complete yet."""
-    answering: bool
-    """A part of the answer has been written."""
-    complete: bool
-    """The answer has been written."""
-
-    def begin(self) -> None:
-        """Answers to all earlier requests are written: this one may be answered."""
-        ...
-
-    def add(self, data: bytes, /) -> object:
-        """A piece of the body."""
-        ...
-
-    def end(self) -> None:
-        """The body is complete."""
-        ...
-
-    def leave(self) -> None:
-        """The client has gone away."""
-        ...
-
-
-class Mark(NamedTuple):
-    """What a client owed at the last look: the rest of a head or of a body, and since when."""
-
-    owed: Any
-    size: int
-    since: float
-
-
 class _Deaf(Exception):
     """Nothing more is read as a request; ends the parser's work on what came."""
-
-
-class Refusal:
-    """The turn of a request that is not served: one answer, and the end of the connection."""
-
-    keep_alive = False
-    more_body = False
-
-    def __init__(self, connection: Connection, fault: Fault) -> None:
-        self._connection = connection
-        self._fault = fault
-        self.answering = self.complete = False
-
-    def begin(self) -> None:
-        self.answering = self.complete = True
-        self._connection.refuse(*self._fault)
-
-    def add(self, data: bytes) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
-
-    def leave(self) -> None:
-        """Nothing."""
 
 
 class Connection(asyncio.Protocol):
@@ -124,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._quiet = 0
         """Bytes read since the last piece of a body; counted alike."""
         self._trailers = 0
-        self._mark: Optional[Mark] = None
+        self._slowness = Slowness()
 
     # The transport
 
@@ -233,7 +172,7 @@ class Connection(asyncio.Protocol):
             return
         self._trailers += len(name) + len(value) + 4  # counted, and otherwise ignored
         if self._trailers > self.wire.max_header:
-            self._fault(Fault(431, _long_head(self.wire)))
+            self._fault(self.wire.long_head())
             raise _Deaf
 
     def on_headers_complete(self) -> None:
@@ -246,7 +185,7 @@ class Connection(asyncio.Protocol):
         headers, names = self.headers, dict(self.headers)
         fault: Optional[Fault] = None
         if self._chunk > self.wire.least or self._size >= 0:
-            fault = self._long()
+            fault = self.wire.too_long(self.url, self.headers)
         self._size = 0
         self._quiet = -self._chunk
         fault = fault or fault_of(parser.get_http_version(), headers, names, self.wire.hosts)
@@ -292,7 +231,7 @@ class Connection(asyncio.Protocol):
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         self._offer = False
         self.parser = httptools.HttpRequestParser(self)
-        fault = self._long()
+        fault = self.wire.too_long(self.url, self.headers)
         if method == b"CONNECT":
             fault = Fault(501, "CONNECT is not supported: this is not a proxy")
         if fault is not None:
@@ -384,51 +323,31 @@ class Connection(asyncio.Protocol):
 
     # Limits
 
-    def _long(self) -> Optional[Fault]:
-        """Why a head that may be too large is."""
-        wire = self.wire
-        path, _, query = self.url.partition(b"?")
-        size = sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if len(query) > wire.max_query or len(path) > wire.max_query:
-            return Fault(414, f"{_long_query(wire)}; found {len(self.url)}")
-        if size > wire.max_header:
-            return Fault(431, f"{_long_head(wire)}; found {size}")
-        return None
-
     def _check_unfinished_head(self) -> None:
         """Refuse a head that has no end yet, and is too large as it stands."""
         wire = self.wire
         if self._size > wire.max_header + 2 * wire.max_query:
-            if self.headers or len(self.url) <= wire.max_query:
-                self._fault(Fault(431, _long_head(wire)))
-            else:
-                self._fault(Fault(414, _long_query(wire)))
+            query = not self.headers and len(self.url) > wire.max_query
+            self._fault(wire.long_query() if query else wire.long_head())
 
     def look(self, now: float) -> None:
         """End the connection when what its client owes has not come in time."""
-        owed, allowed = self._owed()
-        mark = self._mark
-        if owed is None or allowed is None or self._refused or self.transport.is_closing():
-            self._mark = None
-        elif (
-            mark is None
-            or mark.owed is not owed
-            or (owed is self.last and self._size - mark.size >= LEAST_PROGRESS)
-        ):
-            self._mark = Mark(owed, self._size, now)
-        elif now - mark.since >= allowed:
-            self._end_slow(allowed)
+        if self._refused or self.transport.is_closing():
+            return
+        found = self._slowness.look(now, *self._owed(), self._size)
+        if found is not None:
+            self._end_slow(found)
 
-    def _owed(self) -> Tuple[Any, Optional[float]]:
+    def _owed(self) -> Owed:
         """What the client has begun to send and not ended, and the seconds that it has for it."""
         wire, last = self.wire, self.last
         if self._head is not None:
-            return (self._head, wire.timeout) if self.turn is None else (None, None)
+            return (self._head, wire.timeout) if self.turn is None else NOTHING
         if last is None:
             return self, wire.timeout
         if self._in_body:
-            return (last, wire.timeout) if self._reading else (None, None)
-        return (self.headers, wire.keep_alive) if self.turn is None else (None, None)
+            return (last, wire.timeout) if self._reading else NOTHING
+        return (self.headers, wire.keep_alive) if self.turn is None else NOTHING
 
     def _end_slow(self, allowed: float) -> None:
         turn = self.turn
@@ -461,11 +380,3 @@ def _address(transport: asyncio.BaseTransport, what: str) -> Optional[Tuple[str,
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
-
-
-def _long_query(wire: Wire) -> str:
-    return f"the address is too long: its path and query may have {wire.max_query} bytes each"
-
-
-def _long_head(wire: Wire) -> str:
-    return f"the headers are too large: together they may have {wire.max_header} bytes"

@@ -16,10 +16,11 @@ from polyhost.server.call.route import Route
 from polyhost.server.http.asgi import Receive, Scope, Send
 from polyhost.server.http.asgi_call import length_of, send_outcome
 from polyhost.server.http.asgi_turn import NAME, NO_VALUE, AsgiTurn, scope_of
-from polyhost.server.http.connection import Connection, Refusal, Turn
+from polyhost.server.http.connection import Connection
 from polyhost.server.http.heads import Fault, parse_target
 from polyhost.server.http.request_id import chosen_id
 from polyhost.server.http.status_lines import STATUS_LINE
+from polyhost.server.http.turn import Refusal, Turn
 from polyhost.wire.frames import SPOOL_THRESHOLD
 
 LARGEST = SPOOL_THRESHOLD

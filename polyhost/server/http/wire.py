@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Set
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence, Set
 
 from polyhost.host.shared_counts import SharedCount
-from polyhost.server.http.heads import HostRule
+from polyhost.server.http.heads import Fault, Header, HostRule
 from polyhost.settings import HostLimits
 
 if TYPE_CHECKING:
-    from polyhost.server.http.connection import Connection, Turn
+    from polyhost.server.http.connection import Connection
+    from polyhost.server.http.turn import Turn
 
 LINGER = 2.0
 """Seconds for which what a refused client still sends is read, so that it can read its answer."""
@@ -80,6 +81,25 @@ class Wire:
     def handshake(self) -> float:
         """Seconds that a client has for its TLS handshake."""
         return HANDSHAKE if self.timeout is None else min(HANDSHAKE, self.timeout)
+
+    def too_long(self, url: bytes, headers: Sequence[Header]) -> Optional[Fault]:
+        """Why a head that may be too large is."""
+        path, _, query = url.partition(b"?")
+        size = sum(len(name) + len(value) + 4 for name, value in headers)
+        if len(query) > self.max_query or len(path) > self.max_query:
+            return self.long_query(f"; found {len(url)}")
+        return self.long_head(f"; found {size}") if size > self.max_header else None
+
+    def long_query(self, found: str = "") -> Fault:
+        """The refusal of an address that is too long."""
+        most = self.max_query
+        text = f"the address is too long: its path and query may have {most} bytes each"
+        return Fault(414, text + found)
+
+    def long_head(self, found: str = "") -> Fault:
+        """The refusal of headers, or trailers, that are too large."""
+        text = f"the headers are too large: together they may have {self.max_header} bytes"
+        return Fault(431, text + found)
 
     def look(self, now: float) -> None:
         """End every connection whose client is too slow."""
