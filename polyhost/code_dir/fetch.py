@@ -219,7 +219,7 @@ def _fetch(client: Any, file: RemoteFile, stop: threading.Event) -> None:
         with replacing(file.local) as new:
             client.download_fileobj(file.repository.bucket, file.remote, new, Callback=go_on)
     except _Stopped:
-        pass  # whoever stopped us tells why
+        pass  # what stopped it reports why
     except Exception as error:  # boto3's own, its transport's and the disk's
         stop.set()
         raise LoadError(

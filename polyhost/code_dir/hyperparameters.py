@@ -1,4 +1,4 @@
-"""``hyperparameters`` in ``model-metadata.yaml``: what a task's ``fit`` may be told, with defaults.
+"""``hyperparameters`` in ``model-metadata.yaml``: the parameters of a task's ``fit``, with defaults.
 
 The metadata holds every scalar as text; here each becomes what its type says.
 """
@@ -17,7 +17,7 @@ _TYPES = (*_NUMBERS, "string", "select", "multi")
 
 
 def defaults(entries: Iterable[Any]) -> Dict[str, Value]:
-    """The value of each parameter that nobody set; SettingsError names a wrong definition.
+    """The value of each parameter that was not set; SettingsError names a wrong definition.
 
     Without ``default`` that is the least number, the first of several values, or the empty text.
     """

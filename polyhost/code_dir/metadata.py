@@ -117,7 +117,7 @@ class Metadata:
         return self.inference_model.get("targetName") or None
 
     def default_parameters(self) -> Dict[str, hyperparameters.Value]:
-        """What ``fit`` is told where nobody set a parameter."""
+        """Return the parameters of ``fit`` that were not set."""
         return hyperparameters.defaults(self.document.get("hyperparameters", ()))
 
     def binary_labels(self) -> Tuple[str, ...]:

@@ -53,7 +53,7 @@ def _text(definition: Definition, value: Any) -> str:
         text = encode(name, definition.type, payload)
     except RuntimeParameterException as error:
         raise SettingsError(
-            f"Failed to load runtime parameter {name!r}. {error} Mend its value, or its "
+            f"Failed to load runtime parameter {name!r}. {error} Fix its value, or its "
             "defaultValue.",
             name=name,
         ) from error
@@ -73,7 +73,7 @@ def _check_bounds(definition: Definition, value: float) -> None:
     ]
     raise SettingsError(
         f"runtime parameter {definition.name!r} is out of its bounds: expected "
-        f"{' and '.join(limits)}; found {value:g}. Mend its value.",
+        f"{' and '.join(limits)}; found {value:g}. Fix its value.",
         name=definition.name,
         found=value,
     )

@@ -112,5 +112,5 @@ def _check_memory(name: str, values: Values, server: Values, problems: Problems)
 
 
 def _place(*settings: Setting[object]) -> str:
-    """Where the first that somebody gave was given."""
+    """Return the place of the first that was given."""
     return next((setting.spelling for setting in settings if setting.given), "")

@@ -136,7 +136,7 @@ def _spelled(setting: Setting[Any], value: Any) -> Setting[Any]:
 
 
 def _note_target(values: Values, spec: ModelSpec) -> None:
-    """What the folder itself said, where nobody else did."""
+    """Note what the folder itself says, where nothing else was given."""
     target = spec.target
     noted: dict[str, Any] = {"type": target.type.value, "name": target.name}
     if target.positive is not None:

@@ -18,7 +18,7 @@ from polyhost.settings import Admin, Batching, HostLimits, Limits, ServerSetting
 
 LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
 DEADLINE = 600.0
-"""Seconds that a request may run under ``serve`` when nobody says."""
+"""Seconds that a request may run under ``serve`` by default."""
 
 VARIABLE_PREFIX = "POLYHOST__"
 """With two underscores: Kubernetes sets POLYHOST_PORT for a service that is called polyhost."""
@@ -45,7 +45,7 @@ class Field:
 
     @property
     def empty(self) -> Any:
-        """The value when nobody gives one."""
+        """The value of a setting that is not given."""
         return {"list": (), "map": {}}.get(self.many, self.default)
 
 
@@ -251,7 +251,7 @@ MODEL = Section(
 
 KEYS = Section(
     "keys",
-    "keys that callers have to show; none: nobody is asked",
+    "keys that callers have to show; without any, none is needed",
     (
         Field("name", kinds.WORD, "what logs call it", required=True),
         Field(

@@ -20,11 +20,11 @@ LONGEST = 366 * 86400.0
 
 
 def parse_size(text: str) -> int:
-    """Bytes; ValueError when the text is no size. ``K``, ``M``, ``G`` and ``T`` are binary."""
+    """Bytes; ValueError when the text is not a size. ``K``, ``M``, ``G`` and ``T`` are binary."""
     found = _SIZE.fullmatch(text.strip())
     unit = found and _SIZES.get(found[2].lower())
     if not found or not unit:
-        raise ValueError(f"{text!r} is no size")
+        raise ValueError(f"{text!r} is not a size")
     whole, _, fraction = found[1].partition(".")
     # In whole numbers: a float would lose the last bytes of a large size.
     digits: int = int((whole or "0") + fraction)
@@ -47,7 +47,7 @@ def parse_seconds(text: str) -> float:
     elif re.fullmatch(f"(?:{_PART.pattern})+", text, re.ASCII):
         seconds = sum(float(part[1]) * _SECONDS[part[2]] for part in _PART.finditer(text))
     else:
-        raise ValueError(f"{text!r} is no duration")
+        raise ValueError(f"{text!r} is not a duration")
     if seconds > LONGEST:
         raise ValueError(f"{text!r} is more than a year")
     return seconds

@@ -56,7 +56,7 @@ class DesiredState:
 
 
 def read(path: Path) -> DesiredState:
-    """The state in a file; an empty one when there is no file. StateError when it is not ours."""
+    """The state in a file; an empty one when there is no file. StateError when another program wrote it."""
     try:
         with open(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -147,7 +147,7 @@ _FIELDS: Dict[str, Tuple[type, ...]] = {
 
 def _model(path: Path, number: int, entry: Any) -> DesiredModel:
     if not isinstance(entry, dict):
-        raise _wrong(path, f"model {number} is no object")
+        raise _wrong(path, f"model {number} is not an object")
     if set(entry) != set(_FIELDS):
         odd = ", ".join(sorted(set(entry) ^ set(_FIELDS)))
         raise _wrong(path, f"model {number} lacks these fields, or has them too many: {odd}")

@@ -43,7 +43,7 @@ from polyhost.files.replace import write_whole
 log = logging.getLogger(__name__)
 
 KEEP = 5
-"""Environments that nobody uses and that stay all the same, the last used ones."""
+"""Environments kept although they are not in use: those used last."""
 LOOK = 0.1
 AT_ONCE = 2
 """Builds that this process runs at once; the others wait."""
@@ -191,7 +191,7 @@ class Environments:
         self.collect()
 
     def collect(self) -> tuple[str, ...]:
-        """Remove all that nobody uses but the ``keep`` last used; their digests."""
+        """Remove those not in use, except the ``keep`` used last; return their digests."""
         gone: list[str] = []
         unused = 0
         with locked(self.root / "lock"):

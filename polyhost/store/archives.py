@@ -1,7 +1,7 @@
 """Archives as sources: zip, and tar with or without compression.
 
-Nothing in an archive is believed: not its list of sizes, not the length of a header. What it unpacks
-to is bounded by its own size, so that a small file cannot fill the disk or the memory.
+Neither its list of sizes nor the length of a header is trusted. What an archive unpacks to is bounded
+by its own size, so that a small file cannot fill the disk or the memory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DAMAGED = (
     OverflowError,
     MemoryError,
 )
-"""What the archive modules raise for bytes that are no archive, or one that they cannot read."""
+"""What the archive modules raise for bytes that are not an archive, and for one that they cannot read."""
 MOST_TIMES = 200
 """How many times its own size an archive may unpack to; deflate can do 1032, bzip2 and xz more."""
 ALWAYS = 64 << 20
@@ -57,7 +57,7 @@ def add_archive(draft: Draft, path: Path, name: str) -> None:
         read = _from_tar
     else:
         raise SourceError(
-            f"{name} is no archive: expected a folder, or a file ending in {', '.join(ARCHIVES)}.",
+            f"{name} is not an archive: expected a folder, or a file ending in {', '.join(ARCHIVES)}.",
             source=str(path),
         )
     size = path.stat().st_size

@@ -42,7 +42,7 @@ class Draft:
         folder.mkdir(mode=0o700)
 
     def add_folder(self, name: str) -> None:
-        """Add a folder, and those it is in; one that is there already is no mistake."""
+        """Add a folder and its parents; one that exists already is accepted."""
         parts = checked(name).parts
         for depth in range(1, len(parts) + 1):
             self._add_one_folder("/".join(parts[:depth]))

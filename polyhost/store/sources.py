@@ -35,7 +35,7 @@ def fill(draft: Draft, source: str) -> None:
 
 
 def name_of(source: str) -> str:
-    """What a version is called when nobody says: the last part of its source."""
+    """Return the name of a version that was given none: the last part of its source."""
     last = source.rstrip("/").rpartition("/")[2]
     ending = next((end for end in sorted(ARCHIVES, key=len)[::-1] if last.endswith(end)), "")
     return last[: len(last) - len(ending)] if ending else last

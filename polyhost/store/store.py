@@ -134,7 +134,7 @@ class Store:
         """Let a version go that :meth:`add` or :meth:`hold` gave; it stays until collected."""
         held = self._held.pop(version, None)
         if held is not None:
-            with contextlib.suppress(FileNotFoundError):  # somebody removed the store itself
+            with contextlib.suppress(FileNotFoundError):  # the store itself was removed
                 _note_use(version)
             held.release()
 
@@ -152,8 +152,7 @@ class Store:
             raise _damaged(version, f"its digest is now {found}")
 
     def collect(self) -> tuple[Version, ...]:
-        """Remove the longest unused versions that nobody holds, down to the quota; which those
-        were."""
+        """Remove the longest unused versions that are not held, down to the quota; return those."""
         with locked(self._lock):
             gone = self._make_room(0)
         self._sweep()
@@ -178,7 +177,7 @@ class Store:
 
     @contextlib.contextmanager
     def _place_to_make(self) -> Iterator[Path]:
-        with locked(self._lock):  # nobody sweeps between the lock's making and its taking
+        with locked(self._lock):  # no sweep comes between creating the lock and taking it
             place, held = self._place()
         try:
             place.mkdir()
@@ -249,7 +248,7 @@ class Store:
             return sum(path.lstat().st_size for path in version.path.rglob("*"))
 
     def _discard(self, version: Version) -> bool:
-        """Take a version away unless somebody holds it. Renamed first: half is never seen."""
+        """Remove a version unless it is held. It is renamed first, so that half of it is never seen."""
         user = take(version.home / "lock", wait=False)
         if user is None:
             return False

@@ -92,7 +92,7 @@ def test_sizes(text, size):
     "text", ["", "B", "-1", "1 apple", "1e3", "1.", "1,5G", "٣KiB", "1 2", "k"]
 )
 def test_no_sizes(text):
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="is not a size"):
         units.parse_size(text)
 
 
@@ -118,7 +118,7 @@ def test_durations(text, seconds):
     "text", ["", "s", "-1s", "1 fortnight", "1e3", "inf", "nan", "1h30", "9e9d"]
 )
 def test_no_durations(text):
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="is not a duration"):
         units.parse_seconds(text)
 
 

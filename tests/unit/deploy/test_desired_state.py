@@ -59,7 +59,10 @@ def test_written_and_read_again(tmp_path):
         ("[]", "it is another program's"),
         ('{"kind": "polyhost desired state", "format": 2, "models": []}', "its format is 2"),
         ('{"kind": "polyhost desired state", "format": 1}', "it has no list of models"),
-        ('{"kind": "polyhost desired state", "format": 1, "models": [1]}', "model 1 is no object"),
+        (
+            '{"kind": "polyhost desired state", "format": 1, "models": [1]}',
+            "model 1 is not an object",
+        ),
         (SPECIMEN.read_text(encoding="utf-8").replace('"7"', "7"), "version of model 1 is 7"),
         (SPECIMEN.read_text(encoding="utf-8").replace("prices", "churn"), "'churn' is there twice"),
         (SPECIMEN.read_text(encoding="utf-8").replace("replicas", "copies"), "copies, replicas"),
