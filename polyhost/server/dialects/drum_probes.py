@@ -27,7 +27,7 @@ class Probes:
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """The routes, under a prefix without a slash at its end."""
         ping, health = f"{prefix}/ping", f"{prefix}/health/"
-        own_ping = self._ping if self._drum else self._health  # SageMaker: 200 means it can answer
+        own_ping = self._ping if self._drum else self._sagemaker_ping
         return [
             Endpoint("GET", f"{prefix}/", self._ping, "Liveness"),
             Endpoint("GET", ping, own_ping, "Whether it answers", aliases=(f"{ping}/",)),
@@ -41,6 +41,12 @@ class Probes:
 
     async def _ping(self, scope: Scope, receive: Receive, send: Send) -> None:
         await respond(send, 200, JSON, dump({"message": "OK"}), common_headers(scope))
+
+    async def _sagemaker_ping(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """200 says that a request would be answered; a lazy model is loaded for it."""
+        pool = self._pool
+        waits = pool.model.lazy and pool.state in (State.UNLOADED, State.LOADING)
+        await (self._ping if waits else self._health)(scope, receive, send)
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         pool = self._pool
