@@ -150,10 +150,10 @@ class Metadata:
         """Labels in a file; a relative name is looked up where we run, then in the code dir."""
         folder = self.path.parent
         if self.confined:
-            real = Path(os.path.realpath(folder / name))
-            if not real.is_relative_to(os.path.realpath(folder)):
+            real, root = os.path.realpath(folder / name), os.path.realpath(folder)
+            if os.path.commonpath((real, root)) != root:
                 raise self._wrong(f"classLabelsFile {name!r} leads out of the model's folder")
-            return read_labels(real)
+            return read_labels(Path(real))
         places = [Path(name), folder / name]
         for place in places:
             if place.is_file():
