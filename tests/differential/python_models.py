@@ -5,6 +5,7 @@ A model takes a DataFrame of the types that it was trained with; what it answers
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,6 +53,7 @@ LEVELS: dict[str, list[Any]] = {
     "whole": [1, 2, 10],
     "real": [0.5, 2.0, 1e-7],
     "flag": [True, False],
+    "when": [datetime.datetime(2024, 1, 1), datetime.datetime(2024, 5, 31, 12, 30)],
     "text": TEXTS,
 }
 """Values of the columns that are drawn from a few; the others are numbers."""
@@ -64,6 +66,7 @@ KINDS = {
     "x": "number",
     "i": "integer",
     "text": "text",
+    "when": "time",
 }
 
 

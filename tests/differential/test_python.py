@@ -14,7 +14,7 @@ import pytest
 from differential.python_models import CASES, LEVELS, Case, kind
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.bodies import Body, Column, bodies, parts
+from support.bodies import JSON, Body, Column, bodies, parts
 from support.served import Served
 
 from polyhost import errors
@@ -144,6 +144,20 @@ def test_a_post_process_hook_leaves_the_schema_in_force(tmp_path):
     columns = case.columns()
     for body in bodies(columns):
         check(asked(pipeline, body), case.native(columns) + 1)
+    pipeline.close()
+
+
+@pytest.mark.parametrize("name", ["lightgbm-booster", "xgboost", "xgboost-booster", "lightgbm"])
+def test_categories_of_what_a_hook_made(name, tmp_path):
+    """A frame of texts from a transform hook has the model's own levels, whatever is present."""
+    case = made(name)
+    hook = "def transform(data, model):\n    return data\n"
+    (tmp_path / "custom.py").write_text(hook)
+    pipeline = load(case, tmp_path, custom=Path("custom.py"))
+    for _, columns in [*parts(case.columns())][:3]:
+        for body in bodies(columns):
+            if body.content_type == JSON:
+                check(asked(pipeline, body), case.native(columns))
     pipeline.close()
 
 
