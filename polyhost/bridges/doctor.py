@@ -22,7 +22,7 @@ TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: ``fix`` is the exact command that mends it, empty when ``ok``."""
+    """One thing looked at: ``fix`` is the exact command that fixes it, empty when ``ok``."""
 
     what: str
     ok: bool

@@ -33,7 +33,7 @@ _CREATED = 1735689600  # DRUM's constant: nobody knows when a model was made
 
 
 def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
-    """Answer one conversation (``chat``), or tell which models there are (``models``)."""
+    """Answer one conversation (``chat``), or list the models that there are (``models``)."""
     if request.op == "models":
         listed = _models(predictor, request.options.get("names", ()))
         if "id" in request.options:

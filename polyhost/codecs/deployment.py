@@ -104,7 +104,7 @@ def _probability(row: Mapping[str, float], label: str) -> float:
     except KeyError:
         raise InvalidOutput(
             f"the deployment config's class {label!r} is none of the model's: expected one of "
-            f"{', '.join(map(repr, row))}. Mend class_mapping in the deployment config.",
+            f"{', '.join(map(repr, row))}. Fix class_mapping in the deployment config.",
             expected=list(row),
             found=label,
         ) from None

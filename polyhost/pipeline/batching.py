@@ -1,4 +1,4 @@
-"""Several requests' rows in one call; when it fails they run singly, and only the guilty fails."""
+"""Several requests' rows in one call; when it fails they run singly, and only the cause fails."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def load_model(guest: Guest, spec: ModelSpec) -> None:
 
 @contextmanager
 def as_load_error() -> Iterator[None]:
-    """Guest code that raises while it loads is the author's to mend."""
+    """Raise what guest code raises while it loads as a LoadError: the model author acts."""
     try:
         yield
     except ModelError as error:
@@ -73,7 +73,7 @@ def _check_target(spec: ModelSpec) -> None:
 
 
 def _check_hooks(guest: Guest, spec: ModelSpec) -> None:
-    """What the hooks alone can tell, before any model is loaded."""
+    """Check what the hooks alone show, before any model is loaded."""
     target = spec.target.type
     if target is TargetType.TRANSFORM and not guest.traits.transform_target:
         raise SettingsError(

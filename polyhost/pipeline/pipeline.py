@@ -284,8 +284,8 @@ class Pipeline:
 
     def stacks(self) -> str:
         """What the guest's runtime says of its threads, from another thread; empty if nothing."""
-        tell = getattr(self._guest, "stacks", None)
-        return str(tell()) if tell is not None else ""
+        stacks = getattr(self._guest, "stacks", None)
+        return str(stacks()) if stacks is not None else ""
 
     def interrupt(self) -> bool:
         """Stop the running call from another thread: it then raises KeyboardInterrupt."""

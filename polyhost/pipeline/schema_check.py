@@ -35,7 +35,7 @@ def _check(
     )
     if schema.strict:
         raise SchemaViolation(
-            f"{message} Mend the data, or the requirement.",
+            f"{message} Fix the data, or the requirement.",
             unmet=wrong,
             is_schema_validation_error=True,
         )

@@ -42,7 +42,7 @@ def own_files_again() -> bool:
 
 
 def thread_count(pid: int = 0) -> int:
-    """Threads of a process (0: this one), as the kernel sees them; 1 where it can't be told."""
+    """Threads of a process (0: this one), as the kernel sees them; 1 where it is not known."""
     try:
         return len(os.listdir(f"/proc/{pid or 'self'}/task"))
     except OSError:
@@ -62,7 +62,7 @@ def children(pid: int) -> List[int]:
 
 
 def parent(pid: int) -> int:
-    """Pid of a process's parent; 0 when there is no such process, or it can't be told."""
+    """Pid of a process's parent; 0 when there is no such process, or it is not known."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[1])
@@ -80,7 +80,7 @@ def family(pid: int) -> List[int]:
 
 def memory_resident(pid: int) -> int:
     """Resident memory of a process in bytes, shared pages in full: quick to read, never less
-    than its PSS. 0 when it can't be told."""
+    than its PSS. 0 when it is not known."""
     try:
         with open(f"/proc/{pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -89,7 +89,7 @@ def memory_resident(pid: int) -> int:
 
 
 def memory_pss(pid: int) -> int:
-    """Proportional set size of a process in bytes; 0 when it can't be told."""
+    """Proportional set size of a process in bytes; 0 when it is not known."""
     return _rollup(pid, ("Pss:",))
 
 

@@ -1,4 +1,4 @@
-"""Plain-data forms of what host and worker tell each other about a model."""
+"""Plain-data forms of what host and worker exchange about a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built-in artifacts: which loader reads one, and what its model tells of itself."""
+"""The built-in artifacts: which loader reads one, and what its model knows of itself."""
 
 from __future__ import annotations
 

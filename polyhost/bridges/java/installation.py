@@ -1,4 +1,4 @@
-"""Which Java is here, told from its files: no JVM is started to find out."""
+"""Which Java is installed, read from its files: no JVM is started for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VERSION = re.compile(r'^JAVA_VERSION="(?:1\.)?(\d+)', re.MULTILINE)
 
 @dataclass(frozen=True)
 class Java:
-    """An installed Java. ``version`` is its feature release, 0 when its files do not tell."""
+    """An installed Java. ``version`` is its feature release, 0 when its files do not say."""
 
     library: Path
     home: Path

@@ -32,7 +32,7 @@ VARIABLE = "DRUM_JAVA_CUSTOM_PREDICTOR_CLASS"
 _CSV = ("", "text/csv", "text/plain")
 _AS_TEXT = ("model_id", "deployment_id", "monitor_settings", "external_webserver_url", "api_token")
 _TEXTS = ("allow_dr_api_access", *_AS_TEXT)
-"""What is told as text, ``None`` included."""
+"""Arguments that are passed as text, ``None`` included."""
 
 
 def class_name() -> Optional[str]:
@@ -169,7 +169,7 @@ def _check_artifact(spec: ModelSpec) -> None:
 def parameters(spec: ModelSpec) -> Dict[str, Any]:
     """What ``configure`` is given: DRUM's keys, of which some hold the text ``None``."""
     target = spec.target
-    told: Mapping[str, Any] = spec.options.get("invocation") or {}
+    given: Mapping[str, Any] = spec.options.get("invocation") or {}
     monitoring: Mapping[str, Any] = spec.options.get("monitoring") or {}
     labels = target.class_labels
     return {
@@ -181,9 +181,9 @@ def parameters(spec: ModelSpec) -> Dict[str, Any]:
         "run_language": "java",
         "monitor": str(bool(monitoring) and not monitoring["embedded"]),
         "monitor_embedded": str(bool(monitoring) and monitoring["embedded"]),
-        "allow_dr_api_access": str(bool(told.get("allow_dr_api_access"))),
-        **{name: str(told.get(name)) for name in _AS_TEXT},
-        **{name: value for name, value in told.items() if name not in _TEXTS},
+        "allow_dr_api_access": str(bool(given.get("allow_dr_api_access"))),
+        **{name: str(given.get(name)) for name in _AS_TEXT},
+        **{name: value for name, value in given.items() if name not in _TEXTS},
     }
 
 

@@ -1,6 +1,6 @@
 """Tables to the blocks of numbers that Julia reads its columns by, and back.
 
-A block tells schema, rows, ownership and column count, then kind, data, offsets and mask of each
+A block holds schema, rows, ownership and column count, then kind, data, offsets and mask of each
 column, as addresses of memory that the caller keeps alive. Nothing is converted cell by cell that
 numpy holds as numbers.
 """

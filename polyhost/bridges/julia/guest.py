@@ -78,9 +78,9 @@ class JuliaGuest:
         self._names: Dict[bytes, Tuple[str, ...]] = {}
         custom = None if spec.custom_file is None else str(_inside(spec.code_dir, spec.custom_file))
         self._code_dir = str(_inside(spec.code_dir, Path()))
-        told = (self._code_dir, custom, spec.target.type.value, *spec.target.labels)
+        described = (self._code_dir, custom, spec.target.type.value, *spec.target.labels)
         try:
-            out = runtime.send(rt.OPEN, 0, told, "custom.jl")
+            out = runtime.send(rt.OPEN, 0, described, "custom.jl")
         except errors.ModelError as error:
             raise _load_error("custom.jl", error) from error
         self._session = out[0]
@@ -115,17 +115,17 @@ class JuliaGuest:
         if self._structured:
             self._runtime.warm()
         out = self._runtime.call(rt.DESCRIBE, self._session)
-        told = json.loads(ctypes.string_at(out[0], out[1]))
-        columns = tuple(_column_info(column) for column in told["columns"])
+        described = json.loads(ctypes.string_at(out[0], out[1]))
+        columns = tuple(_column_info(column) for column in described["columns"])
         info = GuestInfo(
-            framework=told["framework"],
-            labels=tuple(told["labels"]),
+            framework=described["framework"],
+            labels=tuple(described["labels"]),
             columns=columns,
             schema_source="model" if columns else "nothing",
-            row_wise=told["row_wise"],
+            row_wise=described["row_wise"],
             matrix=bool(columns) and all(column.kind == NUMBER for column in columns),
-            predicts=told["predicts"],
-            target_type=told["target_type"],
+            predicts=described["predicts"],
+            target_type=described["target_type"],
         )
         self._type(columns)
         if info.predicts and info.columns and "score" not in self.hooks:
@@ -278,9 +278,9 @@ class JuliaGuest:
         return names
 
 
-def _column_info(told: Dict[str, Any]) -> ColumnInfo:
-    levels = tuple(told["levels"])
-    return ColumnInfo(told["name"], told["kind"], levels=levels, ordered=told["ordered"])
+def _column_info(described: Dict[str, Any]) -> ColumnInfo:
+    levels = tuple(described["levels"])
+    return ColumnInfo(described["name"], described["kind"], levels=levels, ordered=described["ordered"])
 
 
 def _inside(code_dir: Path, path: Path) -> Path:

@@ -22,7 +22,7 @@ class Artifact:
     """The objects of an artifact, decompressed, in Julia's serialization or in BSON.
 
     ``format`` is ``julia_serialize`` or ``bson``; ``julia`` the version that wrote it, and
-    ``manifest`` the packages it had, where the container tells them.
+    ``manifest`` the packages it had, where the container lists them.
     """
 
     objects: Tuple[Tuple[str, bytes], ...]

@@ -153,19 +153,19 @@ class Runtime:
 
     def _error(self, doing: str) -> errors.PolyhostError:
         self._entries[LAST_ERROR](0, None, 0, self._out_address)
-        told = json.loads(ctypes.string_at(int(self._out[0]), int(self._out[1])))
+        said = json.loads(ctypes.string_at(int(self._out[0]), int(self._out[1])))
         facts = {
             "language": LANGUAGE,
             "hook": doing,
-            "native_type": told["type"],
-            "native_message": told["message"],
-            "native_traceback": told["traceback"],
-            "location": told["location"],
+            "native_type": said["type"],
+            "native_message": said["message"],
+            "native_traceback": said["traceback"],
+            "location": said["location"],
         }
-        if told["kind"] in _FAULTS:
-            return _FAULTS[told["kind"]](told["message"], **facts)
-        if told["kind"] == "InvalidOutput":
-            return errors.InvalidOutput(told["message"], **facts)
+        if said["kind"] in _FAULTS:
+            return _FAULTS[said["kind"]](said["message"], **facts)
+        if said["kind"] == "InvalidOutput":
+            return errors.InvalidOutput(said["message"], **facts)
         return errors.ModelError.in_hook(**facts)
 
     def _boot(self, depot: Path) -> List[int]:

@@ -49,7 +49,7 @@ def models(found: Any) -> List[Mapping[str, Any]]:
 def _stream(
     source: Any, first: Any, chunks: Iterator[Any], call: Call
 ) -> Iterator[Mapping[str, Any]]:
-    """The chunks; when the client is gone, or all is told, the hook's stream is closed."""
+    """The chunks; when the client is gone, or all chunks are sent, the hook's stream is closed."""
     try:
         chunk = first
         while chunk is not _END:
@@ -80,8 +80,8 @@ def _as_mapping(found: Any) -> Mapping[str, Any]:
     for name in ("to_dict", "model_dump"):
         method = getattr(found, name, None)
         if callable(method):
-            told: Mapping[str, Any] = method()
-            return told
+            chunk: Mapping[str, Any] = method()
+            return chunk
     return dict(vars(found))
 
 

@@ -99,7 +99,7 @@ class Custom:
             found = facts(error, "import", code_dir)
             raise LoadError(
                 f"Failed loading hooks from [{path}] : {found['native_type']}: "
-                f"{found['native_message']} at {found['location']}. Mend the custom file, or "
+                f"{found['native_message']} at {found['location']}. Fix the custom file, or "
                 "install what it imports.",
                 language="python",
                 **found,
@@ -128,7 +128,7 @@ def _keywords(hook: Hook) -> Optional[FrozenSet[str]]:
     """Names that a hook takes as keywords; None when it takes any."""
     try:
         parameters = inspect.signature(hook).parameters.values()
-    except (TypeError, ValueError):  # a callable written in C tells nothing
+    except (TypeError, ValueError):  # a callable written in C has no signature
         return None
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None

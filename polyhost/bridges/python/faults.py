@@ -20,7 +20,7 @@ def as_model_error(error: BaseException, language: str, hook: str, code_dir: Pat
 
 
 def facts(error: BaseException, hook: str, code_dir: Path) -> Dict[str, Any]:
-    """What is told of an exception: its type, message, traceback and place."""
+    """What is reported of an exception: its type, message, traceback and place."""
     frames = _guest_frames(error.__traceback__)
     lines = traceback.format_list(frames)
     lines += traceback.format_exception_only(type(error), error)

@@ -59,7 +59,7 @@ def moderation_of(code_dir: Path, target: Target) -> Optional[Moderation]:
     except Exception as error:  # whatever the library raises of a wrong file or token
         raise LoadError(
             f"the moderation that {path} asks for cannot be set up: {type(error).__name__}: "
-            f"{error}. Mend the file, its credentials or the installation (pip install "
+            f"{error}. Fix the file, its credentials or the installation (pip install "
             "'datarobot-moderations[all]'), or set DISABLE_MODERATION=true.",
             language="python",
         ) from error

@@ -21,7 +21,7 @@ Hook = Callable[..., Any]
 def task_of(module: Any) -> Optional[Any]:
     """The task that a custom file defines, or None; LoadError when it derives from no interface.
 
-    Classes are told by name: they may be those of the real package.
+    Classes are recognised by name: they may be those of the real package.
     """
     task = getattr(module, NAME, None)
     if task is None:

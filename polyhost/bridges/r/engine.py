@@ -262,7 +262,7 @@ def _initialize() -> None:
             language=LANGUAGE,
         ) from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # R redefines LD_LIBRARY_PATH, and rpy2 tells everybody
+        warnings.simplefilter("ignore")  # R redefines LD_LIBRARY_PATH, and rpy2 warns of it
         rinterface.initr(interactive=False)
 
 

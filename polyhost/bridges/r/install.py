@@ -86,7 +86,7 @@ def _is_utf8() -> bool:
 
 
 def unusable() -> Optional[str]:
-    """Why R cannot be used here, with the command that mends it; None when it can."""
+    """Why R cannot be used here, with the command that fixes it; None when it can."""
     for finding in _runtime_findings():
         if not finding.ok:
             return f"{finding.what} is not usable: {finding.found}. Install with: {finding.fix}"

@@ -1,4 +1,4 @@
-"""What can be told of a scikit-learn estimator without running it."""
+"""What is known of a scikit-learn estimator without running it."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _labels(model: Any) -> Tuple[str, ...]:
 
 
 def mismatch(error: ValueError, data: Any) -> SchemaMismatch:
-    """The caller's mistake that a library's own error tells of, with the place where it is known."""
+    """The caller's mistake that a library's own error reports, with the place where it is known."""
     hole = _first_missing(data) if "NaN" in str(error) else None
     where = (
         "" if hole is None else f" The first missing value is in column {hole[0]!r}, row {hole[1]}."
