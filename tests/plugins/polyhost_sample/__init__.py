@@ -16,6 +16,7 @@ BRIDGE = Bridge(
     artifacts=(".fake_model",),
     custom=("custom.fake",),
     requires="nothing",
+    warm_parent=None,  # a fresh process that imports numpy only is ready sooner
     embeds=False,
     environment="polyhost_sample.environment:environment",
     templates=Path(__file__).with_name("templates"),
