@@ -1,7 +1,7 @@
 """The bridge of the scripted language.
 
 An artifact ``*.fake_model`` is JSON: ``load`` is an order (orders.py) that loading follows, ``row_wise`` lets
-requests share a call. A row's column ``order`` holds orders, parted by blanks; its answer is ``a`` + 1,
+requests share a call. A row's column ``order`` holds orders, parted by blanks; its answer is ``a`` + ``adds`` (1),
 or the number of rows of the call for ``rows``, or for ``variable`` what environment.py gave.
 """
 
@@ -78,7 +78,7 @@ class FakeGuest:
 
     def predict(self, data: Table, context: HookContext) -> Table:
         columns = dict(data)
-        answers = np.asarray(columns["a"], dtype=float) + 1
+        answers = np.asarray(columns["a"], dtype=float) + self._script.get("adds", 1)
         orders = columns.get("order")
         if orders is not None:
             texts = orders.to_objects() if isinstance(orders, Dictionary) else orders

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+_kept: list[bytearray] = []
 LONG = 600
 """Seconds that nothing waits for."""
 
@@ -48,6 +49,17 @@ def _hold(_argument: str) -> None:
     ctypes.PyDLL(None).sleep(LONG)
 
 
+def _sleep(seconds: str) -> None:
+    time.sleep(float(seconds))
+
+
+def _grow(mebibytes: str) -> None:
+    """Touch memory and keep it, until the host has seen it."""
+    _kept.append(bytearray(int(mebibytes) << 20))
+    _kept[-1][::4096] = b"x" * len(_kept[-1][::4096])
+    time.sleep(LONG)
+
+
 def _flood(mebibytes: str) -> None:
     for _ in range(int(mebibytes or 8)):
         sys.stdout.write("x" * ((1 << 20) - 1) + "\n")
@@ -73,6 +85,8 @@ ORDERS = {
     "dies": _kill,
     "hangs": _hang,
     "holds": _hold,
+    "sleeps": _sleep,
+    "grows": _grow,
     "floods": _flood,
     "until": _until,
     "marks": _mark,
