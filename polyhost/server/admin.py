@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple
 
 from polyhost.deploy.deployer import Deployment
-from polyhost.errors import CodeDirError, InvalidInput, PolyhostError, SettingsError
+from polyhost.errors import CodeDirError, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.spool import Budget
 from polyhost.server.admin_body import Load, parse, replicas_in
@@ -15,6 +16,8 @@ from polyhost.server.auth import KEY
 from polyhost.server.call.status import status_of
 from polyhost.server.http.asgi import ClientGone, Receive, Scope, Send, read_body, respond
 from polyhost.settings import MODEL_NAME, ApiKey
+
+log = logging.getLogger(__name__)
 
 JSON = b"application/json"
 Reply = Tuple[int, Dict[str, Any]]
@@ -37,6 +40,9 @@ class Admin:
             return
         except PolyhostError as error:
             status, answer = _refusal(error)
+        except Exception:
+            log.exception("the admin API failed at %s %s", scope["method"], scope["path"])
+            status, answer = 500, {"error": "polyhost itself failed; its log says where"}
         data = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
         await respond(send, status, JSON, data, [])
 
@@ -77,6 +83,8 @@ class Admin:
         try:
             return await handler(name, body)
         except KeyError:
+            if handler == self._load or name in self._host.models:
+                raise  # a defect, not a name
             known = ", ".join(sorted(self._host.models)) or "none"
             return 404, {"error": f"no model {name!r} here: expected one of {known}"}
 
@@ -109,6 +117,7 @@ def _failed(name: str, reason: str) -> Dict[str, Any]:
 
 
 def _refusal(error: PolyhostError) -> Reply:
-    mistaken = isinstance(error, (SettingsError, CodeDirError, InvalidInput))
-    status = 400 if mistaken else status_of(error)
+    status = status_of(error)
+    if isinstance(error, (SettingsError, CodeDirError)) or status == 422:
+        status = 400
     return status, {"error": error.message, "kind": error.kind}

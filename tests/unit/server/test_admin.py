@@ -125,6 +125,23 @@ def test_a_body_that_is_not_an_object_of_json(api, body):
         assert reply.status_code == 400, reply.text
 
 
+@pytest.mark.parametrize("defect", [KeyError("x"), OSError(5, "broken")])
+def test_a_defect_is_an_answer_and_a_line_of_the_log(api, monkeypatch, caplog, defect):
+    async def fails(*_):
+        raise defect
+
+    monkeypatch.setattr(api.deployment, "deploy", fails)
+    reply = api("PUT", "models/x", {"source": api.source})
+    assert (reply.status_code, "its log says where" in reply.json()["error"]) == (500, True)
+    assert "the admin API failed at PUT /admin/models/x" in caplog.text
+    assert api("GET", "models/x").status_code == 404
+
+
+def test_a_body_that_is_too_large(api):
+    reply = api("PUT", "models/x", {"source": "x" * (2 << 20)})
+    assert (reply.status_code, reply.json()["kind"]) == (413, "BodyTooLarge")
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
