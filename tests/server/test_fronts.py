@@ -247,7 +247,7 @@ def test_a_lazy_model_is_loaded_by_its_first_request(
         "    lazy: true\n"
     )
     served = serve(config, wait=False)
-    served.wait_answering("/ping")
+    served.wait_answering("/livez")
     assert served.post("/predict/", CSV).json() == {"predictions": [1.0, 2.0]}
     assert set(flood(served, 0.5)) == {200}
 
