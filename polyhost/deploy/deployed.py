@@ -14,7 +14,7 @@ from polyhost.config.reading import Values
 from polyhost.deploy import desired_state
 from polyhost.deploy.desired_state import DesiredModel, DesiredState, flat
 from polyhost.errors import SettingsError, StoreError
-from polyhost.settings import HostedModel, ServerSettings
+from polyhost.settings import OWN_ENVIRONMENT, HostedModel, ServerSettings
 from polyhost.store import Store
 
 
@@ -73,6 +73,7 @@ class Deployed:
 
     def hosted(self, wanted: DesiredModel, layers: Values) -> HostedModel:
         """What the host is to hold for an entry of the desired state."""
+        self._check_build(wanted)
         folder = Path(wanted.source)
         if wanted.digest is not None:
             store = self._open_store()
@@ -89,6 +90,16 @@ class Deployed:
             admin=self._settings.admin,
             layers=layers,
         )
+
+    def _check_build(self, wanted: DesiredModel) -> None:
+        """SettingsError where a deployment would run its code with more rights than a worker has."""
+        user = self._settings.worker_user
+        if user is not None and wanted.settings.get("env") == OWN_ENVIRONMENT:
+            raise SettingsError(
+                f"settings: env: {OWN_ENVIRONMENT} builds an environment, which runs code of the "
+                f"model's requirements as the server's user, and workers are to run as {user!r}. "
+                "Name an interpreter below the roots, or set env in the configuration."
+            )
 
     async def check_state(self) -> None:
         """StateError when the desired state could not be written; it is, as it was."""

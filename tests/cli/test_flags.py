@@ -111,6 +111,13 @@ def test_runtime_parameters_steer_the_server(server_options, monkeypatch):
     monkeypatch.setenv("MLOPS_RUNTIME_PARAM_DRUM_CLIENT_REQUEST_TIMEOUT", text)
     (model,) = server_settings(server_options()).models
     assert model.limits.deadline is None
+    for many in ("1001", "1e300"):
+        text = f'{{"type": "numeric", "payload": {many}}}'
+        monkeypatch.setenv("MLOPS_RUNTIME_PARAM_CUSTOM_MODEL_WORKERS", text)
+        with pytest.raises(
+            SettingsError, match="CUSTOM_MODEL_WORKERS is .*: expected at most 1000"
+        ):
+            server_settings(server_options())
     monkeypatch.setenv("MLOPS_RUNTIME_PARAM_CUSTOM_MODEL_WORKERS", "three")
     with pytest.raises(SettingsError, match="CUSTOM_MODEL_WORKERS is no number"):
         server_settings(server_options())

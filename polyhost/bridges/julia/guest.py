@@ -280,7 +280,9 @@ class JuliaGuest:
 
 def _column_info(described: Dict[str, Any]) -> ColumnInfo:
     levels = tuple(described["levels"])
-    return ColumnInfo(described["name"], described["kind"], levels=levels, ordered=described["ordered"])
+    return ColumnInfo(
+        described["name"], described["kind"], levels=levels, ordered=described["ordered"]
+    )
 
 
 def _inside(code_dir: Path, path: Path) -> Path:

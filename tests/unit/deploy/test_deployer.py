@@ -369,6 +369,28 @@ def test_values_reach_the_model_as_they_were_given(start, model, configure):
     assert run(work) == ({"data/a.b.bin": pinned}, None, 7.0, "off")
 
 
+def test_no_build_with_more_rights_than_a_worker_has(start, model, configure):
+    """Building runs code of the model's requirements as the server's own user."""
+    source = model("m")
+    configure(more="worker_user: nobody\n")
+
+    async def refused():
+        deployment, host = await start()
+        with pytest.raises(SettingsError, match="workers are to run as 'nobody'"):
+            await deploy(deployment, "x", source, {"env": "uv"})
+        return host.models
+
+    assert run(refused) == {}
+    configure(more="worker_user: nobody\ndefaults: {env: uv}\n")
+
+    async def chosen_by_the_operator():
+        deployment, host = await start()
+        await deploy(deployment, "x", source)
+        return host.models["x"].model.env
+
+    assert run(chosen_by_the_operator) == "uv"
+
+
 # Keys
 
 
