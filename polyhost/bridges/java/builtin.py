@@ -19,6 +19,7 @@ from polyhost.errors import LoadError
 from polyhost.pipeline.apply_schema import Schema
 from polyhost.pipeline.marshal import match_labels
 from polyhost.predictor import INFER_TARGET, GuestInfo
+from polyhost.worker import counters
 
 PIPELINE = "pipeline.mojo"
 """What a pipeline of Driverless AI is called."""
@@ -151,7 +152,9 @@ class BuiltIn:
         self._framework = str(model.framework())
         self._predict = predict
         self._required = not options.get("allow_missing_columns")
-        self._schema = Schema(self._columns(), unknown_levels=options.get("unknown_levels"))
+        self._schema = Schema(
+            self._columns(), unknown_levels=options.get("unknown_levels"), noted=_count_unknown
+        )
 
     def _columns(self) -> Tuple[ColumnInfo, ...]:
         return tuple(replace(c, required=self._required) for c in self._predict.columns)
@@ -225,6 +228,10 @@ def _load_pipeline(
     return BuiltIn(
         model, PipelinePredict(model, artifact, target, INFER_TARGET in options), options
     )
+
+
+def _count_unknown(column: str, level: str, cells: int) -> None:
+    counters.count("unknown_levels", cells, column=column)
 
 
 def _wants_extras(options: Mapping[str, Any]) -> bool:

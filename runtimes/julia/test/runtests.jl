@@ -4,7 +4,8 @@ using PolyHost, Test
 redirected(f) = open(f_err -> redirect_stderr(f, f_err), tempname(), "w")
 
 @testset "PolyHost" begin
-    @testset "$file" for file in ("frame", "csv", "json", "session", "models", "unstructured", "entries")
+    @testset "$file" for file in ("frame", "csv", "json", "session", "models", "schema",
+        "unstructured", "entries")
         include("test_$file.jl")
     end
 end

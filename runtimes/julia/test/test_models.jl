@@ -20,8 +20,14 @@ end
 @testset "a type with predict beside it" begin
     session = with_model(Slope(2.0))
     @test predict_frame(session, Frame(a = [1, 2])) == (["Predictions"], [[2.0, 4.0]])
-    @test describe(session) ==
-          (framework = "Slope", labels = [], columns = ["a"], row_wise = true, predicts = true)
+    @test describe(session) == (
+        framework = "Slope",
+        labels = [],
+        columns = [(name = "a", kind = "any", levels = [], ordered = false)],
+        target_type = nothing,
+        row_wise = true,
+        predicts = true,
+    )
     @test_throws PolyHost.Fault predict_frame(session, Frame(b = [1]))
 end
 
