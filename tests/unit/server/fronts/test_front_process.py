@@ -141,6 +141,28 @@ def test_routes_are_made_once_for_all_that_comes_together(
     run(scenario)
 
 
+def test_a_pool_that_cannot_be_judged_keeps_no_other_from_it(
+    run: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(made: Made) -> None:
+        for number in (1, 2):
+            made.pool(number, f"m{number}")
+        one, two = made.host._pools.values()
+        judged: list[float] = []
+
+        def fail(now: float) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(one.dispatcher, "sweep", fail)
+        monkeypatch.setattr(two.dispatcher, "sweep", judged.append)
+        for now in (1.0, 2.0):
+            made.host.sweep(now)
+        assert judged == [1.0, 2.0]
+        assert "model m1: its requests could not be judged" in caplog.text
+
+    run(scenario)
+
+
 def test_no_client_is_let_in_before_the_keys_that_hold_now_have_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
