@@ -222,6 +222,19 @@ def of_records() -> Case:
     return Case(model, ("code", "x"), {"code": "object", "x": "float64"}, ask=ask, unknown="own")
 
 
+def marked(marker: Any) -> Case:
+    """Texts that an imputer takes as missing: ``marker`` stands for them in training too."""
+    frame = pd.DataFrame({"code": ["1000", marker, "guitar", "1001"] * 5}, dtype=object)
+    imputer = SimpleImputer(missing_values=marker, strategy="most_frequent")
+    model = make_pipeline(imputer, OneHotEncoder(), Ridge()).fit(frame, range(20))
+
+    def ask(model: Any, rows: pd.DataFrame) -> Any:
+        cells = [marker if cell != cell else cell for cell in rows["code"]]
+        return model.predict(pd.DataFrame({"code": cells}, dtype=object))
+
+    return Case(model, ("code",), {"code": "object"}, ask=ask)
+
+
 def categories(names: Sequence[str], ordered: Sequence[str] = ()) -> dict[str, Any]:
     """The pandas categories of columns, in the order of their levels here."""
     return {name: pd.CategoricalDtype(LEVELS[name], ordered=name in ordered) for name in names}
@@ -334,6 +347,8 @@ CASES: dict[str, Callable[[], Case]] = {
         )
     ),
     "records": of_records,
+    "marker-none": lambda: marked(None),
+    "marker-text": lambda: marked("?"),
     "lightgbm": lambda: light(["code", "country", "whole", "real", "flag", "word"]),
     "lightgbm-ordered": lambda: light(["code", "country"], ["padded", "odd"]),
     "lightgbm-booster": lambda: light_booster(["padded", "whole"]),

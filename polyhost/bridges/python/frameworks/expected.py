@@ -114,7 +114,10 @@ def _after(hint: Expected, found: Expected) -> Expected:
         return hint
     if hint.kind == ANY and not hint.hint:
         return found
-    return replace(found, marker=hint.marker, missing="allowed")
+    values = found.values
+    if isinstance(hint.marker, str) and found.kind == CATEGORY and hint.marker not in values:
+        values = (*values, hint.marker)  # a text that the imputer takes as missing, such as "?"
+    return replace(found, values=values, marker=hint.marker, missing="allowed")
 
 
 def _stricter(first: Expected, second: Expected) -> str:

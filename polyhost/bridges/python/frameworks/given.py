@@ -43,7 +43,11 @@ def given(inputs: Inputs, data: Any) -> Any:
     cells = _cells(inputs, data)
     if inputs.form == ARRAY:
         return _stacked(cells, data.rows)
-    frame = frames.pandas().DataFrame(dict(enumerate(cells)), index=range(data.rows))
+    pandas = frames.pandas()
+    for i, expected in enumerate(inputs.columns):
+        if expected.marker is None:  # as a column of texts, pandas would make NaN of it
+            cells[i] = pandas.Series(cells[i], dtype=object)
+    frame = pandas.DataFrame(dict(enumerate(cells)), index=range(data.rows))
     frame.columns = list(data.names)
     return frame
 
