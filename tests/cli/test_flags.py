@@ -115,7 +115,7 @@ def test_runtime_parameters_steer_the_server(server_options, monkeypatch):
         text = f'{{"type": "numeric", "payload": {many}}}'
         monkeypatch.setenv("MLOPS_RUNTIME_PARAM_CUSTOM_MODEL_WORKERS", text)
         with pytest.raises(
-            SettingsError, match="CUSTOM_MODEL_WORKERS is .*: expected at most 1000"
+            SettingsError, match=r"CUSTOM_MODEL_WORKERS is .*: expected at most 1000"
         ):
             server_settings(server_options())
     monkeypatch.setenv("MLOPS_RUNTIME_PARAM_CUSTOM_MODEL_WORKERS", "three")
