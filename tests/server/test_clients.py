@@ -1,4 +1,8 @@
-"""Clients of other languages with their defaults, as far as they are installed here."""
+"""Clients of other languages with their defaults, as far as they are installed here.
+
+Java is required with CI set, as every language of models; curl, Go and Node are not: they are left
+out, with the reason, where they are not on the path.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +49,29 @@ NODE = """
   }
 })();
 """
+GO = """
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+)
+
+func main() {
+	large := "answer\\n" + strings.Repeat("1\\n", 200000)
+	for _, body := range []string{"answer", large, "answer"} {
+		reply, err := http.Post(os.Args[1], "text/csv", strings.NewReader(body))
+		if err != nil {
+			panic(err)
+		}
+		text, _ := io.ReadAll(reply.Body)
+		fmt.Printf("%d %s\\n", reply.StatusCode, text)
+	}
+}
+"""
 ANSWER = '200 {"predictions":[1.0]}'
 
 
@@ -64,8 +91,8 @@ def server() -> Iterator[Server]:
         yield Server(found, model)
 
 
-def run(*command: str) -> list[str]:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+def run(*command: str, timeout: float = 60) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=True)
     return done.stdout.splitlines()
 
 
@@ -98,6 +125,16 @@ def test_nodes_client(server: Server, tmp_path: Path) -> None:
     script = tmp_path / "ask.js"
     script.write_text(NODE, encoding="utf-8")
     assert run("node", str(script), server.url) == [ANSWER] * 3
+
+
+def test_gos_client(server: Server, tmp_path: Path) -> None:
+    if shutil.which("go") is None:
+        pytest.skip("go is not installed")
+    source, program = tmp_path / "ask.go", tmp_path / "ask"
+    source.write_text(GO, encoding="utf-8")
+    run("go", "build", "-o", str(program), str(source), timeout=280)  # the first builds net/http
+    assert run(str(program), server.url) == [ANSWER] * 3
+    assert [len(body) for _, body in server.model.seen] == [6, 400_007, 6]
 
 
 def test_pythons_own_client(server: Server) -> None:
