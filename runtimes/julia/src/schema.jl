@@ -117,11 +117,11 @@ function schema_verb(session::Session)
     nothing
 end
 
-"""What the training data of a machine says, where the machine was saved with it."""
+"""What the training data of a machine says, else the encoders at the start of its pipeline."""
 function machine_schema(mach)::Vector{ColumnSchema}
     data = training_data(mach, 1)
     frame = data === nothing ? nothing : as_frame(data)
-    frame === nothing && return NO_COLUMNS
+    frame === nothing && return encoder_schema(mach)
     ColumnSchema[
         data_schema(name, column) for (name, column) in zip(names_of(frame), columns_of(frame))
     ]

@@ -75,6 +75,12 @@ MLJBase.predict(::Grader, fitresult, rows) = [
     100.0 * place(rows.k, k) + 10 * CategoricalArrays.isordered(rows.k) + a + n
     for (k, a, n) in zip(rows.k, rows.a::Vector{Float64}, coalesce.(rows.n, 0)::Vector{Int64})
 ]
+struct Pipeline <: MLJBase.Deterministic end
+struct OneHotEncoderResult
+    all_features::Vector{Symbol}
+    fitted_levels_given_feature::Dict
+end
+MLJBase.predict(::Pipeline, network, rows) = MLJBase.predict(Grader(), 0, rows)
 place(column, value) = ismissing(value) ? 9 :
     findfirst(isequal(value), CategoricalArrays.levels(column))
 struct Classifier <: MLJBase.Probabilistic end
@@ -139,6 +145,14 @@ def streams(environment, julia, tmp_path_factory):
     voter = MLJBase.Machine(Trees.Voter(), MLJBase.Source((a = [1.0, 2.0],)), MLJBase.Source(y); cache = true)
     voter.fitresult = 0.25
     serialize("voter", voter)
+    levels = CategoricalArray(["low", "mid", "high"], ["low", "mid", "high"], true)
+    result = Trees.OneHotEncoderResult([:k, :n, :a], Dict(:k => levels))
+    encoder = MLJBase.Machine(:encoder, MLJBase.Source(nothing); cache = true)
+    encoder.fitresult = (features_to_keep = [:k, :n, :a], one_hot_encoder_fitresult = result)
+    other = MLJBase.Machine(:model, (machine = encoder,); cache = true); other.fitresult = 1
+    network = MLJBase.Machine(Trees.Pipeline(), cache = true)
+    network.fitresult = (signature = Dict(:predict => [other]),)
+    serialize("network", network)
     bare = MLJBase.Machine(Trees.Grader(), cache = true); bare.fitresult = 0
     serialize("bare", bare)
     """
@@ -234,6 +248,22 @@ def test_a_machine_says_its_columns_by_the_data_it_was_saved_with(process, strea
         assert found == {"predictions": ANSWERS}, body.format
     with pytest.raises(SchemaMismatch, match=r"column 'k', row 1: .*'top'; it knows 'low'"):
         model.predictions("text/csv", b"k,n,a,more\ntop,1,1,x\n")
+
+
+def test_a_pipeline_says_its_columns_by_the_encoder_at_its_start(process, streams, tmp_path):
+    """The encoder knows the levels; of the others it knows the names, and CSV's reader types them."""
+    info = guest_of(process, tmp_path, streams["network"], REGRESSION).describe()
+    assert info.columns == (
+        ColumnInfo("k", "category", levels=LEVELS, ordered=True),
+        ColumnInfo("n", "any"),
+        ColumnInfo("a", "any"),
+    )
+    rows = [Column("k", "category", ["high", None]), Column("n", "integer", [2, 3])]
+    rows.append(Column("a", "number", [0.25, 1.5]))
+    model = model_of(process, tmp_path, streams["network"])
+    for body in bodies(rows):
+        found = model.predictions(body.content_type, body.data)
+        assert found == {"predictions": [312.25, 914.5]}, body.format
 
 
 def test_a_method_of_schema_says_a_machines_columns(process, streams, tmp_path):
