@@ -127,7 +127,7 @@ def numbers(column: Any, dtype: Any, name: str) -> np.ndarray:
 
 
 def narrowed(matrix: np.ndarray, dtype: Any, names: Sequence[str]) -> np.ndarray:
-    """A matrix of numbers in another type; SchemaMismatch for a cell that is no such number."""
+    """A matrix of numbers in another type; SchemaMismatch for a cell that the type cannot hold."""
     if matrix.dtype == dtype:
         return matrix
     with np.errstate(over="ignore", invalid="ignore"):

@@ -122,7 +122,7 @@ def _has_categories(wrapper: Any) -> bool:
 
 
 def absent_is_missing(model: Any) -> bool:
-    """Whether a cell that a sparse matrix leaves out is no zero to a part of the model."""
+    """Whether a cell that a sparse matrix leaves out counts as missing, not zero, in a part of the model."""
     return any(type(part).__module__ == "xgboost.sklearn" for part in parts(model))
 
 

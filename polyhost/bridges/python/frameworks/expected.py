@@ -70,7 +70,7 @@ class Expected:
         return _taken([*self.values, *others], column.codes, self.marker)
 
     def _own(self, text: str) -> Any:
-        """A text that is no level, in the levels' type where it can be."""
+        """A text outside the levels, in the levels' type where it can be."""
         if all(isinstance(value, (int, float, np.number)) for value in self.values):
             try:
                 return cells.number(text)

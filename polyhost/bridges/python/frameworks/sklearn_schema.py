@@ -1,8 +1,8 @@
 """What a fitted scikit-learn estimator expects of each column, found by walking through its parts.
 
 A step that hands columns on as they are (an imputer, ``passthrough``) is looked through to the
-next one; the first step that computes something says what the column must be. What is nobody's
-known class stays ``any``.
+next one; the first step that computes something says what the column must be. The columns of an
+author's own class stay ``any``.
 """
 
 from __future__ import annotations
