@@ -7,20 +7,11 @@ from typing import Any, Dict, List, Mapping
 from polyhost.host.pool import State
 from polyhost.server.auth import KEY
 from polyhost.server.call.keys import opens
-from polyhost.server.call.served_model import Served
+from polyhost.server.call.served_model import Served, can_answer
 from polyhost.server.dialects import answers
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint
 from polyhost.settings import ServerSettings
-
-_DEGRADED = (State.READY, State.DEGRADED)
-
-
-def can_answer(model: Served) -> bool:
-    """Whether a request of the model would be answered now; a lazy one is loaded for it."""
-    if model.state in _DEGRADED:
-        return model.any_ready
-    return bool(model.model.lazy) and model.state is not State.FAILED
 
 
 def probes(models: Mapping[str, Served], settings: ServerSettings) -> List[Endpoint]:
@@ -71,7 +62,7 @@ def probes(models: Mapping[str, Served], settings: ServerSettings) -> List[Endpo
 
 
 def _claims(model: Served) -> bool:
-    return model.state in _DEGRADED
+    return model.state in (State.READY, State.DEGRADED)
 
 
 _READY = {

@@ -236,6 +236,13 @@ def test_a_lazy_model_keeps_nobody_waiting() -> None:
     assert get(app, "/ping").status_code == 200
     host.models["b"].state, host.models["b"].reason = State.FAILED, LoadError("no")
     assert get(app, "/ping").status_code == 503
+    del host.models["a"]
+    for tell in host.on_change:
+        tell()
+    for state, status in ((State.UNLOADED, 200), (State.LOADING, 200), (State.FAILED, 503)):
+        host.models["b"].state = state
+        for path in ("/ping", "/health/", "/readyz"):
+            assert get(app, path).status_code == status, (path, state)
 
 
 def test_ping_of_one_model_is_readiness_but_for_drum() -> None:

@@ -46,3 +46,10 @@ class Served(Protocol):
     def cancel(self, pending: Pending) -> None:
         """The client has gone away."""
         ...
+
+
+def can_answer(model: Served) -> bool:
+    """Whether a request of the model would be answered now; a lazy one is loaded for it."""
+    if model.state in (State.READY, State.DEGRADED):
+        return model.any_ready
+    return model.model.lazy and model.state is not State.FAILED

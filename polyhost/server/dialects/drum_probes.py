@@ -7,8 +7,7 @@ from typing import Any, Dict, List
 from polyhost import __version__
 from polyhost.data.target import TargetType
 from polyhost.drum_compat import DRUM_VERSION
-from polyhost.host.pool import State
-from polyhost.server.call.served_model import Served
+from polyhost.server.call.served_model import Served, can_answer
 from polyhost.server.dialects.answers import JSON, common_headers, dump
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint
@@ -27,7 +26,7 @@ class Probes:
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """The routes, under a prefix without a slash at its end."""
         ping, health = f"{prefix}/ping", f"{prefix}/health/"
-        own_ping = self._ping if self._drum else self._sagemaker_ping
+        own_ping = self._ping if self._drum else self._health  # SageMaker: 200 means it can answer
         return [
             Endpoint("GET", f"{prefix}/", self._ping, "Liveness"),
             Endpoint("GET", ping, own_ping, "Whether it answers", aliases=(f"{ping}/",)),
@@ -42,15 +41,10 @@ class Probes:
     async def _ping(self, scope: Scope, receive: Receive, send: Send) -> None:
         await respond(send, 200, JSON, dump({"message": "OK"}), common_headers(scope))
 
-    async def _sagemaker_ping(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 says that a request would be answered; a lazy model is loaded for it."""
         pool = self._pool
-        waits = pool.model.lazy and pool.state in (State.UNLOADED, State.LOADING)
-        await (self._ping if waits else self._health)(scope, receive, send)
-
-    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pool = self._pool
-        if pool.state in (State.READY, State.DEGRADED) and pool.any_ready:
+        if can_answer(pool):
             await self._ping(scope, receive, send)
             return
         reason = pool.reason.message if pool.reason is not None else f"model is {pool.state.value}"
