@@ -166,14 +166,11 @@ def _redirected(folder: Path, words: list[str]) -> int:
 
 
 def _unguarded(work: Callable[[], int], *, stacktrace: bool) -> int:
-    """In place of ``run_guarded`` where this process cannot be forked any more."""
-    from polyhost.cli.report import tell
-    from polyhost.errors import PolyhostError
+    """In place of ``run_guarded`` where this process cannot be forked any more.
 
-    try:
-        return work()
-    except PolyhostError as error:
-        return tell(error, stacktrace=stacktrace)
+    What the work raises, the command itself reports.
+    """
+    return work()
 
 
 def _flush() -> None:
