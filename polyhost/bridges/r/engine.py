@@ -10,7 +10,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Type
 
 from polyhost.bridges import native
 from polyhost.bridges.r.api import Api, Sexp
-from polyhost.bridges.r.install import environment, unusable
+from polyhost.bridges.r.install import environment, restore_library_path, unusable
 from polyhost.errors import (
     InvalidInput,
     InvalidOutput,
@@ -264,6 +264,7 @@ def _initialize() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # R redefines LD_LIBRARY_PATH, and rpy2 warns of it
         rinterface.initr(interactive=False)
+    restore_library_path()
 
 
 def _evaluate(code: str) -> Callable[..., Any]:

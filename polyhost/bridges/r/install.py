@@ -70,6 +70,15 @@ def _python_library() -> str:
     return str(sysconfig.get_config_var("LIBDIR") or "") if shared else ""
 
 
+def restore_library_path() -> None:
+    """Put this Python's own library first again, for processes that this one starts: R and rpy2
+    have put R's folders before it."""
+    own = _python_library()
+    folders = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    if own and own != folders[0]:
+        os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, (own, *folders)))
+
+
 def _time_zone() -> str:
     """The machine's; without TZ, R would ask systemd, which prints errors where there is none."""
     target = os.path.realpath("/etc/localtime")

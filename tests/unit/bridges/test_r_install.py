@@ -37,6 +37,19 @@ def test_the_interpreter_keeps_its_own_library():
     assert run_python(code, **install.environment()) == wanted
 
 
+@pytest.mark.runtime("r")
+def test_so_do_the_processes_that_a_process_with_r_starts(monkeypatch):
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    code = """
+import json, subprocess, sys
+from polyhost.bridges.r.engine import start
+start()
+run = subprocess.run([sys.executable, "-c", "import ssl"], capture_output=True, text=True)
+print(json.dumps(run.stderr))
+"""
+    assert run_python(code) == ""
+
+
 def test_without_r_the_environment_is_empty_and_the_fix_is_named(no_r):
     assert install.environment() == {}
     assert install.doctor()[0].fix == "apt-get install r-base-dev"
