@@ -187,7 +187,7 @@ def test_a_lazy_model_is_built_at_its_first_request(
 ) -> None:
     require(model, "tiny==2.0\n")
     served = serve("--config", config(tmp_path, model, lazy=True), env=cache, wait=False)
-    served.wait_answering("/ping")
+    served.wait_answering("/livez")
     assert "building an environment" not in served.err
     assert answer(served) == (200, "2.0 True []")
 
@@ -198,7 +198,7 @@ def test_a_model_whose_environment_fails_says_why(
     require(model, "tiny==7\n")
     offline = {**cache, "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
     served = serve(model, "--python", "uv", env=offline, wait=False)
-    served.wait_answering("/ping")
+    served.wait_answering("/livez")
     until(lambda: "there is no version of tiny==7" in served.client.get("/health/").text)
     code, text = answer(served)
     assert (code, "could not be built" in text) == (503, True)

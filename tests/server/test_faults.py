@@ -339,7 +339,7 @@ def test_an_interpreter_without_numpy_is_a_clear_error(
     venv.create(tmp_path / "bare", symlinks=True)
     python = tmp_path / "bare" / "bin" / "python"
     served = serve(model(OBEYS), *REGRESSION, "--python", python, wait=False)
-    served.wait_answering("/ping")
+    served.wait_answering("/livez")
     until = time.monotonic() + 30
     message = ""
     while "numpy" not in message and time.monotonic() < until:

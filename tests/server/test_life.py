@@ -123,7 +123,7 @@ def test_replaced_versions_are_let_go(serve: Serve, tmp_path: Path, way: str) ->
         store={"path": str(tmp_path / "store"), "quota": 4 * size},
     )
     api = AdminApi(serve("--config", path, wait=way == "reload"))
-    api.served.wait_answering("/ping")
+    api.served.wait_answering("/livez")
     open_at_first = 0
     for factor in range(2, 10):
         archive(source, times(factor))
@@ -288,7 +288,7 @@ def test_a_lazy_model_is_loaded_by_its_first_request(
     folder = model(times(3), "lazy", REGRESSION)
     path = config(tmp_path, {"lazy": {"path": str(folder), "lazy": True}})
     served = serve("--config", path, wait=False)
-    served.wait_answering("/ping")
+    served.wait_answering("/livez")
     assert served.client.get("/models/lazy/info/").json()["predictor"] is None
     assert predictions(served, "lazy") == [3.0, 6.0]
 
@@ -308,7 +308,7 @@ def test_idle_lazy_models_rest_under_a_memory_budget(
         store={"path": str(tmp_path / "store")},
     )
     served = serve("--config", path, wait=False)
-    served.wait_answering("/ping")
+    served.wait_answering("/livez")
     api = AdminApi(served)
     for name in models:
         assert predictions(served, name) == [3.0, 6.0]
