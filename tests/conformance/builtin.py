@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from conformance.scenarios import MODELS
+from conformance.scenarios import BUILTIN, MODELS
 from support.command import clean_environment
 
 RUNNERS = {
@@ -19,6 +19,8 @@ RUNNERS = {
     ".sh": ["sh"],
 }
 """How a ``make.*`` is run."""
+ONE_AT_A_TIME = (".R",)
+"""Makers that take the name of one scenario."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +90,37 @@ def displace(path: Path) -> bytes:
 
 def make(language: str, scenario: str, folder: Path) -> Made:
     """Run the language's maker; AssertionError with its output when it fails."""
-    (maker,) = (MODELS / "builtin" / language).glob("make.*")
     into = folder / scenario
     into.mkdir()
+    _run(_maker(language), [scenario], into)
+    return Made(scenario, into)
+
+
+def make_builtin(language: str, folder: Path) -> dict[str, Made]:
+    """Every scenario of ``BUILTIN``, in one run where the maker makes several: H2O starts once."""
+    maker = _maker(language)
+    if maker.suffix in ONE_AT_A_TIME:
+        return {name: make(language, name, folder) for name in BUILTIN}
+    _run(maker, [*BUILTIN], folder)
+    return {name: Made(name, folder / name) for name in BUILTIN}
+
+
+def _maker(language: str) -> Path:
+    (maker,) = (MODELS / "builtin" / language).glob("make.*")
+    return maker
+
+
+def _run(maker: Path, names: list[str], into: Path) -> None:
     done = subprocess.run(
-        [*RUNNERS[maker.suffix], str(maker), scenario, str(into)],
-        cwd=folder,
-        env=clean_environment(folder),
+        [*RUNNERS[maker.suffix], str(maker), *names, str(into)],
+        cwd=into,
+        env=clean_environment(into),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{maker} {scenario}:\n{done.stdout}\n{done.stderr}"
-    return Made(scenario, into)
+    assert done.returncode == 0, f"{maker} {names}:\n{done.stdout}\n{done.stderr}"
 
 
 def without_column(path: Path, position: int) -> tuple[str, bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conformance.builtin import Made, make
+from conformance.builtin import Made, make_builtin
 from conformance.gaps import GAPS
 from conformance.scenarios import BUILTIN, SCENARIOS, with_metadata
 from support.command import Command
@@ -91,15 +91,14 @@ def _hosted(language: str, into: Path) -> dict[str, dict[str, object]]:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]:
     """``made(language, scenario)``: the builtin model, made once a session."""
-    folders: dict[str, Path] = {}
-    models: dict[tuple[str, str], Made] = {}
+    models: dict[str, dict[str, Made]] = {}
 
     def get(language: str, scenario: str) -> Made:
-        if language not in folders:
-            folders[language] = tmp_path_factory.mktemp(f"builtin-{language}")
-        if (language, scenario) not in models:
-            models[language, scenario] = make(language, scenario, folders[language])
-        return models[language, scenario]
+        if language not in models:
+            models[language] = make_builtin(
+                language, tmp_path_factory.mktemp(f"builtin-{language}")
+            )
+        return models[language][scenario]
 
     return get
 
