@@ -139,6 +139,7 @@ def test_a_sparse_form_part_with_its_names(opened):
         form(multipart.Part("Y", b"a\n1\n", "y.csv")),
         form(multipart.Part("X", b"", "x.csv")),
     ],
+    ids=["nothing", "a form", "another part", "an empty part"],  # a boundary is random
 )
 def test_no_samples(classifier, body, content_type):
     with pytest.raises(InvalidInput) as raised:
