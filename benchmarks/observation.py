@@ -20,10 +20,10 @@ from polyhost.server.dialects.drum import common_headers
 from polyhost.server.http.asgi import respond
 from polyhost.server.http.endpoint import Endpoint
 from polyhost.server.http.request_id import request_id
-from polyhost.server.watch.instrument import Observation
-from polyhost.settings import HostedModel
+from polyhost.server.watch.instrument import Instruments
+from polyhost.settings import ModelConfig
 
-MODEL = HostedModel("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
+MODEL = ModelConfig("m", ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION)))
 HEADERS = [(b"host", b"localhost"), (b"content-type", b"application/json")]
 ROUND, ROUNDS = 2000, 200
 
@@ -53,7 +53,7 @@ async def microseconds(handler: Callable[..., Awaitable[None]]) -> float:
 
 
 async def main() -> None:
-    watch = Observation()
+    watch = Instruments()
     endpoint = Endpoint("POST", "/", handler_told(watch.of(MODEL)), "", protocol="drum")
     (watched,) = watch.watched([endpoint], MODEL)
     bare = await microseconds(handler_told(NOBODY))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from polyhost.code_dir.spec import spec_of
 from polyhost.host.host import Host
-from polyhost.settings import HostedModel, Setting, Source, TargetSettings
+from polyhost.settings import ModelConfig, Setting, Source, TargetSettings
 from polyhost.wire import linux
 
 HERE = Path(__file__).resolve().parent
@@ -55,7 +55,7 @@ async def measure(name: str, folder: Path, times: int) -> None:
     ready, private, first = [], [], 0.0
     try:
         for number in range(times + 1):
-            hosted = HostedModel(name, spec_of(folder, target), version=str(number))
+            hosted = ModelConfig(name, spec_of(folder, target), version=str(number))
             if not await host.deploy(hosted):
                 raise SystemExit(f"{name}: {host.models[name].reason}")
             (worker,) = host.models[name].active_pool.workers  # type: ignore[union-attr]

@@ -110,7 +110,7 @@ class Batching:
 
 
 @dataclass(frozen=True)
-class HostedModel:
+class ModelConfig:
     """One model of a server.
 
     ``python``: another interpreter to run the worker in; None is ours. ``workers``: replicas.
@@ -190,7 +190,7 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class Admin:
+class AdminSettings:
     """The admin API: whether it is there, and the folders it may load models from.
 
     ``environment``: names of the environment variables that it may set, or their beginnings with
@@ -231,7 +231,7 @@ class ServerSettings:
     port: int = 8000
     url_prefix: str = ""
     drum: bool = False
-    models: Tuple[HostedModel, ...] = ()
+    models: Tuple[ModelConfig, ...] = ()
     show_perf: bool = False
     verbose: bool = False
     show_stacktrace: bool = False
@@ -244,7 +244,7 @@ class ServerSettings:
     deployment_config: Optional[Path] = None
     limits: HostLimits = HostLimits()
     fronts: int = 1
-    admin: Admin = Admin()
+    admin: AdminSettings = AdminSettings()
     keys: Tuple[ApiKey, ...] = ()
     tls: Optional[Tls] = None
     grace: float = 30.0

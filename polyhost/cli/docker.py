@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhost import __version__
-from polyhost.cli.engines import Container, Engine, find
+from polyhost.cli.engines import Container, ContainerEngine, find
 from polyhost.cli.flags import Flag
 from polyhost.cli.options import as_words, spoken
 from polyhost.errors import SettingsError
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, flags: Sequence[Flag]) -> int:
 
 
 def _container(
-    engine: Engine,
+    engine: ContainerEngine,
     image: str,
     options: argparse.Namespace,
     flags: Sequence[Flag],
@@ -139,7 +139,7 @@ def _published(address: str) -> str:
     return f"127.0.0.1:{port}:{port}" if host in LOOPBACK else f"{port}:{port}"
 
 
-def _program(engine: Engine, image: str) -> str:
+def _program(engine: ContainerEngine, image: str) -> str:
     """The name of the command in the image; a warning when it is of another version."""
     program, _, version = engine.version(image).partition(" ")
     if program == "drum":
@@ -156,7 +156,7 @@ def _program(engine: Engine, image: str) -> str:
 # The image
 
 
-def _image(engine: Engine, options: argparse.Namespace) -> str:
+def _image(engine: ContainerEngine, options: argparse.Namespace) -> str:
     """The name of the image to run; a folder is built first."""
     context = Path(options.docker)
     if not context.is_dir():

@@ -32,7 +32,7 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Engine:
+class ContainerEngine:
     """An engine with docker's command line."""
 
     program: str
@@ -69,7 +69,7 @@ class Engine:
         return _forwarding([*words, *_common(container), container.image, *container.command])
 
 
-class Buildah(Engine):
+class Buildah(ContainerEngine):
     """buildah, which makes a container first and runs in the machine's own network."""
 
     def __init__(self, program: str) -> None:
@@ -109,9 +109,14 @@ class Buildah(Engine):
         return made.stdout.split()[-1]
 
 
-def find() -> Engine:
+def find() -> ContainerEngine:
     """The first engine that works; RuntimeUnavailable with what each one says."""
-    known = {"docker": Engine, "podman": Engine, "nerdctl": Engine, "buildah": Buildah}
+    known = {
+        "docker": ContainerEngine,
+        "podman": ContainerEngine,
+        "nerdctl": ContainerEngine,
+        "buildah": Buildah,
+    }
     here = [name for name in known if shutil.which(name)]
     reasons = []
     for name in here:

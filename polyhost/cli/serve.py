@@ -34,7 +34,7 @@ def _flag(field: schema.Field) -> Flag:
     return Flag((field.flag,), field.help + (f" [{shown}]" if shown else ""), options=options)
 
 
-def _parser_of(kind: kinds.Kind) -> Callable[[str], Any]:
+def _parser_of(kind: kinds.ValueKind) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         try:
             return kind.parse(text, Path.cwd())

@@ -19,7 +19,7 @@ from polyhost.cli.options import (
 )
 from polyhost.cli.verify import verify
 from polyhost.errors import PolyhostError, SettingsError
-from polyhost.settings import HostedModel, Limits, ServerSettings, Source
+from polyhost.settings import Limits, ModelConfig, ServerSettings, Source
 
 DEFAULT_PORT = 5000
 MOST_WORKERS = 1000
@@ -57,7 +57,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
     reports it to its callers.
     """
     host, port = split_address(options.address)
-    models: tuple[HostedModel, ...] = ()
+    models: tuple[ModelConfig, ...] = ()
     failure: PolyhostError | None = None
     try:
         models = (_hosted(options),)
@@ -91,7 +91,7 @@ def server_settings(options: argparse.Namespace) -> ServerSettings:
     )
 
 
-def _hosted(options: argparse.Namespace) -> HostedModel:
+def _hosted(options: argparse.Namespace) -> ModelConfig:
     os.environ["ADDRESS"] = options.address  # model code reads it there
     export_settings(options)
     with term_interrupts():
@@ -100,7 +100,7 @@ def _hosted(options: argparse.Namespace) -> HostedModel:
         from polyhost.codecs import deployment
 
         deployment.load(str(options.deployment_config))
-    return HostedModel(
+    return ModelConfig(
         name=options.code_dir.name or "model",
         spec=model_spec(options),
         workers=_workers(options),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import List, Tuple
 
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 Fingerprint = Tuple[Tuple[str, int, int], ...]
 MOST_FILES = 2000
 
 
-def fingerprint(hosted: HostedModel) -> Fingerprint:
+def fingerprint(hosted: ModelConfig) -> Fingerprint:
     """Names, sizes and times of a code dir's files: whether it changed since it was loaded."""
     found: List[Tuple[str, int, int]] = []
     for folder, _, names in os.walk(hosted.spec.code_dir):

@@ -19,7 +19,7 @@ from polyhost.code_dir.strict_yaml import (
     LIST_OF_TEXT,
     REQUIRED,
     TEXT,
-    Kind,
+    NodeKind,
     read_strictly,
 )
 from polyhost.errors import SettingsError
@@ -27,16 +27,16 @@ from polyhost.errors import SettingsError
 FILE_NAME = "model-metadata.yaml"
 MOST_BYTES = 4 << 20
 """Of a metadata file, and of a file of labels: the host reads both."""
-_REQUIREMENTS = Kind(
+_REQUIREMENTS = NodeKind(
     "list",
-    items=Kind(
+    items=NodeKind(
         "map",
         required=True,
-        keys={"field": REQUIRED, "condition": REQUIRED, "value": Kind("any", required=True)},
+        keys={"field": REQUIRED, "condition": REQUIRED, "value": NodeKind("any", required=True)},
     ),
 )
 
-SCHEMA = Kind(
+SCHEMA = NodeKind(
     "map",
     keys={
         "name": TEXT,
@@ -45,9 +45,9 @@ SCHEMA = Kind(
         "environmentID": TEXT,
         "modelID": TEXT,
         "description": TEXT,
-        "majorVersion": Kind("bool"),
-        "validation": Kind("map", keys={"input": REQUIRED, "targetName": TEXT}),
-        "inferenceModel": Kind(
+        "majorVersion": NodeKind("bool"),
+        "validation": NodeKind("map", keys={"input": REQUIRED, "targetName": TEXT}),
+        "inferenceModel": NodeKind(
             "map",
             keys={
                 "targetName": TEXT,
@@ -55,29 +55,29 @@ SCHEMA = Kind(
                 "negativeClassLabel": TEXT,
                 "classLabels": LIST_OF_TEXT,
                 "classLabelsFile": TEXT,
-                "predictionThreshold": Kind("int"),
+                "predictionThreshold": NodeKind("int"),
             },
         ),
-        "trainingModel": Kind("map", keys={"trainOnProject": TEXT}),
+        "trainingModel": NodeKind("map", keys={"trainOnProject": TEXT}),
         "hyperparameters": LIST_OF_ANY,
-        "typeSchema": Kind(
+        "typeSchema": NodeKind(
             "map",
             keys={type_schema.INPUT: _REQUIREMENTS, type_schema.OUTPUT: _REQUIREMENTS},
         ),
-        "inputSchema": Kind(
+        "inputSchema": NodeKind(
             "map",
             keys={
                 "title": TEXT,
-                "type": Kind(required=True, one_of=("object",)),
-                "properties": Kind("any", required=True),
+                "type": NodeKind(required=True, one_of=("object",)),
+                "properties": NodeKind("any", required=True),
                 "required": LIST_OF_TEXT,
             },
         ),
         "customPredictor": ANY,
         "runtimeParameterDefinitions": ANY,
-        "userCredentialSpecifications": Kind(
+        "userCredentialSpecifications": NodeKind(
             "list",
-            items=Kind("map", keys={"key": REQUIRED, "valueFrom": REQUIRED, "reminder": TEXT}),
+            items=NodeKind("map", keys={"key": REQUIRED, "valueFrom": REQUIRED, "reminder": TEXT}),
         ),
         "lazyLoading": ANY,
     },

@@ -15,7 +15,7 @@ from polyhost.files.yaml_nodes import YamlFault, compose, entries
 
 
 @dataclass(frozen=True)
-class Kind:
+class NodeKind:
     """What a value must be: ``text``, ``int``, ``bool``, ``any``, ``list`` or ``map``.
 
     ``one_of``: the texts that it may be, where not any will do.
@@ -23,32 +23,32 @@ class Kind:
 
     is_a: str = "text"
     required: bool = False
-    keys: Mapping[str, Kind] = field(default_factory=dict)
-    items: Optional[Kind] = None
+    keys: Mapping[str, NodeKind] = field(default_factory=dict)
+    items: Optional[NodeKind] = None
     one_of: Tuple[str, ...] = ()
 
 
-TEXT = Kind()
-REQUIRED = Kind(required=True)
-ANY = Kind("any")
-LIST_OF_ANY = Kind("list", items=ANY)
-LIST_OF_TEXT = Kind("list", items=TEXT)
+TEXT = NodeKind()
+REQUIRED = NodeKind(required=True)
+ANY = NodeKind("any")
+LIST_OF_ANY = NodeKind("list", items=ANY)
+LIST_OF_TEXT = NodeKind("list", items=TEXT)
 
 Value = Union[str, int, bool, List[Any], Dict[str, Any]]
 
 
-def read_strictly(text: str, schema: Kind, path: Path) -> Dict[str, Any]:
+def read_strictly(text: str, schema: NodeKind, path: Path) -> Dict[str, Any]:
     """The document in ``text``; SettingsError with the path and line of what is wrong in it."""
-    return _Reader(path).document(text, schema)
+    return _YamlReader(path).document(text, schema)
 
 
-class _Reader:
+class _YamlReader:
     """Turns YAML nodes into plain values, checking each against its kind."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def document(self, text: str, schema: Kind) -> Dict[str, Any]:
+    def document(self, text: str, schema: NodeKind) -> Dict[str, Any]:
         try:
             root = compose(text)
         except YamlFault as fault:
@@ -60,7 +60,7 @@ class _Reader:
         assert isinstance(value, dict)
         return value
 
-    def _value(self, node: Any, kind: Kind, name: str) -> Value:
+    def _value(self, node: Any, kind: NodeKind, name: str) -> Value:
         line = node.start_mark.line + 1
         found = {"scalar": "text", "sequence": "list", "mapping": "map"}[node.id]
         if kind.is_a in ("list", "map") and found != kind.is_a:
@@ -76,7 +76,7 @@ class _Reader:
             ]
         return self._scalar(node, kind, name)
 
-    def _map(self, node: Any, kind: Kind, name: str) -> Dict[str, Any]:
+    def _map(self, node: Any, kind: NodeKind, name: str) -> Dict[str, Any]:
         values: Dict[str, Any] = {}
         for key, line, value_node in entries(node, name, self._raise):
             if kind.is_a == "map" and key not in kind.keys:
@@ -91,7 +91,7 @@ class _Reader:
             raise self._wrong(line, f"required key(s) {keys} not found in {name}")
         return values
 
-    def _scalar(self, node: Any, kind: Kind, name: str) -> Value:
+    def _scalar(self, node: Any, kind: NodeKind, name: str) -> Value:
         text: str = node.value
         line = node.start_mark.line + 1
         if kind.is_a == "int":

@@ -167,25 +167,25 @@ def _structured_model(target: Target) -> WrongEndpoint:
     )
 
 
-def _transformed(table: Table, payload: Payload) -> List[multipart.Part]:
+def _transformed(table: Table, payload: Payload) -> List[multipart.FormPart]:
     names = _header(table.names)
     parts = []
     if isinstance(table, SparseTable):
-        parts.append(multipart.Part("X.format", b"sparse"))
+        parts.append(multipart.FormPart("X.format", b"sparse"))
         parts.append(_file("X.transformed", sparse.write(table)))
         parts.append(_file("X.colnames", "\n".join(names).encode("utf-8")))
     else:
         text = write_table(Table(names, table.columns), newline="\r\n")
-        parts.append(multipart.Part("X.format", b"csv"))
+        parts.append(multipart.FormPart("X.format", b"csv"))
         parts.append(_file("X.transformed", text[:-2]))
     if "y" in payload.parts:
-        parts.append(multipart.Part("y.format", b"csv"))
+        parts.append(multipart.FormPart("y.format", b"csv"))
         parts.append(_file("y.transformed", payload.parts["y"]))
     return parts
 
 
-def _file(name: str, body: Buffer) -> multipart.Part:
-    return multipart.Part(name, body, name, "application/octet-stream")
+def _file(name: str, body: Buffer) -> multipart.FormPart:
+    return multipart.FormPart(name, body, name, "application/octet-stream")
 
 
 def _header(names: Sequence[str]) -> List[str]:

@@ -16,7 +16,7 @@ from polyhost.config.problems import Problems, nearest
 from polyhost.config.reading import Document, Reader, Values
 from polyhost.config.schema import MODEL, Field, Section
 from polyhost.errors import SettingsError
-from polyhost.settings import Admin, HostedModel, Setting, Source
+from polyhost.settings import AdminSettings, ModelConfig, Setting, Source
 
 PLACE = "settings"
 """Where the values are in a request; each message begins with it."""
@@ -31,9 +31,9 @@ def load_model(
     *,
     replicas: int,
     version: str,
-    admin: Admin,
+    admin: AdminSettings,
     layers: Values,
-) -> HostedModel:
+) -> ModelConfig:
     """A model from settings by dotted name; SettingsError with every mistake in them.
 
     ``folder``: its code dir. ``layers``: the server's own settings, with what they say of every
@@ -53,7 +53,7 @@ def load_model(
     return hosted
 
 
-def check_workers(count: int, admin: Admin) -> None:
+def check_workers(count: int, admin: AdminSettings) -> None:
     """SettingsError when one model would have more workers than the admin API may give it."""
     if count > admin.max_replicas:
         raise SettingsError(
@@ -62,7 +62,9 @@ def check_workers(count: int, admin: Admin) -> None:
         )
 
 
-def _read(folder: Path, settings: Mapping[str, Any], admin: Admin, problems: Problems) -> Values:
+def _read(
+    folder: Path, settings: Mapping[str, Any], admin: AdminSettings, problems: Problems
+) -> Values:
     within = [Path(os.path.realpath(root)) for root in (*admin.roots, folder)]
     reader = Reader(PLACE, folder, problems, set(), within=within, lines=False)
     leaves = dict(MODEL.leaves())
@@ -125,7 +127,7 @@ def _setting(value: Any) -> Setting[Any]:
     return Setting(value, Source.FILE, PLACE)
 
 
-def _check_environment(own: Values, admin: Admin, problems: Problems) -> None:
+def _check_environment(own: Values, admin: AdminSettings, problems: Problems) -> None:
     for name in own:
         top, _, variable = name.partition(".")
         if top == "environment" and not _is_allowed(variable, admin):
@@ -137,7 +139,7 @@ def _check_environment(own: Values, admin: Admin, problems: Problems) -> None:
             )
 
 
-def _is_allowed(variable: str, admin: Admin) -> bool:
+def _is_allowed(variable: str, admin: AdminSettings) -> bool:
     return any(
         variable.startswith(known[:-1]) if known.endswith("*") else variable == known
         for known in admin.environment

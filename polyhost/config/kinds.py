@@ -21,7 +21,7 @@ NONE = "none"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """One kind of value.
 
     ``expected`` follows the word in a message. ``parse`` gets the text and the folder that
@@ -37,7 +37,7 @@ class Kind:
     words: tuple[str, ...] = ()
     leads_to: Callable[[str, Path], Path | None] = lambda text, base: None
 
-    def or_none(self) -> Kind:
+    def or_none(self) -> ValueKind:
         """This kind, or ``none``."""
 
         def parse(text: str, base: Path) -> Any:
@@ -57,7 +57,7 @@ def _is_none(text: str) -> bool:
     return text.strip().lower() in (NONE, "null", "~")
 
 
-def whole(least: int, most: int) -> Kind:
+def whole(least: int, most: int) -> ValueKind:
     """A whole number between bounds."""
 
     def parse(text: str, _base: Path) -> int:
@@ -65,10 +65,10 @@ def whole(least: int, most: int) -> Kind:
             raise ValueError
         return _within(int(text), least, most)
 
-    return Kind(f"a whole number from {least} to {most}", parse)
+    return ValueKind(f"a whole number from {least} to {most}", parse)
 
 
-def size(least: int = 0, most: int = LARGEST) -> Kind:
+def size(least: int = 0, most: int = LARGEST) -> ValueKind:
     """A number of bytes between bounds."""
 
     def parse(text: str, _base: Path) -> int:
@@ -80,7 +80,7 @@ def size(least: int = 0, most: int = LARGEST) -> Kind:
 
     bounds = f" from {units.show_size(least)}" if least else ""
     bounds += f" to {units.show_size(most)}" if most < LARGEST else ""
-    return Kind(f"a size{bounds}, such as 512MiB", parse, units.show_size)
+    return ValueKind(f"a size{bounds}, such as 512MiB", parse, units.show_size)
 
 
 def _within(value: int, least: int, most: int) -> int:
@@ -89,7 +89,7 @@ def _within(value: int, least: int, most: int) -> int:
     return value
 
 
-def choice(*words: str) -> Kind:
+def choice(*words: str) -> ValueKind:
     """One of some words."""
 
     def parse(text: str, _base: Path) -> str:
@@ -97,10 +97,10 @@ def choice(*words: str) -> Kind:
             raise ValueError
         return text
 
-    return Kind(f"one of {', '.join(words)}", parse, words=words)
+    return ValueKind(f"one of {', '.join(words)}", parse, words=words)
 
 
-def matching(pattern: str, expected: str) -> Kind:
+def matching(pattern: str, expected: str) -> ValueKind:
     """Text of a certain form."""
 
     def parse(text: str, _base: Path) -> str:
@@ -108,7 +108,7 @@ def matching(pattern: str, expected: str) -> Kind:
             raise ValueError
         return text
 
-    return Kind(expected, parse)
+    return ValueKind(expected, parse)
 
 
 def _cores(text: str, _base: Path) -> float:
@@ -204,20 +204,20 @@ def _interpreter(text: str, base: Path) -> str:
     return os.path.abspath(found)
 
 
-TEXT = Kind("text", lambda text, _base: text)
-WORD = Kind("text without spaces, of at most 256 characters", _word)
+TEXT = ValueKind("text", lambda text, _base: text)
+WORD = ValueKind("text without spaces, of at most 256 characters", _word)
 VARIABLE = matching(r"[^=\s]{1,256}", "a name without spaces and `=`")
 MODEL = matching(MODEL_NAME.pattern, "a model's name: letters, digits, '_', '-' and '.', up to 128")
-SWITCH = Kind("true or false", _switch, lambda value: "true" if value else "false")
-SECONDS = Kind("a duration above 0, such as 30s or 2m", _seconds, units.show_seconds)
-CORES = Kind("a number from 0.01 to 10000", _cores, lambda value: f"{value:g}")
-FOLDER = Kind("an existing folder", _folder, on_disk=True, leads_to=_real)
-FILE = Kind("an existing file", _file, on_disk=True, leads_to=_real)
-PLACE = Kind("a path", lambda text, base: _place(text, base).absolute())
-SOURCE = Kind(
+SWITCH = ValueKind("true or false", _switch, lambda value: "true" if value else "false")
+SECONDS = ValueKind("a duration above 0, such as 30s or 2m", _seconds, units.show_seconds)
+CORES = ValueKind("a number from 0.01 to 10000", _cores, lambda value: f"{value:g}")
+FOLDER = ValueKind("an existing folder", _folder, on_disk=True, leads_to=_real)
+FILE = ValueKind("an existing file", _file, on_disk=True, leads_to=_real)
+PLACE = ValueKind("a path", lambda text, base: _place(text, base).absolute())
+SOURCE = ValueKind(
     "an existing folder or archive, or an address such as s3://bucket/model", _source, on_disk=True
 )
-INTERPRETER = Kind(
+INTERPRETER = ValueKind(
     "uv, or the path of a Python interpreter",
     _interpreter,
     on_disk=True,

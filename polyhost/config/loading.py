@@ -18,10 +18,10 @@ from polyhost.config.schema import flags as flags_of_schema
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.settings import (
     MODEL_NAME,
-    Admin,
+    AdminSettings,
     ApiKey,
-    HostedModel,
     HostLimits,
+    ModelConfig,
     ServerSettings,
     Setting,
     Source,
@@ -109,14 +109,14 @@ def _build(
     flags: Mapping[str, Any],
     versions: Versions,
     problems: Problems,
-) -> tuple[dict[str, Values], tuple[HostedModel, ...]]:
+) -> tuple[dict[str, Values], tuple[ModelConfig, ...]]:
     """Every model's settings, and the models; what is wrong with them goes to the problems."""
     alone = len(document.models) == 1
     settled = {
         name: of_model(own, server, environ, flags, alone=alone)
         for name, own in document.models.items()
     }
-    hosted: list[HostedModel] = []
+    hosted: list[ModelConfig] = []
     for name, values in settled.items():
         where = document.places.get(f"models.{name}", "")
         check_model(name, values, server, problems)
@@ -160,7 +160,7 @@ def _check_flags_for_one(document: Document, flags: Mapping[str, Any], problems:
 
 
 def _settings(
-    values: Values, models: tuple[HostedModel, ...], keys: tuple[ApiKey, ...]
+    values: Values, models: tuple[ModelConfig, ...], keys: tuple[ApiKey, ...]
 ) -> ServerSettings:
     certificate, key = values["tls.certificate"].value, values["tls.key"].value
     sources = {name: setting.source for name, setting in values.items()}
@@ -179,7 +179,7 @@ def _settings(
         wait=values["wait"].value,
         limits=HostLimits(**under("limits", values, HostLimits)),
         fronts=values["fronts"].value,
-        admin=Admin(**under("admin", values, Admin)),
+        admin=AdminSettings(**under("admin", values, AdminSettings)),
         keys=keys,
         tls=Tls(certificate, key) if certificate and key else None,
         grace=values["grace"].value,

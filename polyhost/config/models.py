@@ -1,4 +1,4 @@
-"""From a model's settled values to a :class:`~polyhost.settings.HostedModel`."""
+"""From a model's settled values to a :class:`~polyhost.settings.ModelConfig`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from polyhost.config.schema import MODEL, Section
 from polyhost.settings import (
     OWN_ENVIRONMENT,
     Batching,
-    HostedModel,
     Limits,
+    ModelConfig,
     Setting,
     Source,
     StoreSettings,
@@ -50,7 +50,7 @@ def default_store() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "polyhost" / "store"
 
 
-def build_model(name: str, values: Values, folder: Path, *, confined: bool = False) -> HostedModel:
+def build_model(name: str, values: Values, folder: Path, *, confined: bool = False) -> ModelConfig:
     """A model whose folder was looked into; CodeDirError or SettingsError when that fails.
 
     ``confined``: its metadata may name files of that folder only.
@@ -58,7 +58,7 @@ def build_model(name: str, values: Values, folder: Path, *, confined: bool = Fal
     spec = _spec(folder, values, confined)
     _note_target(values, spec)
     env = values["env"].value
-    return HostedModel(
+    return ModelConfig(
         name=name,
         spec=spec,
         python=None if env == OWN_ENVIRONMENT else env,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyhost.config.kinds import Kind
+from polyhost.config.kinds import ValueKind
 from polyhost.config.problems import Problems, nearest
 from polyhost.config.schema import KEYS, MODEL, SCHEMA, Field, Section
 from polyhost.files.yaml_nodes import YamlFault, compose, entries, is_empty
@@ -204,7 +204,7 @@ class Reader:
         self._mistaken.add(name)
         return None
 
-    def _check_place(self, kind: Kind, text: str) -> None:
+    def _check_place(self, kind: ValueKind, text: str) -> None:
         """ValueError for a place outside of the allowed folders, whatever is there."""
         if self._within is None:
             return

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyhost.config import kinds
-from polyhost.config.kinds import Kind, choice, size, whole
+from polyhost.config.kinds import ValueKind, choice, size, whole
 from polyhost.data.target import TargetType
 from polyhost.logs import FORMATS
-from polyhost.settings import Admin, Batching, HostLimits, Limits, ServerSettings
+from polyhost.settings import AdminSettings, Batching, HostLimits, Limits, ServerSettings
 
 LEVELS = ("all", "debug", "info", "warn", "warning", "error", "critical", "fatal")
 DEADLINE = 600.0
@@ -33,7 +33,7 @@ class Field:
     """
 
     name: str
-    kind: Kind
+    kind: ValueKind
     help: str
     default: Any = None
     many: str = ""
@@ -41,7 +41,7 @@ class Field:
     variable: str = ""
     required: bool = False
     secret: bool = False
-    keys: Kind = kinds.TEXT
+    keys: ValueKind = kinds.TEXT
 
     @property
     def empty(self) -> Any:
@@ -75,7 +75,7 @@ class Section:
                 yield from part.leaves(f"{prefix}{part.name}.")
 
 
-_HOST, _MODEL, _BATCHING, _ADMIN = HostLimits(), Limits(), Batching(), Admin()
+_HOST, _MODEL, _BATCHING, _ADMIN = HostLimits(), Limits(), Batching(), AdminSettings()
 _ROWS = whole(1, 10**12)
 _MEMORY = size(1 << 20)
 MOST_REPLICAS = 1000

@@ -12,9 +12,9 @@ from polyhost.config.deployed import check_workers, load_model
 from polyhost.config.models import default_store
 from polyhost.config.reading import Values
 from polyhost.deploy import desired_state
-from polyhost.deploy.desired_state import DesiredModel, DesiredState, flat
+from polyhost.deploy.desired_state import DesiredEntry, DesiredState, flat
 from polyhost.errors import SettingsError, StoreError
-from polyhost.settings import OWN_ENVIRONMENT, HostedModel, ServerSettings
+from polyhost.settings import OWN_ENVIRONMENT, ModelConfig, ServerSettings
 from polyhost.store import Store
 
 
@@ -58,11 +58,11 @@ class Deployed:
 
     def publish(
         self, name: str, source: Path, settings: Mapping[str, Any], replicas: int, version: str
-    ) -> DesiredModel:
+    ) -> DesiredEntry:
         """Put a source into the store; its entry in the desired state, which is not written yet."""
         plain = flat(settings)
         made = self._open_store().add(source, name)
-        return DesiredModel(
+        return DesiredEntry(
             name=name,
             source=str(source),
             version=version or made.digest[:12],
@@ -71,7 +71,7 @@ class Deployed:
             settings=plain,
         )
 
-    def hosted(self, wanted: DesiredModel, layers: Values) -> HostedModel:
+    def hosted(self, wanted: DesiredEntry, layers: Values) -> ModelConfig:
         """What the host is to hold for an entry of the desired state."""
         self._check_build(wanted)
         folder = Path(wanted.source)
@@ -91,7 +91,7 @@ class Deployed:
             layers=layers,
         )
 
-    def _check_build(self, wanted: DesiredModel) -> None:
+    def _check_build(self, wanted: DesiredEntry) -> None:
         """SettingsError where a deployment would run its code with more rights than a worker has."""
         user = self._settings.worker_user
         if user is not None and wanted.settings.get("env") == OWN_ENVIRONMENT:

@@ -20,13 +20,13 @@ from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
 from polyhost.config import Loaded, keys_in
 from polyhost.config.reading import Values
 from polyhost.deploy.deployed import Deployed
-from polyhost.deploy.desired_state import DesiredModel
+from polyhost.deploy.desired_state import DesiredEntry
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
 from polyhost.host.host import Host
-from polyhost.host.model_slot import Model
-from polyhost.settings import HostedModel, ServerSettings
+from polyhost.host.model_slot import ModelSlot
+from polyhost.settings import ModelConfig, ServerSettings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Reload = Callable[[], Loaded]
 """Reads the configuration again; SettingsError with every mistake in it."""
@@ -42,7 +42,7 @@ class Changes:
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
-class Deployment:
+class Deployer:
     """Carries out changes to a host's models, for each model one at a time.
 
     ``loaded``: what ``settings`` came from; it holds the versions that are served. ``renew`` takes
@@ -79,7 +79,7 @@ class Deployment:
         wanted = self._deployed.state.models.values()
         await asyncio.gather(*(self._reconcile(model) for model in wanted))
 
-    async def _reconcile(self, wanted: DesiredModel) -> None:
+    async def _reconcile(self, wanted: DesiredEntry) -> None:
         name = wanted.name
         async with self._lock_of(name):
             if self._deployed.state.models.get(name) is not wanted:
@@ -91,10 +91,10 @@ class Deployment:
                 await self._host.deploy(await self._hosted(wanted))
             except PolyhostError as error:
                 self._deployed.failed[name] = error.message
-                log.error("model %s of the desired state: %s", name, error)
+                logger.error("model %s of the desired state: %s", name, error)
 
     def _report_twice(self, name: str) -> None:
-        log.warning(
+        logger.warning(
             "model %s is in the configuration and was deployed over the admin API: the "
             "configuration's is served. Unload it over the admin API, or take it out of the "
             "configuration.",
@@ -110,7 +110,7 @@ class Deployment:
 
     async def deploy(
         self, name: str, source: str, settings: Mapping[str, Any], replicas: int, version: str
-    ) -> Model:
+    ) -> ModelSlot:
         """Load a model, or replace the version that is there; returns when it answers.
 
         SettingsError: the source lies outside of the allowed roots, or the settings are wrong.
@@ -138,14 +138,14 @@ class Deployment:
                 self._deployed.release_others(name)
             return self._host.models[name]
 
-    async def _hosted(self, wanted: DesiredModel) -> HostedModel:
+    async def _hosted(self, wanted: DesiredEntry) -> ModelConfig:
         return await asyncio.to_thread(self._deployed.hosted, wanted, self._layers)
 
     @property
     def _layers(self) -> Values:
         return self._loaded[-1].layers if self._loaded else {}
 
-    async def _bring(self, hosted: HostedModel) -> None:
+    async def _bring(self, hosted: ModelConfig) -> None:
         """Have the host load it; its failure is raised, and a name that is new is gone again."""
         new = hosted.name not in self._host.models
         if await self._host.deploy(hosted):
@@ -155,14 +155,14 @@ class Deployment:
             await self._host.remove(hosted.name, 0.0)
         raise failure or CodeDirError(f"model {hosted.name!r} could not be loaded")
 
-    async def _undo(self, name: str, before: Optional[DesiredModel]) -> None:
+    async def _undo(self, name: str, before: Optional[DesiredEntry]) -> None:
         """Serve again what was served before a deployment that could not be written down."""
         try:
             if before is not None:
                 await self._host.deploy(await self._hosted(before))
                 return
         except PolyhostError as error:
-            log.error("model %s: the version before cannot be served again: %s", name, error)
+            logger.error("model %s: the version before cannot be served again: %s", name, error)
         await self._host.remove(name, 0.0)
 
     async def remove(self, name: str) -> str:
@@ -184,11 +184,11 @@ class Deployment:
             left = self._host.models.get(name)
             return "stopped" if left is None else left.state.value
 
-    async def scale(self, name: str, replicas: int) -> Model:
+    async def scale(self, name: str, replicas: int) -> ModelSlot:
         """Change the number of replicas; KeyError for an unknown name."""
         async with self._lock_of(name):
             model = self._host.models[name]
-            self._deployed.check_workers(replicas + model.model.spares)
+            self._deployed.check_workers(replicas + model.config.spares)
             wanted = self._deployed.state.models.get(name)
             if wanted is not None and name not in self._configured:
                 scaled = replace(wanted, replicas=replicas)
@@ -242,7 +242,9 @@ class Deployment:
         if found is None or found == self._current.keys:
             return
         gone = {key.name for key in self._current.keys} - {key.name for key in found}
-        log.warning("keys are taken over from the configuration; gone: %s", sorted(gone) or "none")
+        logger.warning(
+            "keys are taken over from the configuration; gone: %s", sorted(gone) or "none"
+        )
         self._current = replace(self._current, keys=found)
         self._renew(self._current)
 
@@ -258,7 +260,7 @@ class Deployment:
                 changes = await self._apply(wanted, prints)
             finally:
                 self._let_go()
-        log.warning(
+        logger.warning(
             "configuration read again: loaded %s, scaled %s, removed %s, failed %s",
             *(list(part) for part in (changes.loaded, changes.scaled, changes.removed)),
             dict(changes.failed),
@@ -266,7 +268,7 @@ class Deployment:
         return changes
 
     async def _apply(
-        self, wanted: Dict[str, HostedModel], prints: Dict[str, Fingerprint]
+        self, wanted: Dict[str, ModelConfig], prints: Dict[str, Fingerprint]
     ) -> Changes:
         done: Dict[str, List[str]] = defaultdict(list)
         for name, hosted in wanted.items():
@@ -290,11 +292,11 @@ class Deployment:
             return "loaded" if await self._host.deploy(await self._hosted(wanted)) else "failed"
         except PolyhostError as error:
             self._deployed.failed[name] = error.message
-            log.error("model %s of the desired state: %s", name, error)
+            logger.error("model %s of the desired state: %s", name, error)
             await self._host.remove(name, self._settings.grace)
             return "removed"
 
-    async def _become(self, hosted: HostedModel, seen: Fingerprint) -> str:
+    async def _become(self, hosted: ModelConfig, seen: Fingerprint) -> str:
         """Make one model what the configuration says; what that took."""
         name, old = hosted.name, self._configured.get(hosted.name)
         if old is not None and seen == self._prints.get(name):

@@ -24,7 +24,7 @@ MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class DesiredModel:
+class DesiredEntry:
     """One model that should be there.
 
     ``source``: what its version was made from. ``digest``: of the version in the store, or None
@@ -44,9 +44,9 @@ class DesiredModel:
 class DesiredState:
     """All models that should be there, by name."""
 
-    models: Mapping[str, DesiredModel] = field(default_factory=dict)
+    models: Mapping[str, DesiredEntry] = field(default_factory=dict)
 
-    def having(self, model: DesiredModel) -> DesiredState:
+    def having(self, model: DesiredEntry) -> DesiredState:
         """This state with a model added or replaced."""
         return DesiredState({**self.models, model.name: model})
 
@@ -104,7 +104,7 @@ def encode(state: DesiredState) -> bytes:
 
 def _decode(path: Path, data: bytes) -> DesiredState:
     document = _document(path, data)
-    models: Dict[str, DesiredModel] = {}
+    models: Dict[str, DesiredEntry] = {}
     found = document.get("models")
     if not isinstance(found, list):
         raise _wrong(path, "it has no list of models")
@@ -145,7 +145,7 @@ _FIELDS: Dict[str, Tuple[type, ...]] = {
 }
 
 
-def _model(path: Path, number: int, entry: Any) -> DesiredModel:
+def _model(path: Path, number: int, entry: Any) -> DesiredEntry:
     if not isinstance(entry, dict):
         raise _wrong(path, f"model {number} is not an object")
     if set(entry) != set(_FIELDS):
@@ -154,7 +154,7 @@ def _model(path: Path, number: int, entry: Any) -> DesiredModel:
     for name, types in _FIELDS.items():
         if not isinstance(entry[name], types) or isinstance(entry[name], bool):
             raise _wrong(path, f"{name} of model {number} is {entry[name]!r}")
-    return DesiredModel(**entry)
+    return DesiredEntry(**entry)
 
 
 def _wrong(path: Path, why: str) -> StateError:

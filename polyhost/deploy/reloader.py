@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
 from polyhost.config import Loaded
-from polyhost.deploy.deployer import Deployment
+from polyhost.deploy.deployer import Deployer
 from polyhost.errors import PolyhostError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOK = 1.0
 """Seconds between two looks at the files."""
@@ -27,7 +27,7 @@ class Reloader:
     at once. Models follow what was read last.
     """
 
-    def __init__(self, deployment: Deployment, watched: Sequence[Path]) -> None:
+    def __init__(self, deployment: Deployer, watched: Sequence[Path]) -> None:
         self._deployment = deployment
         self._stamps = {path: _stamp(path) for path in watched}
         self._looked = time.monotonic()
@@ -59,12 +59,12 @@ class Reloader:
             try:
                 loaded = await self._deployment.read()
             except (PolyhostError, OSError) as error:
-                log.error(
+                logger.error(
                     "the configuration cannot be used; all but its keys stays as it is: %s", error
                 )
                 continue
             except Exception:
-                log.exception("the configuration cannot be read; all stays as it is")
+                logger.exception("the configuration cannot be read; all stays as it is")
                 continue
             if self._newest is not None:
                 self._newest.let_go()
@@ -78,9 +78,9 @@ class Reloader:
             try:
                 await self._deployment.apply(loaded)
             except (PolyhostError, OSError) as error:
-                log.error("the configuration was applied in part: %s", error)
+                logger.error("the configuration was applied in part: %s", error)
             except Exception:
-                log.exception("the configuration was applied in part")
+                logger.exception("the configuration was applied in part")
 
 
 def _stamp(path: Path) -> Stamp:

@@ -21,11 +21,11 @@ from polyhost.embed.model import LoadedModel
 from polyhost.errors import PolyhostError, WorkerNotReady
 from polyhost.formats import arrow
 from polyhost.host.host import Host
-from polyhost.host.model_slot import Model
+from polyhost.host.model_slot import ModelSlot
 from polyhost.host.request import Result
 from polyhost.host.spool import Spool
 from polyhost.predictor import ModelSpec
-from polyhost.settings import OWN_ENVIRONMENT, HostedModel
+from polyhost.settings import OWN_ENVIRONMENT, ModelConfig
 from polyhost.wire.frames import SPOOL_THRESHOLD, dumps
 
 logger = logging.getLogger(__name__)
@@ -124,12 +124,12 @@ class BackgroundModel(LoadedModel):
     def __init__(self, spec: ModelSpec, python: Optional[str] = None) -> None:
         name = f"{spec.code_dir.name or 'model'}-{next(_numbers)}"
         path = None if python == OWN_ENVIRONMENT else python
-        hosted = HostedModel(name, spec, python=path, env=python, own_environment=True)
+        hosted = ModelConfig(name, spec, python=path, env=python, own_environment=True)
         self._name = name
         self._background = _enter(self)
         try:
             self._background.run(self._background.host.start([hosted]))
-            self._pool: Model = self._background.host.models[name]
+            self._pool: ModelSlot = self._background.host.models[name]
             self.info = self._ready()
         except BaseException:
             self.close()

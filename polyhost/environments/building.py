@@ -22,7 +22,7 @@ from polyhost.environments.recipe import Recipe
 from polyhost.errors import EnvironmentFailed
 from polyhost.wire import linux
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LIMIT = 1800.0
 """Seconds that all steps together may take."""

@@ -37,10 +37,10 @@ from polyhost.environments.installers import (
 from polyhost.environments.interpreter import Interpreter, find
 from polyhost.environments.recipe import Recipe
 from polyhost.errors import EnvironmentFailed
-from polyhost.files.locks import Held, locked, take
+from polyhost.files.locks import HeldLock, locked, take
 from polyhost.files.replace import write_whole
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 KEEP = 5
 """Environments kept although they are not in use: those used last."""
@@ -58,7 +58,7 @@ class Environment:
 
     digest: str
     folder: Path
-    held: Held
+    held: HeldLock
 
     @property
     def python(self) -> str:
@@ -165,13 +165,13 @@ class Environments:
         interpreter: Interpreter,
         uv: Uv | None,
         stop: threading.Event,
-        alone: Held,
+        alone: HeldLock,
     ) -> None:
         while not _builds.acquire(timeout=LOOK):
             if stop.is_set():
                 raise Abandoned
         try:
-            log.warning(
+            logger.warning(
                 "building an environment for %s: %s, %s",
                 recipe.code_dir,
                 recipe.source,
@@ -187,7 +187,7 @@ class Environments:
             raise
         finally:
             _builds.release()
-        log.warning("built in %.1f s: %s", time.monotonic() - started, folder)
+        logger.warning("built in %.1f s: %s", time.monotonic() - started, folder)
         self.collect()
 
     def collect(self) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ def is_complete(folder: Path) -> bool:
 def _installer(uv: Uv | None) -> Installer:
     if uv is not None:
         return uv
-    log.warning(
+    logger.warning(
         "uv is not installed: using venv and pip, which are slower. To install it: %s", INSTALL_UV
     )
     return VenvAndPip()

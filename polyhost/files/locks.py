@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 
-class Held:
+class HeldLock:
     """A lock on a file, held until :meth:`release` or the end of the process."""
 
     def __init__(self, fd: int) -> None:
@@ -27,7 +27,7 @@ class Held:
             self._fd = None
 
 
-def take(path: Path, *, shared: bool = False, wait: bool = True) -> Optional[Held]:
+def take(path: Path, *, shared: bool = False, wait: bool = True) -> Optional[HeldLock]:
     """Lock a file, created when it is missing; None when another holds it and ``wait`` is False."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
@@ -39,7 +39,7 @@ def take(path: Path, *, shared: bool = False, wait: bool = True) -> Optional[Hel
     except BaseException:
         os.close(fd)
         raise
-    return Held(fd)
+    return HeldLock(fd)
 
 
 @contextlib.contextmanager

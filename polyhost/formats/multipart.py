@@ -15,7 +15,7 @@ _PARAMETER = re.compile(r';\s*([\w!#$&+.^`|~-]+\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;
 
 
 @dataclass(frozen=True)
-class Part:
+class FormPart:
     """One field of a form; ``body`` is a view into the request's body."""
 
     name: str
@@ -24,7 +24,7 @@ class Part:
     content_type: str = ""
 
 
-def parse(content_type: str, body: Buffer) -> Dict[str, Part]:
+def parse(content_type: str, body: Buffer) -> Dict[str, FormPart]:
     """The parts by name; of a repeated name the first counts. InvalidInput when malformed."""
     boundary = _parameters(content_type).get("boundary")
     if not boundary:
@@ -33,7 +33,7 @@ def parse(content_type: str, body: Buffer) -> Dict[str, Part]:
             f"found {content_type!r}."
         )
     view = memoryview(body)
-    parts: Dict[str, Part] = {}
+    parts: Dict[str, FormPart] = {}
     for start, stop in _spans(view, boundary.encode("latin-1")):
         part = _part(view[start:stop])
         if part is not None:
@@ -77,7 +77,7 @@ def _between(
 _BLANK_LINE = re.compile(rb"\A\r?\n|\r?\n\r?\n")
 
 
-def _part(view: memoryview) -> Optional[Part]:
+def _part(view: memoryview) -> Optional[FormPart]:
     """The part of a span; None when it names no field."""
     blank = _BLANK_LINE.search(view)
     if blank is None:
@@ -88,7 +88,7 @@ def _part(view: memoryview) -> Optional[Part]:
     if name is None:
         return None
     body = view[blank.end() :]
-    return Part(name, body, disposition.get("filename"), headers.get("content-type", ""))
+    return FormPart(name, body, disposition.get("filename"), headers.get("content-type", ""))
 
 
 def _headers(text: str) -> Dict[str, str]:
@@ -110,7 +110,7 @@ def _parameters(header: str) -> Dict[str, str]:
     return found
 
 
-def encode(parts: Iterable[Part], boundary: Optional[str] = None) -> Tuple[bytes, str]:
+def encode(parts: Iterable[FormPart], boundary: Optional[str] = None) -> Tuple[bytes, str]:
     """A body and its content type; a part with a file name is a file."""
     boundary = boundary or secrets.token_hex(16)
     chunks: List[Buffer] = []
@@ -122,7 +122,7 @@ def encode(parts: Iterable[Part], boundary: Optional[str] = None) -> Tuple[bytes
     return b"".join(chunks), f"multipart/form-data; boundary={boundary}"
 
 
-def _part_headers(part: Part) -> str:
+def _part_headers(part: FormPart) -> str:
     text = f'Content-Disposition: form-data; name="{_quoted(part.name)}"'
     if part.filename is not None:
         text += f'; filename="{_quoted(part.filename)}"'

@@ -18,7 +18,7 @@ from typing import Dict, List, Optional
 
 from polyhost.wire import linux
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ROOT, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 PERIOD = 100_000
@@ -77,7 +77,7 @@ def _hand_down(path: Path) -> List[str]:
                 raise
             _write(path / "cgroup.subtree_control", " ".join(f"+{name}" for name in wanted))
     except OSError as error:
-        log.debug("no control groups below %s: %s", path, error)
+        logger.debug("no control groups below %s: %s", path, error)
         return []
     return wanted
 
@@ -126,7 +126,7 @@ class Group:
                 elif (path / file[1:]).exists():
                     _write(path / file[1:], text)
         except OSError as error:
-            log.debug("no control group %s: %s", path, error)
+            logger.debug("no control group %s: %s", path, error)
             return False
         if path not in self._paths:
             self._paths.append(path)
@@ -157,7 +157,7 @@ class Group:
                         os.kill(int(word), signal.SIGKILL)
                 path.rmdir()
             except FileNotFoundError:
-                log.debug("the control group %s is gone already", path)
+                logger.debug("the control group %s is gone already", path)
             except OSError:
                 continue
             self._paths.remove(path)

@@ -20,13 +20,13 @@ from polyhost.errors import (
 from polyhost.host.balance import LONG_CALL, Balance
 from polyhost.host.deadline import SERIAL_WINDOW, Deadline
 from polyhost.host.observers import NOBODY, ModelObserver
-from polyhost.host.quarantine import Killers
+from polyhost.host.quarantine import Quarantine
 from polyhost.host.replica import Replica
 from polyhost.host.request import Body, Pending, Result, Waiter, fail
 from polyhost.host.request_queue import RequestQueue
 from polyhost.host.shared_counts import SharedCount
 from polyhost.host.stream import ReplyStream
-from polyhost.wire.frames import Flag, Frame, Kind
+from polyhost.wire.frames import Frame, FrameFlag, FrameKind
 from polyhost.wire.replies import check_meta, checked_error
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Dispatcher:
         """Set where several replicas could share calls."""
         self._observer = observer
         self._names: Dict[int, str] = {}
-        self.killers = Killers()
+        self.quarantine = Quarantine()
         self._had_worker = False
         self._none_since: Optional[float] = None
         self._ids = itertools.count(first_id)
@@ -93,11 +93,11 @@ class Dispatcher:
     ) -> Pending:
         """Accept a request; WorkerBusy when too many wait, WorkerCrashed for a known killer."""
         self.queue.check()
-        on_trial = bool(self.killers) and self._judge(meta, body)
+        alone = bool(self.quarantine) and self._judge(meta, body)
         if waiter is None:
             waiter = cast(Waiter, self._loop.create_future())
         pending = Pending(next(self._ids), meta, body, retry, waiter)
-        if on_trial:
+        if alone:
             pending.tries, pending.solo = TRIAL, True
         if self.queue or not self._send(pending):
             self.queue.add(pending)
@@ -105,13 +105,13 @@ class Dispatcher:
 
     def _judge(self, meta: bytes, body: Body) -> bool:
         """WorkerCrashed for a known killer; True for one that has to show that it is none."""
-        if self.killers.refuses(meta, body):
+        if self.quarantine.refuses(meta, body):
             raise WorkerCrashed(
                 f"this request ended the process of model {self.name!r} twice: it is refused for "
                 "now. Mend the input, or the model.",
                 exit_code=0,
             )
-        return self.killers.acquits(meta, body)
+        return self.quarantine.clears(meta, body)
 
     def cancel(self, pending: Pending) -> bool:
         """The client has gone away: forget its request. False when it is not known here."""
@@ -206,11 +206,11 @@ class Dispatcher:
             self.dispatch()
 
     def _on_frame(self, replica: Replica, pending: Pending, frame: Frame) -> None:
-        if frame.kind == Kind.REPLY:
+        if frame.kind == FrameKind.REPLY:
             self._on_reply(replica, pending, frame)
-        elif frame.kind == Kind.ERROR:
+        elif frame.kind == FrameKind.ERROR:
             self._on_error(replica, pending, checked_error(from_wire(frame.json())))
-        elif frame.kind == Kind.BEGIN:
+        elif frame.kind == FrameKind.BEGIN:
             replica.begun[frame.id] = replica.progress
 
     def _on_bad_frame(
@@ -220,12 +220,12 @@ class Dispatcher:
         if not isinstance(error, PolyhostError):
             logger.exception("model %s: an answer could not be passed on", self.name)
             error = InvalidOutput(f"the worker's answer cannot be used: {error}")
-        if replica.inflight.get(pending.id) is pending and not frame.flags & Flag.MORE:
+        if replica.inflight.get(pending.id) is pending and not frame.flags & FrameFlag.MORE:
             self._take(replica, pending)
         fail(pending, error)
 
     def _on_reply(self, replica: Replica, pending: Pending, frame: Frame) -> None:
-        if frame.flags & Flag.MORE:
+        if frame.flags & FrameFlag.MORE:
             if pending.stream is None:
                 self._begin_stream(replica, pending, frame.meta)
             if pending.stream is not None:
@@ -282,7 +282,7 @@ class Dispatcher:
     def on_death(self, replica: Replica, crash: WorkerCrashed) -> None:
         """A replica has ended: every request it held gets another try, or its error.
 
-        Where requests share calls, or run at once, any of them may be guilty; else only the first
+        Where requests share calls, or run at once, any of them may be the cause; else only the first
         had begun.
         """
         self.replicas.remove(replica)
@@ -300,12 +300,12 @@ class Dispatcher:
             elif late is not None and (len(suspects) == 1 or pending.solo):
                 fail(pending, late)
             elif crash.facts.get("by_request") and (len(suspects) == 1 or pending.solo):
-                self.killers.add(pending, guilty=bool(pending.tries))
+                self.quarantine.add(pending, certain=bool(pending.tries))
                 fail(pending, crash)
             elif pending.stream is not None or not pending.retry or pending.tries:
                 if pending.tries:
-                    guilty = pending.tries == TRIAL or not crash.facts.get("outside")
-                    self.killers.add(pending, guilty)
+                    certain = pending.tries == TRIAL or not crash.facts.get("outside")
+                    self.quarantine.add(pending, certain)
                 fail(pending, crash)
             else:
                 pending.tries += 1

@@ -34,8 +34,8 @@ def example(code_dir: Path) -> Optional[Tuple[Path, str]]:
 
 async def check(pool: Pool) -> None:
     """Predict the stored example; an error that names it when the model does not answer it."""
-    found = example(pool.model.spec.code_dir)
-    if found is None or not pool.model.spec.target.type.is_structured:
+    found = example(pool.config.spec.code_dir)
+    if found is None or not pool.config.spec.target.type.is_structured:
         return
     path, content_type = found
     request = Request("predict", "drum", content_type, options={"strict_rows": True})

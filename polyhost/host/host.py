@@ -8,19 +8,19 @@ import time
 from typing import Callable, Dict, Iterable, List, Optional
 
 from polyhost.host import temp_dirs
-from polyhost.host.launcher import Nursery
-from polyhost.host.model_slot import Model
+from polyhost.host.launcher import Launcher
+from polyhost.host.model_slot import ModelSlot
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.orphans import MARK, Orphans
-from polyhost.host.pool import Output, Pool, Watcher
+from polyhost.host.pool import Output, Pool, WorkerListener
 from polyhost.host.shared_counts import SharedCount
 from polyhost.host.spool import Budget
 from polyhost.host.sweeper import Part, Sweeper
 from polyhost.host.user import WorkerUser
-from polyhost.settings import HostedModel, HostLimits
+from polyhost.settings import HostLimits, ModelConfig
 from polyhost.wire import linux
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SWEEP = 0.05
 """Seconds between two looks at deadlines and at clients that may have gone away."""
@@ -44,7 +44,7 @@ class Host:
         *,
         warm: bool = True,
         adopt: bool = True,
-        observe: Callable[[HostedModel], ModelObserver] = lambda model: NOBODY,
+        observe: Callable[[ModelConfig], ModelObserver] = lambda model: NOBODY,
         limits: HostLimits = NO_LIMITS,
         worker_user: Optional[WorkerUser] = None,
         bodies: Optional[SharedCount] = None,
@@ -52,7 +52,7 @@ class Host:
         adopts = adopt and linux.become_subreaper()
         self._orphans = Orphans() if adopts else None
         self._orphans_cleared = 0.0
-        self.models: Dict[str, Model] = {}
+        self.models: Dict[str, ModelSlot] = {}
         self.budget = Budget(limits.body_budget, bodies)
         self._sweeper = Sweeper(SWEEP)
         self._sweeper.parts += [self._sweep_models, self._sweep_others]
@@ -62,11 +62,11 @@ class Host:
         self._weighing: Optional[asyncio.Task[None]] = None
         self._weighed = 0.0
         mark = {MARK: self._orphans.mark} if self._orphans is not None else None
-        self._nursery = Nursery(warm=warm, mark=mark)
-        self._nursery.confiner.user = worker_user
+        self._launcher = Launcher(warm=warm, mark=mark)
+        self._launcher.sandboxes.user = worker_user
         self._on_output = on_output
         self._observe = observe
-        self.watcher: Optional[Watcher] = None
+        self.watcher: Optional[WorkerListener] = None
         """Who hands workers to further fronts; set before the first model is loaded."""
 
     @property
@@ -74,26 +74,26 @@ class Host:
         """What is called every SWEEP seconds, with the time of the look."""
         return self._sweeper.parts
 
-    async def start(self, models: Iterable[HostedModel]) -> None:
+    async def start(self, models: Iterable[ModelConfig]) -> None:
         """Load every model that is not lazy; returns when each is ready or has failed."""
         self._sweeper.start()
         temp_dirs.clear_abandoned()
         added = [self._add(hosted) for hosted in models]
         self._changed()
-        await asyncio.gather(*(self._load(model) for model in added if not model.model.lazy))
+        await asyncio.gather(*(self._load(model) for model in added if not model.config.lazy))
 
-    async def _load(self, model: Model) -> None:
-        await model.load(model.model)
+    async def _load(self, model: ModelSlot) -> None:
+        await model.load(model.config)
         self._changed()
 
-    def _add(self, hosted: HostedModel) -> Model:
-        model = self.models[hosted.name] = Model(hosted, self._make_pool)
+    def _add(self, hosted: ModelConfig) -> ModelSlot:
+        model = self.models[hosted.name] = ModelSlot(hosted, self._make_pool)
         return model
 
-    def _make_pool(self, hosted: HostedModel) -> Pool:
+    def _make_pool(self, hosted: ModelConfig) -> Pool:
         return Pool(
             hosted,
-            self._nursery,
+            self._launcher,
             self._on_output,
             observer=self._observe(hosted),
             watcher=self.watcher,
@@ -105,7 +105,7 @@ class Host:
 
     # Life of one model
 
-    async def deploy(self, hosted: HostedModel) -> bool:
+    async def deploy(self, hosted: ModelConfig) -> bool:
         """Load a model, or another version of one that is there; False when it could not load.
 
         The version before it answers until the new one is ready and has passed its check.
@@ -127,9 +127,9 @@ class Host:
     async def stop(self, grace: float) -> None:
         """Answer what was accepted, within ``grace`` seconds; then end all processes."""
         await asyncio.gather(*(model.stop(grace) for model in self.models.values()))
-        self._nursery.close()
+        self._launcher.close()
         if self._orphans is not None:
-            self._orphans.clear_all(self._nursery.born, time.monotonic() + ORPHANS_LIMIT)
+            self._orphans.clear_all(self._launcher.started, time.monotonic() + ORPHANS_LIMIT)
         self._sweeper.stop()
         if self._weighing is not None:
             self._weighing.cancel()
@@ -150,18 +150,18 @@ class Host:
 
     def _clear_orphans(self, now: float) -> None:
         if self._orphans is not None:
-            self._orphans.clear(self._nursery.born, now)
+            self._orphans.clear(self._launcher.started, now)
 
     async def _keep_budget(self, budget: int) -> None:
         """Let idle lazy models rest, the longest unused first, until all fit in the budget."""
         sizes = await asyncio.to_thread(_sizes, self._pids())
         total = sum(sizes.values())
-        resting = [m for m in self.models.values() if m.model.lazy and m.any_ready and not m.busy]
+        resting = [m for m in self.models.values() if m.config.lazy and m.any_ready and not m.busy]
         for model in sorted(resting, key=lambda model: model.last_used):
             if total <= budget:
                 return
             total -= sum(sizes.get(worker.pid, 0) for worker in model.workers)
-            log.info("model %s rests: all models hold more than %d bytes", model.name, budget)
+            logger.info("model %s rests: all models hold more than %d bytes", model.name, budget)
             await model.rest()
 
     def _pids(self) -> List[int]:

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, Optional, Set
 
 from polyhost.bridges import bridge_for
 from polyhost.errors import WorkerCrashed
-from polyhost.host.sandbox import Confiner
+from polyhost.host.sandbox import Sandboxes
 from polyhost.host.sockets import Sockets
 from polyhost.host.spawn import spawn
 from polyhost.host.temp_dirs import TempDirs
@@ -16,12 +16,12 @@ from polyhost.host.warm_parent import WarmParent
 from polyhost.host.worker_env import worker_environment
 from polyhost.predictor import ModelSpec
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-NO_BIRTH: Mapping[str, Any] = {}
+NO_SETUP: Mapping[str, Any] = {}
 
 
-class Nursery:
+class Launcher:
     """Starts workers for a host; keeps one warm parent for each kind that the bridges name.
 
     ``mark``: variables for every process that is started here. ``born``: pids of the workers; who
@@ -29,9 +29,9 @@ class Nursery:
     """
 
     def __init__(self, *, warm: bool = True, mark: Optional[Mapping[str, str]] = None) -> None:
-        self.born: Set[int] = set()
-        self.confiner = Confiner()
-        """Makes the cells that workers are put in, and knows whose they are."""
+        self.started: Set[int] = set()
+        self.sandboxes = Sandboxes()
+        """Makes the sandboxes that workers are put in, and knows whose they are."""
         self.temp_dirs = TempDirs()
         self._warm = warm
         self._mark = dict(mark or {})
@@ -64,11 +64,11 @@ class Nursery:
         python: Optional[str],
         env: Dict[str, str],
         sockets: Sockets,
-        birth: Mapping[str, Any] = NO_BIRTH,
+        setup: Mapping[str, Any] = NO_SETUP,
     ) -> int:
-        """A new worker's pid, over the sockets' worker ends. ``birth``: that of its cell."""
-        pid = await self._start(spec, python, {**env, **self._mark}, sockets, birth)
-        self.born.add(pid)
+        """A new worker's pid, over the sockets' worker ends. ``setup``: that of its sandbox."""
+        pid = await self._start(spec, python, {**env, **self._mark}, sockets, setup)
+        self.started.add(pid)
         return pid
 
     async def _start(
@@ -77,23 +77,23 @@ class Nursery:
         python: Optional[str],
         env: Dict[str, str],
         sockets: Sockets,
-        birth: Mapping[str, Any],
+        setup: Mapping[str, Any],
     ) -> int:
         parent = self._parent(spec.language) if python is None else None
         if parent is not None:
-            pid = await parent.fork(spec, env, sockets, birth)
+            pid = await parent.fork(spec, env, sockets, setup)
             if pid is not None:
                 return pid
         if self._closed:  # the warm parent ended since all of it ends
             raise WorkerCrashed("the host is ending: it starts no worker any more.")
-        return spawn(python, env, sockets, birth=birth)
+        return spawn(python, env, sockets, setup=setup)
 
     def close(self) -> None:
         self._closed = True
         for parent in self._parents.values():
             parent.close()
         self._parents.clear()
-        self.confiner.close()
+        self.sandboxes.close()
         self.temp_dirs.close()
 
 
@@ -102,5 +102,5 @@ def bridge_environment(language: str) -> Dict[str, str]:
     try:
         return bridge_for(language).variables()
     except Exception as error:  # the worker itself reports it, with the install command
-        log.debug("%s: %s", language, error)
+        logger.debug("%s: %s", language, error)
         return {}

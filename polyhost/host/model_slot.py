@@ -18,19 +18,19 @@ from polyhost.host.pool import Pool, State
 from polyhost.host.process import WorkerProcess
 from polyhost.host.request import Body, Pending, Waiter
 from polyhost.predictor import INFER_TARGET, ModelInfo
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-MakePool = Callable[[HostedModel], Pool]
+MakePool = Callable[[ModelConfig], Pool]
 
 
-class Model:
+class ModelSlot:
     """One name of a host. Has what a pool has, for whoever answers now."""
 
-    def __init__(self, hosted: HostedModel, make_pool: MakePool, grace: float = 30.0) -> None:
-        self.name = hosted.name
-        self.model = hosted
+    def __init__(self, config: ModelConfig, make_pool: MakePool, grace: float = 30.0) -> None:
+        self.name = config.name
+        self.config = config
         self.last_used = time.monotonic()
         self.failure: Optional[PolyhostError] = None
         """Why the last attempt to load failed, while an earlier version still answers."""
@@ -116,13 +116,13 @@ class Model:
         reason = self.reason
         return {
             "name": self.name,
-            "version": self.model.version,
+            "version": self.config.version,
             "state": self.state.value,
             "reason": None if reason is None else reason.message,
-            "language": self.model.spec.language,
+            "language": self.config.spec.language,
             "target_type": self._target_type,
-            "code_dir": str(self.model.spec.code_dir),
-            "replicas": self.model.workers,
+            "code_dir": str(self.config.spec.code_dir),
+            "replicas": self.config.workers,
             "ready": self.ready_workers,
             "restarts": self.restarts,
             "pids": [worker.pid for worker in self.workers],
@@ -131,7 +131,7 @@ class Model:
     @property
     def _target_type(self) -> Optional[str]:
         """None while only the artifact knows it, and is not loaded."""
-        spec = (self._pool or self).model.spec
+        spec = (self._pool or self).config.spec
         return None if INFER_TARGET in spec.options else spec.target.type.value
 
     # Requests
@@ -156,12 +156,12 @@ class Model:
         """The version that is coming, where requests may wait for it."""
         if self._coming is not None and self._coming.hold:
             return self._coming
-        if self._gone or not self.model.lazy:
+        if self._gone or not self.config.lazy:
             raise self._not_ready()
         if self._coming is None:
-            self._coming = self._make_pool(self.model)
+            self._coming = self._make_pool(self.config)
             self._coming.hold = True
-            self._wake = asyncio.get_running_loop().create_task(self.load(self.model))
+            self._wake = asyncio.get_running_loop().create_task(self.load(self.config))
         return self._coming
 
     def _not_ready(self) -> PolyhostError:
@@ -175,7 +175,7 @@ class Model:
 
     # Life
 
-    async def load(self, hosted: HostedModel) -> bool:
+    async def load(self, hosted: ModelConfig) -> bool:
         """Bring up this version and let it take over; False when it could not (``failure``)."""
         async with self._lock:
             if self._gone:
@@ -198,7 +198,7 @@ class Model:
             if failure is not None:
                 return await self._keep(old, coming, failure)
             self.failure = None
-            self.model = hosted
+            self.config = hosted
             self._pool = coming
         if old is not None:
             await self._retire(old)
@@ -208,7 +208,7 @@ class Model:
         try:
             await check(pool)
         except PolyhostError as error:
-            log.error("model %s: version %s: %s", self.name, pool.model.version, error)
+            logger.error("model %s: version %s: %s", self.name, pool.config.version, error)
             return error
         return None
 
@@ -216,7 +216,7 @@ class Model:
         """The new version cannot take over: what answered before goes on."""
         self.failure = failure
         coming.fail(failure)
-        if old is None and not self.model.lazy:
+        if old is None and not self.config.lazy:
             self._pool = coming
         else:
             await coming.stop(0.0)
@@ -233,7 +233,7 @@ class Model:
     async def scale(self, replicas: int) -> None:
         """Change the number of replicas; requests go on."""
         async with self._lock:
-            self.model = replace(self.model, workers=replicas)
+            self.config = replace(self.config, workers=replicas)
             if self._pool is not None:
                 await self._pool.scale(replicas)
 

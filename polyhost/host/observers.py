@@ -1,7 +1,7 @@
 """Who watches a host: the seam between its work and metrics, logs and traces.
 
 The pool reports to a :class:`ModelObserver` what only it knows; everything else is read from the pool
-when somebody asks. The front keeps an :class:`Exchange` for each request that is observed.
+when somebody asks. The front keeps an :class:`RequestRecord` for each request that is observed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Mapping, Optional, Protocol
 from polyhost import logs
 
 
-class Exchange:
+class RequestRecord:
     """One client's request while it is answered.
 
     ``id`` is its X-Request-Id. ``waited`` and ``ran`` are seconds in the queue and in the worker,
@@ -29,7 +29,7 @@ class Exchange:
         self.ran = 0.0
 
 
-current: ContextVar[Optional[Exchange]] = ContextVar("polyhost_exchange", default=None)
+current: ContextVar[Optional[RequestRecord]] = ContextVar("polyhost_exchange", default=None)
 """The exchange that this task works for; None outside of one."""
 
 logs.take_requests_from(current.get)
@@ -43,7 +43,7 @@ class ModelObserver(Protocol):
         """The worker is to mark in its output which request runs (see ``wire/output_marks.py``)."""
         ...
 
-    def served(self, exchange: Optional[Exchange], waited: float, ran: float) -> None:
+    def served(self, exchange: Optional[RequestRecord], waited: float, ran: float) -> None:
         """A worker is done with a request: seconds it waited for one, seconds it was there."""
         ...
 
@@ -57,7 +57,7 @@ class Ignorer:
 
     marks_output = False
 
-    def served(self, exchange: Optional[Exchange], waited: float, ran: float) -> None:
+    def served(self, exchange: Optional[RequestRecord], waited: float, ran: float) -> None:
         """Nothing."""
 
     def counted(self, report: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Dict, Set
 
 from polyhost.wire import linux
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MARK = "POLYHOST_HOST"
 """Variable that tells a host's workers, and what they start, from other hosts'."""
@@ -42,11 +42,11 @@ class Orphans:
         self._seen = {pid: at for pid, at in self._seen.items() if pid in children}
         alive = [pid for pid in orphans if not _reaped(pid) and self._is_ours(pid)]
         for pid in alive:
-            log.warning("process %s outlived the worker that it belonged to: it is ended", pid)
+            logger.warning("process %s outlived the worker that it belonged to: it is ended", pid)
             try:
                 os.kill(pid, signal.SIGKILL)  # not reaped yet: the pid is still its own
             except PermissionError as error:
-                log.error("process %s cannot be ended: %s", pid, error)
+                logger.error("process %s cannot be ended: %s", pid, error)
                 self._others.add(pid)
         return not alive
 

@@ -19,23 +19,23 @@ from polyhost.errors import (
 )
 from polyhost.host.balance import CallCost, Cost, report_parts
 from polyhost.host.dispatcher import Dispatcher
-from polyhost.host.launcher import Nursery
+from polyhost.host.launcher import Launcher
 from polyhost.host.member import Member, State
 from polyhost.host.memory import MemoryWatch
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.process import WorkerProcess
-from polyhost.host.quarantine import Killers
+from polyhost.host.quarantine import Quarantine
 from polyhost.host.request import Body, Pending, Waiter
 from polyhost.host.shared_counts import SharedCount
 from polyhost.host.start_process import start_process
 from polyhost.host.warm_parent import ForkLost
 from polyhost.predictor import INFER_TARGET, ModelInfo
-from polyhost.settings import OWN_ENVIRONMENT, HostedModel
+from polyhost.settings import OWN_ENVIRONMENT, ModelConfig
 from polyhost.wire.messages import calls_at_once
 
-__all__ = ["Output", "Pool", "State", "Watcher"]
+__all__ = ["Output", "Pool", "State", "WorkerListener"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 life = logging.getLogger(logs.SERVE)
 
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE_OUTSIDE = 0.1, 10.0, 1.0
@@ -47,7 +47,7 @@ Output = Callable[[str, str, bytes, int, str], None]
 the id of the request that ran then (empty: none, several, or not known)."""
 
 
-class Watcher(Protocol):
+class WorkerListener(Protocol):
     """Who hands a pool's workers to further fronts."""
 
     def pool_made(self, pool: Pool) -> Optional[SharedCount]:
@@ -87,16 +87,16 @@ class Pool:
 
     def __init__(
         self,
-        model: HostedModel,
-        nursery: Nursery,
+        config: ModelConfig,
+        launcher: Launcher,
         on_output: Output,
         *,
         observer: ModelObserver = NOBODY,
-        watcher: Optional[Watcher] = None,
+        watcher: Optional[WorkerListener] = None,
     ) -> None:
         self.watcher = watcher
-        self.model = model
-        self.name = model.name
+        self.config = config
+        self.name = config.name
         self.state = State.LOADING
         self.reason: Optional[PolyhostError] = None
         self.info: Optional[ModelInfo] = None
@@ -104,20 +104,20 @@ class Pool:
         self.hold = False
         self.room = (1, 1)
         """Requests that share a call in a worker, and calls that run there at once."""
-        self._nursery = nursery
+        self._launcher = launcher
         self._on_output = on_output
         self._observer = observer
         self._members: List[Member] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._memory = MemoryWatch(model.name, model.limits.memory, self._spawn)
+        self._memory = MemoryWatch(config.name, config.limits.memory, self._spawn)
         self._created = time.monotonic()
         self._own: Optional[Environment] = None
         self._cost = CallCost()
         self._dispatcher = Dispatcher(
-            model.name,
-            max_queue=model.limits.max_queue,
-            deadline=model.deadline,
+            config.name,
+            max_queue=config.limits.max_queue,
+            deadline=config.deadline,
             observer=observer,
             queued=None if watcher is None else watcher.pool_made(self),
         )
@@ -152,9 +152,9 @@ class Pool:
         )
 
     @property
-    def killers(self) -> Killers:
+    def quarantine(self) -> Quarantine:
         """Requests that are refused since they ended workers."""
-        return self._dispatcher.killers
+        return self._dispatcher.quarantine
 
     @property
     def busy(self) -> int:
@@ -189,7 +189,7 @@ class Pool:
         Nothing else is touched: another version may answer meanwhile. A failure fails the pool.
         """
         done = self._own is not None or self.state is State.FAILED
-        if done or self.model.env != OWN_ENVIRONMENT:
+        if done or self.config.env != OWN_ENVIRONMENT:
             return
         work = self._loop.create_task(self._obtain())
         self._tasks.add(work)
@@ -200,12 +200,12 @@ class Pool:
 
     async def _obtain(self) -> None:
         try:
-            self._own = await Environments().obtain(self.model.spec.code_dir)
+            self._own = await Environments().obtain(self.config.spec.code_dir)
         except PolyhostError as error:
-            log.error("model %s: version %s: %s", self.name, self.model.version, error)
+            logger.error("model %s: version %s: %s", self.name, self.config.version, error)
             self.fail(error)
         else:
-            self.model = replace(self.model, python=self._own.python)
+            self.config = replace(self.config, python=self._own.python)
 
     async def start(self) -> None:
         """Start every replica; returns when all are ready or one has failed for good."""
@@ -223,11 +223,11 @@ class Pool:
 
     @property
     def _wanted(self) -> int:
-        return self.model.workers + self.model.spares
+        return self.config.workers + self.config.spares
 
     async def scale(self, replicas: int) -> None:
         """Start or retire replicas until there are so many; returns when they are there."""
-        self.model = replace(self.model, workers=replicas)
+        self.config = replace(self.config, workers=replicas)
         standing = self._standing
         for member in standing[self._wanted :]:
             self._retire(member)
@@ -298,7 +298,7 @@ class Pool:
 
     def _is_final(self, failure: PolyhostError) -> bool:
         """A start has failed; True where another try is pointless, and the pool fails."""
-        log.error("model %s: a worker did not start: %s", self.name, failure)
+        logger.error("model %s: a worker did not start: %s", self.name, failure)
         passing = isinstance(failure, (WorkerCrashed, WorkerStartTimeout))
         final = self.info is None or (self.state is State.LOADING and not passing)
         if final:
@@ -328,7 +328,7 @@ class Pool:
     async def _start_worker(self, member: Member) -> WorkerProcess:
         """A process that waits to hear what to load. Whoever is cancelled here leaves none."""
         own = {} if self._own is None else self._own.variables
-        started = await start_process(self._nursery, self.model, own, member.device)
+        started = await start_process(self._launcher, self.config, own, member.device)
 
         def on_exit(worker: WorkerProcess) -> None:
             started.remove_temp_dir()
@@ -348,20 +348,20 @@ class Pool:
         )
 
     async def _load(self, member: Member, worker: WorkerProcess) -> None:
-        batching = self.model.batching
+        batching = self.config.batching
         options: Dict[str, Any] = {"max_batch": batching.max_batch if batching else 1}
-        limits = {"max_rows": self.model.limits.max_rows, "call_rows": batching.max_rows}
+        limits = {"max_rows": self.config.limits.max_rows, "call_rows": batching.max_rows}
         options["limits"] = {key: value for key, value in limits.items() if value is not None}
         if self.watcher is not None:
             options["fronts"] = True
-        spec, wanted = self.model.spec, self.model.limits.max_concurrency
+        spec, wanted = self.config.spec, self.config.limits.max_concurrency
         if wanted > 1:
             options["max_concurrency"] = wanted
             spec = replace(spec, options={**spec.options, "max_concurrency": wanted})
         worker.initialise(spec, options)
-        self.info = await worker.wait_ready(self.model.load_timeout)
+        self.info = await worker.wait_ready(self.config.load_timeout)
         self._use_target(self.info)
-        self.room = _room_for(self.model, self.info)
+        self.room = _room_for(self.config, self.info)
         self._dispatcher.set_room(*self.room)
         member.ready = True
         if self.watcher is not None:
@@ -383,11 +383,11 @@ class Pool:
 
     def _use_target(self, info: ModelInfo) -> None:
         """Keep the target that the first worker read from the artifact, for the others too."""
-        spec = self.model.spec
+        spec = self.config.spec
         if INFER_TARGET in spec.options:
             options = {key: value for key, value in spec.options.items() if key != INFER_TARGET}
             known = replace(spec, target=info.target, options=options)
-            self.model = replace(self.model, spec=known)
+            self.config = replace(self.config, spec=known)
             labels = ", ".join(info.target.labels)
             life.info(
                 "model %s: target type %s%s taken from the artifact",
@@ -406,10 +406,10 @@ class Pool:
         serving = 0
         for member in self._members:
             if member.ready and not member.retiring:
-                member.spare = serving >= self.model.workers
+                member.spare = serving >= self.config.workers
                 serving += not member.spare
         if self.info is not None and self.state in (State.LOADING, State.READY, State.DEGRADED):
-            full = serving >= self.model.workers
+            full = serving >= self.config.workers
             if self.state is not State.LOADING or full:
                 if self.state is State.LOADING:
                     self._report_ready(self.info)
@@ -417,11 +417,11 @@ class Pool:
         self._dispatcher.dispatch()
 
     def _report_ready(self, info: ModelInfo) -> None:
-        workers = self.model.workers
+        workers = self.config.workers
         life.info(
             "model %s: version %s is ready after %.1f s (%s, %s%s%s)",
             self.name,
-            self.model.version,
+            self.config.version,
             time.monotonic() - self._created,
             info.language,
             info.target.type.value,
@@ -457,8 +457,8 @@ class Pool:
         was_ready, member.ready = member.ready, False
         self._members.remove(member)
         crash = worker.crash()
-        if self._nursery.confiner.leave(worker.pid) and member.memory.over is None:
-            member.memory.over = self.model.limits.memory
+        if self._launcher.sandboxes.leave(worker.pid) and member.memory.over is None:
+            member.memory.over = self.config.limits.memory
         if member.memory.over is not None:
             crash = self._memory.crash(member.memory, crash)
         self._dispatcher.on_death(member, crash)
@@ -468,7 +468,7 @@ class Pool:
         if member.stopping or not was_ready or self.state in (State.FAILED, State.STOPPED):
             return
         self.restarts += 1
-        log.error("model %s: %s; starting another", self.name, crash)
+        logger.error("model %s: %s; starting another", self.name, crash)
         self._spawn(self._begin())
 
     def sweep(self, now: float) -> None:
@@ -482,17 +482,17 @@ class Pool:
 def _unexpected(error: Exception) -> WorkerCrashed:
     """What kept a worker from starting, where it is no error of ours."""
     if not isinstance(error, OSError):
-        log.error("a worker's start failed", exc_info=error)
+        logger.error("a worker's start failed", exc_info=error)
     return WorkerCrashed(
         f"the worker cannot be started: {type(error).__name__}: {error}", exit_code=0
     )
 
 
-def _room_for(model: HostedModel, info: ModelInfo) -> Tuple[int, int]:
+def _room_for(model: ModelConfig, info: ModelInfo) -> Tuple[int, int]:
     wanted = model.limits.max_concurrency
     calls = calls_at_once(wanted, info.threads)
     if calls < wanted:
-        log.warning(
+        logger.warning(
             "model %s: max_concurrency is %d, but this %s model takes no more than %d at once",
             model.name,
             wanted,

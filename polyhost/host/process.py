@@ -14,12 +14,12 @@ from polyhost.host.sender import Sender
 from polyhost.host.sockets import Sockets
 from polyhost.predictor import ModelInfo, ModelSpec
 from polyhost.wire import descriptors, frames
-from polyhost.wire.frames import Flag, Frame, Kind, LongMetas, Parser, ProtocolError
+from polyhost.wire.frames import Frame, FrameFlag, FrameKind, LongMetas, Parser, ProtocolError
 from polyhost.wire.messages import info_from_wire, spec_to_wire
 from polyhost.wire.output_marks import MarkReader, new_token
 from polyhost.worker.stacks import SIGNAL as STACKS_SIGNAL
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 READ = 1 << 18
 
@@ -97,7 +97,7 @@ class WorkerProcess:
         }
         if self._token:
             meta["marks"] = self._token
-        self._control.send(frames.encode_long(Kind.INIT, frames.dumps(meta)))
+        self._control.send(frames.encode_long(FrameKind.INIT, frames.dumps(meta)))
 
     async def wait_ready(self, timeout: float) -> ModelInfo:
         """Wait for READY. What the worker said is wrong, its early end, or a timeout, is raised."""
@@ -122,13 +122,13 @@ class WorkerProcess:
 
     def attach(self, sock: socket.socket) -> None:
         """Give the worker another front's data socket."""
-        data = frames.encode(Kind.ATTACH, 0, flags=Flag.FD)
+        data = frames.encode(FrameKind.ATTACH, 0, flags=FrameFlag.FD)
         self._control.send(data, os.dup(sock.fileno()), own=True)
 
     def expect_reading(self, within: float) -> None:
         """End the worker unless it reads requests, as it does between calls, in so many seconds."""
         if self._reading is None and self.exit_code is None:
-            self.send(frames.encode(Kind.PING, 0))
+            self.send(frames.encode(FrameKind.PING, 0))
             self._reading = self._loop.call_later(within, self.end_hung)
 
     def _has_read(self) -> None:
@@ -138,7 +138,7 @@ class WorkerProcess:
 
     def interrupt(self, id: int) -> None:
         """Ask the guest to stop what it does."""
-        self._control.send(frames.encode(Kind.INTERRUPT, id))
+        self._control.send(frames.encode(FrameKind.INTERRUPT, id))
 
     # Receiving
 
@@ -163,7 +163,7 @@ class WorkerProcess:
         return not found or self._hand_over(found)
 
     def _hand_over(self, found: List[Frame]) -> bool:
-        if self._reading is not None and any(frame.kind == Kind.PONG for frame in found):
+        if self._reading is not None and any(frame.kind == FrameKind.PONG for frame in found):
             self._has_read()
         try:
             self._on_frames(found)
@@ -175,7 +175,7 @@ class WorkerProcess:
     def _break(self, error: Exception) -> None:
         """What came is no frame: guest code wrote to our sockets, or the worker is none of ours."""
         if not self._broken:
-            log.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
+            logger.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
         self._broken = str(error)
         self.kill()
 
@@ -198,7 +198,7 @@ class WorkerProcess:
             self._break(error)
 
     def _on_control_frame(self, frame: Frame) -> None:
-        if frame.kind == Kind.READY:
+        if frame.kind == FrameKind.READY:
             message = frame.json()
             if message.get("protocol") != frames.PROTOCOL_VERSION:
                 raise ProtocolError(f"READY of protocol {message.get('protocol')!r}")
@@ -206,11 +206,11 @@ class WorkerProcess:
             self.descriptors = bool(message.get("descriptors"))
             if not self._ready.done():
                 self._ready.set_result(None)
-        elif frame.kind == Kind.METRIC:
+        elif frame.kind == FrameKind.METRIC:
             self._on_metric(frame.json())
-        elif frame.kind == Kind.STACKS and self._hung:
+        elif frame.kind == FrameKind.STACKS and self._hung:
             self._loop.call_later(STACKS_REST, self.kill)
-        elif frame.kind == Kind.ERROR and not self._ready.done():
+        elif frame.kind == FrameKind.ERROR and not self._ready.done():
             self._fail(from_wire(frame.json()))
             self.kill()
 
@@ -242,7 +242,7 @@ class WorkerProcess:
 
     def finish(self) -> None:
         """Ask for an orderly end: the worker answers what it has, then leaves."""
-        self._control.send(frames.encode(Kind.STOP, 0))
+        self._control.send(frames.encode(FrameKind.STOP, 0))
         try:
             self._sockets.data.shutdown(socket.SHUT_WR)
         except OSError:
@@ -254,18 +254,18 @@ class WorkerProcess:
         Only before it is killed: a worker that is none of ours may die of the signal.
         """
         if self.exit_code is None:
-            self._control.send(frames.encode(Kind.STACKS, 0))
+            self._control.send(frames.encode(FrameKind.STACKS, 0))
             try:
                 signal.pidfd_send_signal(self._pidfd, STACKS_SIGNAL)
             except ProcessLookupError:
-                log.debug("worker %s has ended by itself", self.pid)
+                logger.debug("worker %s has ended by itself", self.pid)
 
     def end_hung(self) -> None:
         """Kill a worker that does not answer, its stacks told first. Once is enough."""
         if self._hung or self.exit_code is not None:
             return
         self._hung = True
-        log.warning("worker %s hangs: its stacks follow, then it is killed", self.pid)
+        logger.warning("worker %s hangs: its stacks follow, then it is killed", self.pid)
         self.dump_stacks()
         self._loop.call_later(STACKS_TIME, self.kill)
 
@@ -300,7 +300,7 @@ class WorkerProcess:
         try:
             os.killpg(self.pid, signal.SIGKILL)  # what the guest left running
         except (ProcessLookupError, PermissionError):
-            log.debug("worker %s left nothing running", self.pid)
+            logger.debug("worker %s left nothing running", self.pid)
         self._drain()
         self._fail(self.crash())
         if not self._ended.done():

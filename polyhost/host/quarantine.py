@@ -19,41 +19,41 @@ LONGEST = 1 << 20
 """Bodies above this many bytes are not remembered: telling them apart would cost too much."""
 
 
-class Killers:
+class Quarantine:
     """Digests of deadly requests, bounded in number and time.
 
-    ``tell`` is called with each digest that is added here, and whether it is surely guilty.
+    ``tell`` is called with each digest that is added here, and whether it ended its worker for certain.
     """
 
     def __init__(self) -> None:
-        self.tell: Callable[[bytes, bool], None] = lambda digest, guilty: None
+        self.tell: Callable[[bytes, bool], None] = lambda digest, certain: None
         self._known: OrderedDict[bytes, Tuple[float, bool]] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
     def known(self) -> List[Tuple[bytes, bool]]:
-        """Every digest that is remembered, and whether it is surely guilty."""
-        return [(digest, guilty) for digest, (_, guilty) in self._known.items()]
+        """Every digest that is remembered, and whether it ended its worker for certain."""
+        return [(digest, certain) for digest, (_, certain) in self._known.items()]
 
-    def add(self, pending: Pending, guilty: bool) -> None:
+    def add(self, pending: Pending, certain: bool) -> None:
         """Remember a request that was there at two deaths, or died on its trial."""
         digest = _digest(pending.meta, pending.body)
         if digest is not None:
-            self.learn(digest, guilty)
-            self.tell(digest, guilty)
+            self.learn(digest, certain)
+            self.tell(digest, certain)
 
-    def learn(self, digest: bytes, guilty: bool) -> None:
+    def learn(self, digest: bytes, certain: bool) -> None:
         """Remember what another dispatcher of the same workers has found."""
-        self._known[digest] = (time.monotonic(), guilty)
+        self._known[digest] = (time.monotonic(), certain)
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
 
     def refuses(self, meta: bytes, body: object) -> bool:
-        """Whether this request is one of the guilty."""
+        """Whether this request is known to end its worker."""
         return self._guilty(_digest(meta, body)) is True
 
-    def acquits(self, meta: bytes, body: object) -> bool:
+    def clears(self, meta: bytes, body: object) -> bool:
         """Whether it is only suspected: that is forgotten, and its next try decides."""
         digest = _digest(meta, body)
         suspected = self._guilty(digest) is False
@@ -65,11 +65,11 @@ class Killers:
         """None for one that is not known (any more)."""
         if digest is None or digest not in self._known:
             return None
-        since, guilty = self._known[digest]
+        since, certain = self._known[digest]
         if time.monotonic() - since > FOR_SECONDS:
             del self._known[digest]
             return None
-        return guilty
+        return certain
 
 
 def _digest(meta: bytes, body: object) -> Optional[bytes]:

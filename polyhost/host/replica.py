@@ -7,7 +7,7 @@ from typing import Dict, Optional, Protocol, Set
 from polyhost.host.request import Pending
 from polyhost.host.spool import Spool
 from polyhost.wire import frames
-from polyhost.wire.frames import Flag, Kind
+from polyhost.wire.frames import FrameFlag, FrameKind
 
 WINDOW_BYTES = 4 << 20
 """Bytes of bodies in frames that a worker may hold at once."""
@@ -85,12 +85,14 @@ class Replica:
         self.solo = pending.solo
         link = self.link
         assert link is not None
-        flags = Flag.SOLO if pending.solo else 0
+        flags = FrameFlag.SOLO if pending.solo else 0
         body = pending.body
         if isinstance(body, bytes) and pending.size <= frames.SPOOL_THRESHOLD:
-            link.send(frames.encode(Kind.REQUEST, pending.id, pending.meta, body, flags))
+            link.send(frames.encode(FrameKind.REQUEST, pending.id, pending.meta, body, flags))
         elif isinstance(body, Spool) and link.descriptors:
-            data = frames.encode(Kind.REQUEST, pending.id, pending.meta, flags=flags | Flag.FD)
+            data = frames.encode(
+                FrameKind.REQUEST, pending.id, pending.meta, flags=flags | FrameFlag.FD
+            )
             link.send(data, body.fd)
         else:
             _send_chunks(link, pending, flags)
@@ -105,7 +107,7 @@ class Replica:
     def cancel(self, pending: Pending) -> None:
         """Tell it that nobody waits for this request."""
         if self.link is not None:
-            self.link.send(frames.encode(Kind.CANCEL, pending.id))
+            self.link.send(frames.encode(FrameKind.CANCEL, pending.id))
 
     def grant(self, pending: Pending, size: int) -> None:
         """Let it send more bytes of a streamed reply."""
@@ -118,7 +120,7 @@ def _send_chunks(link: Link, pending: Pending, flags: int) -> None:
     step = frames.SPOOL_THRESHOLD
     meta = pending.meta
     for start in range(0, len(body) or 1, step):
-        more = Flag.MORE if start + step < len(body) else 0
+        more = FrameFlag.MORE if start + step < len(body) else 0
         chunk = body[start : start + step]
-        link.send(frames.encode(Kind.REQUEST, pending.id, meta, chunk, flags | more))
+        link.send(frames.encode(FrameKind.REQUEST, pending.id, meta, chunk, flags | more))
         meta = b""

@@ -8,7 +8,7 @@ import time
 from typing import Optional, Protocol, Union, cast
 
 from polyhost.errors import PolyhostError
-from polyhost.host.observers import Exchange, current
+from polyhost.host.observers import RequestRecord, current
 from polyhost.host.spool import Spool
 from polyhost.host.stream import ReplyStream
 
@@ -34,7 +34,7 @@ class Result:
 class Waiter(Protocol):
     """Who waits for an answer: a future, or what has its answer at once and on the spot.
 
-    One that is an :class:`~polyhost.observe.Exchange` itself is the request's.
+    One that is an :class:`~polyhost.observe.RequestRecord` itself is the request's.
     """
 
     def done(self) -> bool: ...
@@ -77,7 +77,7 @@ class Pending:
         self.tries = 0
         self.solo = False
         self.accepted = self.sent = time.monotonic()
-        self.exchange = waiter if isinstance(waiter, Exchange) else current.get()
+        self.exchange = waiter if isinstance(waiter, RequestRecord) else current.get()
         self.stream: Optional[ReplyStream] = None
         self.size = len(body) if isinstance(body, bytes) else 0
 

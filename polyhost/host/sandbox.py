@@ -19,7 +19,7 @@ from polyhost.host import cgroup
 from polyhost.host.user import WorkerUser
 from polyhost.settings import Limits
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 CLOSING = 0.5
@@ -27,36 +27,36 @@ CLOSING = 0.5
 
 
 @dataclass
-class Cell:
-    """The place of one worker. ``birth``: what the process that becomes it has to do first."""
+class Sandbox:
+    """The place of one worker. ``setup``: what the process that becomes it has to do first."""
 
-    birth: Dict[str, Any] = field(default_factory=dict)
+    setup: Dict[str, Any] = field(default_factory=dict)
     variables: Dict[str, str] = field(default_factory=dict)
     group: Optional[cgroup.Group] = None
 
 
-class Confiner:
-    """Makes cells for a host's workers."""
+class Sandboxes:
+    """Makes sandboxes for a host's workers."""
 
     def __init__(self, account: Optional[WorkerUser] = None) -> None:
         self.user = account
         self._numbers = itertools.count(1)
         self._places: Optional[Dict[str, cgroup.Place]] = None
-        self._cells: Dict[int, Cell] = {}
+        self._held: Dict[int, Sandbox] = {}
         self._closing: List[cgroup.Group] = []
 
-    def cell(self, name: str, limits: Limits, env: Dict[str, str]) -> Cell:
-        """A cell for a worker of this model that is about to be started with ``env``."""
-        cell = Cell()
+    def sandbox(self, name: str, limits: Limits, env: Dict[str, str]) -> Sandbox:
+        """A sandbox for a worker of this model that is about to be started with ``env``."""
+        sandbox = Sandbox()
         if limits.memory is not None or limits.cpus is not None:
-            cell.group = self._group(limits)
+            sandbox.group = self._group(limits)
         if limits.cpus is not None:
-            self._share(cell, name, limits.cpus, env)
+            self._share(sandbox, name, limits.cpus, env)
         if self.user is not None:
-            cell.birth["user"] = self.user.to_wire()
-            cell.variables.update(self.user.variables)
+            sandbox.setup["user"] = self.user.to_wire()
+            sandbox.variables.update(self.user.variables)
             os.chown(env["TMPDIR"], self.user.uid, self.user.gid)
-        return cell
+        return sandbox
 
     def _group(self, limits: Limits) -> cgroup.Group:
         if self._places is None:
@@ -65,46 +65,46 @@ class Confiner:
         name = f"polyhost-{os.getpid()}-{next(self._numbers)}"
         return cgroup.Group(self._places, name, limits.memory, limits.cpus)
 
-    def _share(self, cell: Cell, name: str, cpus: float, env: Dict[str, str]) -> None:
+    def _share(self, sandbox: Sandbox, name: str, cpus: float, env: Dict[str, str]) -> None:
         count = math.ceil(cpus)
         if not set(THREADS) & set(env):
-            cell.variables.update(dict.fromkeys(THREADS, str(count)))
-        if cell.group is not None and cell.group.cpus:
-            log.info("model %s: a control group holds a worker to %g cores", name, cpus)
+            sandbox.variables.update(dict.fromkeys(THREADS, str(count)))
+        if sandbox.group is not None and sandbox.group.cpus:
+            logger.info("model %s: a control group holds a worker to %g cores", name, cpus)
             return
         cores = sorted(os.sched_getaffinity(0))
         first = next(self._numbers) * count
-        cell.birth["cores"] = sorted({cores[(first + i) % len(cores)] for i in range(count)})
-        log.warning(
+        sandbox.setup["cores"] = sorted({cores[(first + i) % len(cores)] for i in range(count)})
+        logger.warning(
             "model %s: no control group may be made here, so a worker keeps to %d whole core(s), "
             "which others may use too",
             name,
-            len(cell.birth["cores"]),
+            len(sandbox.setup["cores"]),
         )
 
-    def enter(self, cell: Cell, pid: int) -> None:
-        """Put a worker that was just born, and still waits for its model, into its cell."""
-        self._cells[pid] = cell
-        if cell.group is not None:
+    def enter(self, sandbox: Sandbox, pid: int) -> None:
+        """Put a worker that was just born, and still waits for its model, into its sandbox."""
+        self._held[pid] = sandbox
+        if sandbox.group is not None:
             try:
-                cell.group.enter(pid)
+                sandbox.group.enter(pid)
             except OSError as error:
-                log.warning("worker %s is in no control group: %s", pid, error)
+                logger.warning("worker %s is in no control group: %s", pid, error)
 
     def leave(self, pid: int) -> bool:
         """A worker has ended; whether the kernel ended it for its memory."""
-        cell = self._cells.pop(pid, None)
-        if cell is None or cell.group is None:
+        sandbox = self._held.pop(pid, None)
+        if sandbox is None or sandbox.group is None:
             return False
-        found = cell.group.out_of_memory
-        self._closing.append(cell.group)
+        found = sandbox.group.out_of_memory
+        self._closing.append(sandbox.group)
         self._close()
         return found
 
-    def drop(self, cell: Cell) -> None:
+    def drop(self, sandbox: Sandbox) -> None:
         """The worker was never born."""
-        if cell.group is not None:
-            self._closing.append(cell.group)
+        if sandbox.group is not None:
+            self._closing.append(sandbox.group)
             self._close()
 
     def _close(self) -> None:
@@ -112,8 +112,10 @@ class Confiner:
 
     def close(self) -> None:
         """Take all groups away."""
-        self._closing.extend(cell.group for cell in self._cells.values() if cell.group is not None)
-        self._cells.clear()
+        self._closing.extend(
+            sandbox.group for sandbox in self._held.values() if sandbox.group is not None
+        )
+        self._held.clear()
         until = time.monotonic() + CLOSING
         self._close()
         while self._closing and time.monotonic() < until:

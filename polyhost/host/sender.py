@@ -11,7 +11,7 @@ from typing import Deque, List, Optional, Set, Tuple
 
 from polyhost.wire import descriptors
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MOST = 1 << 18
 """Bytes after which further frames go into another write."""
@@ -80,7 +80,7 @@ class Sender:
             self._loop.add_writer(self._sock.fileno(), self._on_writable)
         except OSError as error:
             # The worker has closed its end; its exit is on its way and says why.
-            log.debug("%s: write failed: %s", self._name, error)
+            logger.debug("%s: write failed: %s", self._name, error)
             self._clear()
 
     def _clear(self) -> None:

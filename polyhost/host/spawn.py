@@ -19,18 +19,18 @@ def spawn(
     env: Dict[str, str],
     sockets: Sockets,
     working_dir: Optional[str] = None,
-    birth: Optional[Mapping[str, Any]] = None,
+    setup: Optional[Mapping[str, Any]] = None,
 ) -> int:
     """Start a worker as a fresh process of an interpreter (None: this one); its pid.
 
     The interpreter starts as the worker's user: what it runs before our code is the model's too.
     """
     data, control, stdout, stderr = sockets.for_worker()
-    birth = dict(birth or {})
-    user = birth.pop("user", None)
-    birth["settled"] = user is not None
+    setup = dict(setup or {})
+    user = setup.pop("user", None)
+    setup["settled"] = user is not None
     arguments = json.dumps(
-        {"data_fd": data, "control_fd": control, "host": os.getpid(), "birth": birth}
+        {"data_fd": data, "control_fd": control, "host": os.getpid(), "setup": setup}
     )
     account: Dict[str, Any] = {}
     if user is not None:

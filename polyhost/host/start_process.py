@@ -6,10 +6,10 @@ import shutil
 from dataclasses import dataclass
 from typing import Dict, Mapping, Tuple
 
-from polyhost.host.launcher import Nursery, bridge_environment
+from polyhost.host.launcher import Launcher, bridge_environment
 from polyhost.host.sockets import Sockets
 from polyhost.host.worker_env import worker_environment
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 DEVICE_VARIABLES: Tuple[str, ...] = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 """How a worker is told which devices it may see."""
@@ -29,23 +29,23 @@ class Started:
 
 
 async def start_process(
-    nursery: Nursery, model: HostedModel, own: Mapping[str, str], device: int
+    launcher: Launcher, model: ModelConfig, own: Mapping[str, str], device: int
 ) -> Started:
     """Start a worker of this model; ``own``: variables of its own environment. Leaves nothing when
     it fails, or is cancelled."""
-    temp_dir = nursery.temp_dirs.make()
+    temp_dir = launcher.temp_dirs.make()
     sockets = Sockets()
-    confiner = nursery.confiner
+    sandboxes = launcher.sandboxes
     try:
         env = _environment(model, own, temp_dir, device)
-        cell = confiner.cell(model.name, model.limits, env)
-        env.update(cell.variables)
+        sandbox = sandboxes.sandbox(model.name, model.limits, env)
+        env.update(sandbox.variables)
         try:
-            pid = await nursery.start(model.spec, model.python, env, sockets, cell.birth)
+            pid = await launcher.start(model.spec, model.python, env, sockets, sandbox.setup)
         except BaseException:
-            confiner.drop(cell)
+            sandboxes.drop(sandbox)
             raise
-        confiner.enter(cell, pid)
+        sandboxes.enter(sandbox, pid)
     except BaseException:
         sockets.close_worker_ends()
         sockets.close()
@@ -56,7 +56,7 @@ async def start_process(
 
 
 def _environment(
-    model: HostedModel, own: Mapping[str, str], temp_dir: str, device: int
+    model: ModelConfig, own: Mapping[str, str], temp_dir: str, device: int
 ) -> Dict[str, str]:
     extra = {**bridge_environment(model.spec.language), **own, **model.environment}
     if model.devices:

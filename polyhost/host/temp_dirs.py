@@ -28,7 +28,7 @@ class TempDirs:
 
     def __init__(self) -> None:
         self._root: Optional[Path] = None
-        self._held: Optional[locks.Held] = None
+        self._held: Optional[locks.HeldLock] = None
 
     def make(self) -> str:
         """A new folder for a worker, which the worker's end removes."""

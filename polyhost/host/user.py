@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterable, List, Optional
 from polyhost.errors import SettingsError
 from polyhost.settings import ServerSettings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOK_LIMIT = 60.0
 
@@ -137,7 +137,7 @@ def check_user(settings: ServerSettings) -> None:
     user = find_user(settings)
     if user is None:
         if os.geteuid() == 0 and not settings.drum:
-            log.warning(
+            logger.warning(
                 "running as root, and so do the workers: the code of every model may do anything "
                 "on this machine. Give --worker-user NAME, or start as another user."
             )

@@ -21,7 +21,7 @@ from polyhost.wire import descriptors
 from polyhost.wire.messages import spec_to_wire
 from polyhost.worker.forkserver import MAX_PACKET, WARM_ENVIRONMENT
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PRELOAD = [
     "numpy",
@@ -89,14 +89,14 @@ class WarmParent:
         return self._process.poll() is None
 
     async def fork(
-        self, spec: ModelSpec, env: Dict[str, str], sockets: Sockets, birth: Mapping[str, Any]
+        self, spec: ModelSpec, env: Dict[str, str], sockets: Sockets, setup: Mapping[str, Any]
     ) -> Optional[int]:
         """A worker's pid; None when this parent can't fork one, with the reason logged.
 
         ForkLost when it failed with the command in its hands. Who is cancelled gets no worker: one
         that is forked all the same is ended.
         """
-        content = {"cmd": "fork", "spec": spec_to_wire(spec), "env": env, "birth": birth}
+        content = {"cmd": "fork", "spec": spec_to_wire(spec), "env": env, "setup": setup}
         command = _Command(next(self._numbers), content, sockets)
         task = asyncio.get_running_loop().create_task(self._run(command))
         try:
@@ -113,19 +113,19 @@ class WarmParent:
             try:
                 self._send(command)
             except OSError as error:
-                log.warning("warm parent %s: %s; spawning instead", self.name, error)
+                logger.warning("warm parent %s: %s; spawning instead", self.name, error)
                 return None
             try:
                 answer = await asyncio.wait_for(self._answer(command.number), FORK_LIMIT)
             except (OSError, asyncio.TimeoutError, ValueError) as error:
-                log.warning("warm parent %s failed: %s; it is replaced", self.name, _text(error))
+                logger.warning("warm parent %s failed: %s; it is replaced", self.name, _text(error))
                 self.close()
                 raise ForkLost(
                     f"the fork server of {self.name} failed: {_text(error)}", exit_code=0
                 ) from None
         if "pid" in answer:
             return int(answer["pid"])
-        log.warning("warm parent %s: %s; spawning instead", self.name, answer.get("refused"))
+        logger.warning("warm parent %s: %s; spawning instead", self.name, answer.get("refused"))
         return None
 
     async def _wait_ready(self) -> bool:
@@ -135,13 +135,13 @@ class WarmParent:
         try:
             answer = await asyncio.wait_for(self._receive(), START_LIMIT)
         except (OSError, asyncio.TimeoutError, ValueError) as error:
-            log.warning("warm parent %s failed: %s; spawning instead", self.name, _text(error))
+            logger.warning("warm parent %s failed: %s; spawning instead", self.name, _text(error))
             self.close()
             return False
         self._ready = "ready" in answer
         self.threads = int(answer.get("threads", 1))
         if not self._ready:
-            log.warning("warm parent %s: %s; spawning instead", self.name, answer.get("refused"))
+            logger.warning("warm parent %s: %s; spawning instead", self.name, answer.get("refused"))
         return self._ready
 
     def _send(self, command: _Command) -> None:
@@ -160,7 +160,7 @@ class WarmParent:
             answer = await self._receive()
             if answer.get("number") == number:
                 return answer
-            log.warning("warm parent %s: an answer that nobody waits for: %s", self.name, answer)
+            logger.warning("warm parent %s: an answer that nobody waits for: %s", self.name, answer)
             if "pid" in answer:
                 end_process(int(answer["pid"]))
 

@@ -7,7 +7,7 @@ import logging
 from dataclasses import asdict
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple
 
-from polyhost.deploy.deployer import Deployment
+from polyhost.deploy.deployer import Deployer
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.spool import Budget
@@ -17,17 +17,17 @@ from polyhost.server.call.status import status_of
 from polyhost.server.http.asgi import ClientGone, Receive, Scope, Send, read_body, respond
 from polyhost.settings import MODEL_NAME, ApiKey
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 JSON = b"application/json"
 Reply = Tuple[int, Dict[str, Any]]
 Body = Dict[str, Any]
 
 
-class Admin:
+class AdminApi:
     """Handles every path below ``PREFIX/admin/``."""
 
-    def __init__(self, host: Host, deployment: Deployment, prefix: str) -> None:
+    def __init__(self, host: Host, deployment: Deployer, prefix: str) -> None:
         self._host = host
         self._deployment = deployment
         self.path = f"{prefix}/admin/"
@@ -41,7 +41,7 @@ class Admin:
         except PolyhostError as error:
             status, answer = _refusal(error)
         except Exception:
-            log.exception("the admin API failed at %s %s", scope["method"], scope["path"])
+            logger.exception("the admin API failed at %s %s", scope["method"], scope["path"])
             status, answer = 500, {"error": "polyhost itself failed; its log says where"}
         data = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
         await respond(send, status, JSON, data, [])

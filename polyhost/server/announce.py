@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Tuple
 
 from polyhost import __version__, logs
 from polyhost.host.host import Host
-from polyhost.host.model_slot import Model
+from polyhost.host.model_slot import ModelSlot
 from polyhost.predictor import ColumnInfo, ModelInfo
 from polyhost.settings import ServerSettings
 
@@ -59,7 +59,7 @@ def example(settings: ServerSettings, host: Host) -> Optional[str]:
     return f"curl {key}{_request(found, found.info, where)}"
 
 
-def _request(model: Model, info: ModelInfo, where: str) -> str:
+def _request(model: ModelSlot, info: ModelInfo, where: str) -> str:
     if not info.target.type.is_structured:
         return f"{where}/predictUnstructured/ -H 'Content-Type: text/plain' -d 'text'"
     body = rows(info)

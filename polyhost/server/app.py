@@ -14,7 +14,7 @@ from polyhost.server.http.endpoint import Endpoint, Handler, fast_routes
 from polyhost.server.http.fast_path import FastRoute
 from polyhost.server.misses import Misses
 from polyhost.server.probes import probes
-from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.instrument import Instruments
 from polyhost.settings import ServerSettings
 
 
@@ -123,11 +123,11 @@ class Application:
 def build(
     host: Host,
     settings: ServerSettings,
-    observation: Optional[Observation] = None,
+    observation: Optional[Instruments] = None,
     keys: Optional[Keys] = None,
 ) -> Application:
     """The application over the host's models, which follows them as they come and go."""
-    watch = observation or Observation()
+    watch = observation or Instruments()
     app = Application(settings, keys)
     service = Service(settings, host.budget, app.keys, watch)
     if settings.drum:

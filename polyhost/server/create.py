@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, Optional, Union
 
 from polyhost.config import Loaded, load
-from polyhost.deploy.deployer import Deployment
+from polyhost.deploy.deployer import Deployer
 from polyhost.host.host import Host
 from polyhost.host.user import find_user
-from polyhost.server.admin import Admin
+from polyhost.server.admin import AdminApi
 from polyhost.server.app import build
 from polyhost.server.auth import admin_only
 from polyhost.server.credentials import Access
 from polyhost.server.watch.guest_output import GuestOutput
-from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.instrument import Instruments
 from polyhost.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def create_app(
         settings = loaded.settings
     chosen = settings
     access = Access(chosen)
-    watch = Observation(access=chosen.access_log)
+    watch = Instruments(access=chosen.access_log)
     host = Host(
         GuestOutput(named=True, json=chosen.log_format == "json"),
         observe=watch.of,
         limits=chosen.limits,
         worker_user=find_user(chosen),
     )
-    deployment = Deployment(host, chosen, None, loaded, access.renew)
+    deployment = Deployer(host, chosen, None, loaded, access.renew)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -75,6 +75,6 @@ def create_app(
 
     table = build(host, chosen, watch, access.keys)
     if chosen.admin.enabled:
-        admin = Admin(host, deployment, chosen.url_prefix)
+        admin = AdminApi(host, deployment, chosen.url_prefix)
         table.mount(admin.path, admin_only(admin, chosen, admin.path))
     return web_application(table, lifespan=lifespan, **(fastapi or {}))

@@ -16,7 +16,7 @@ from typing import Any, List, Optional, Tuple
 
 from polyhost.config import Loaded
 from polyhost.deploy import desired_state
-from polyhost.deploy.deployer import Deployment, Reload
+from polyhost.deploy.deployer import Deployer, Reload
 from polyhost.deploy.reloader import Reloader
 from polyhost.errors import PolyhostError, SettingsError
 from polyhost.host.host import Host
@@ -24,7 +24,7 @@ from polyhost.host.pool import State
 from polyhost.host.shared_counts import BODIES, SharedCounts
 from polyhost.host.user import check_user, find_user
 from polyhost.server import announce
-from polyhost.server.admin import Admin
+from polyhost.server.admin import AdminApi
 from polyhost.server.app import build, build_error
 from polyhost.server.auth import admin_only, check_exposure, gated
 from polyhost.server.credentials import Access
@@ -34,7 +34,7 @@ from polyhost.server.fronts.front_process import serve_front
 from polyhost.server.fronts.supervisor import Fronts
 from polyhost.server.http.listen import BACKLOG, listen, runner
 from polyhost.server.watch.guest_output import GuestOutput
-from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.instrument import Instruments
 from polyhost.server.watch.tracing import open_tracing
 from polyhost.settings import ServerSettings
 
@@ -103,7 +103,7 @@ async def _serve(
 ) -> int:
     as_json = settings.log_format == "json"
     tracing = open_tracing(os.environ)
-    watch = Observation(marks_output=as_json, access=settings.access_log, tracing=tracing)
+    watch = Instruments(marks_output=as_json, access=settings.access_log, tracing=tracing)
     host = Host(
         GuestOutput(named=not settings.drum, json=as_json),
         observe=watch.of,
@@ -126,7 +126,7 @@ async def _serve(
         if fronts is not None:
             fronts.renew(found)
 
-    deployment = Deployment(host, settings, reload, loaded, renew)
+    deployment = Deployer(host, settings, reload, loaded, renew)
     reloader = Reloader(deployment, _watched(settings, loaded))
     stop = asyncio.Event()
     signals: List[int] = []
@@ -168,8 +168,8 @@ async def _run(
     settings: ServerSettings,
     access: Access,
     host: Host,
-    deployment: Deployment,
-    watch: Observation,
+    deployment: Deployer,
+    watch: Instruments,
     sock: socket.socket,
     stop: asyncio.Event,
     fronts: Optional[Fronts],
@@ -219,14 +219,14 @@ async def _run(
 def _app(
     settings: ServerSettings,
     host: Host,
-    deployment: Deployment,
-    watch: Observation,
+    deployment: Deployer,
+    watch: Instruments,
     access: Access,
 ) -> Any:
     """The application, behind what the one model of a ``polyhost server`` adds to it."""
     app = build(host, settings, watch, access.keys)
     if settings.admin.enabled:
-        admin = Admin(host, deployment, settings.url_prefix)
+        admin = AdminApi(host, deployment, settings.url_prefix)
         app.mount(admin.path, admin_only(admin, settings, admin.path))
     if settings.drum and settings.models:
         whole = extended(app, settings.models[0].spec.code_dir, settings.url_prefix)
@@ -256,7 +256,7 @@ async def _listen_behind(
     await listening
 
 
-async def _load(settings: ServerSettings, host: Host, deployment: Deployment) -> None:
+async def _load(settings: ServerSettings, host: Host, deployment: Deployer) -> None:
     await host.start(settings.models)
     await deployment.reconcile()
     if not settings.drum:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.errors import SettingsError, SourceError, StoreError
-from polyhost.files.locks import Held, locked, take
+from polyhost.files.locks import HeldLock, locked, take
 from polyhost.files.replace import sync_folder, write_whole
 from polyhost.settings import MODEL_NAME
 from polyhost.store.draft import BYTECODE, Draft, digest_of, remove
@@ -65,7 +65,7 @@ class Store:
     def __init__(self, root: Path, quota: int | None = None) -> None:
         self.root = Path(root).absolute()
         self.quota = quota
-        self._held: dict[Version, Held] = {}
+        self._held: dict[Version, HeldLock] = {}
         for folder in (self._making, self._versions):
             folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
@@ -185,7 +185,7 @@ class Store:
         finally:
             _clear(place, held)
 
-    def _place(self) -> tuple[Path, Held]:
+    def _place(self) -> tuple[Path, HeldLock]:
         place = self._making / uuid.uuid4().hex
         held = take(_lock_of(place))
         assert held is not None
@@ -272,7 +272,7 @@ def _lock_of(place: Path) -> Path:
     return place.with_name(place.name + ".lock")
 
 
-def _clear(place: Path, held: Held) -> None:
+def _clear(place: Path, held: HeldLock) -> None:
     """Remove a place of making; its lock goes last, so that a killed removal is taken up again."""
     try:
         if place.exists():

@@ -38,7 +38,7 @@ STREAM_WINDOW = 256 << 10
 CHUNK = 64 << 10
 
 
-class Kind(enum.IntEnum):
+class FrameKind(enum.IntEnum):
     """What a frame is. Data: REQUEST to CREDIT. Control: INIT and up."""
 
     REQUEST = 1
@@ -60,7 +60,7 @@ class Kind(enum.IntEnum):
     ATTACH = 26
 
 
-class Flag(enum.IntFlag):
+class FrameFlag(enum.IntFlag):
     """MORE: further frames of this id follow. FD: the body is a file. SOLO: never batch this."""
 
     MORE = 1
@@ -112,7 +112,7 @@ def encode_long(kind: int, meta: bytes) -> bytes:
     pieces = [meta[start : start + MAX_BODY] for start in range(0, len(meta), MAX_BODY)]
     last = len(pieces) - 1
     return b"".join(
-        encode(kind, 0, b"", piece, Flag.MORE if number < last else 0)
+        encode(kind, 0, b"", piece, FrameFlag.MORE if number < last else 0)
         for number, piece in enumerate(pieces)
     )
 
@@ -126,8 +126,8 @@ class LongMetas:
 
     def add(self, frame: Frame) -> Optional[Frame]:
         """The frame with its whole meta; None while more of it is to come."""
-        more = frame.flags & Flag.MORE
-        if frame.kind not in (Kind.INIT, Kind.READY) or not (frame.body or more):
+        more = frame.flags & FrameFlag.MORE
+        if frame.kind not in (FrameKind.INIT, FrameKind.READY) or not (frame.body or more):
             return frame
         self._pieces.append(frame.body)
         self._size += len(frame.body)
@@ -186,7 +186,7 @@ class Parser:
 
 def credit(id: int, size: int) -> bytes:
     """A CREDIT frame: the host may be sent ``size`` more bytes of this streamed reply."""
-    return encode(Kind.CREDIT, id, body=struct.pack("<Q", size))
+    return encode(FrameKind.CREDIT, id, body=struct.pack("<Q", size))
 
 
 def credit_size(frame: Frame) -> int:

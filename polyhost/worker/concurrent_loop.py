@@ -14,12 +14,12 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set
 from polyhost.codecs import Answer
 from polyhost.errors import RequestCancelled
 from polyhost.wire import frames
-from polyhost.wire.frames import Flag, Kind
-from polyhost.worker.connection import Job, Line, wait_for
+from polyhost.wire.frames import FrameFlag, FrameKind
+from polyhost.worker.connection import DataConnection, Job, wait_for
 from polyhost.worker.loop import DataLoop, interrupted
 
 
-class SharedLine(Line):
+class SharedLine(DataConnection):
     """A line that one thread reads, and to which several write.
 
     ``changed``: held while what was read is taken in, and told of it.
@@ -57,7 +57,7 @@ class SharedLine(Line):
             if not self.open or id in self._cancelled:
                 raise RequestCancelled("the client went away")
             self._credits[id] -= len(chunk)
-        self.send(frames.encode(Kind.REPLY, id, meta, chunk, Flag.MORE))
+        self.send(frames.encode(FrameKind.REPLY, id, meta, chunk, FrameFlag.MORE))
 
     def _end_stream(self, id: int) -> None:
         with self._changed:
@@ -78,7 +78,7 @@ class ConcurrentLoop(DataLoop):
         self._changed = threading.Condition()
         self._running: Dict[int, int] = {}
         """Thread by the id of the request that it runs."""
-        self._owners: Dict[int, Line] = {}
+        self._owners: Dict[int, DataConnection] = {}
         """Line by the id of the request that runs."""
         self._alone = False
         self._interrupted: Set[int] = set()
@@ -110,7 +110,7 @@ class ConcurrentLoop(DataLoop):
 
     # The reading thread
 
-    def _line(self, sock: socket.socket) -> Line:
+    def _line(self, sock: socket.socket) -> DataConnection:
         return SharedLine(sock, self._jobs, self._changed)
 
     def _wait(self) -> None:
@@ -118,7 +118,7 @@ class ConcurrentLoop(DataLoop):
         wait_for(*waiting, self._control.arrivals_fd, self._woken_fd)
         self._drain()
 
-    def _abandon(self, line: Line) -> None:
+    def _abandon(self, line: DataConnection) -> None:
         """Stop what runs for a front that has gone: nobody judges its deadline any more."""
         with self._changed:
             for id, owner in list(self._owners.items()):
@@ -174,7 +174,7 @@ class ConcurrentLoop(DataLoop):
     def _serve(self, batch: List[Job]) -> None:
         (job,) = batch
         if self._fronts:
-            job.line.send(frames.encode(Kind.BEGIN, job.id))
+            job.line.send(frames.encode(FrameKind.BEGIN, job.id))
         (answer,) = self._answers(batch)
         if os.getpid() != self._pid:
             os._exit(0)  # a hook forked, and its child came back too: the parent answers

@@ -10,7 +10,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
 from polyhost.errors import RequestCancelled, to_wire
 from polyhost.wire import descriptors, frames
-from polyhost.wire.frames import Flag, Frame, Kind, Parser, ProtocolError
+from polyhost.wire.frames import Frame, FrameFlag, FrameKind, Parser, ProtocolError
 
 READ = 1 << 20
 
@@ -29,7 +29,13 @@ class Job:
     __slots__ = ("line", "id", "meta", "body", "solo", "file")
 
     def __init__(
-        self, line: Line, id: int, meta: bytes, body: Any, solo: bool, file: Optional[mmap.mmap]
+        self,
+        line: DataConnection,
+        id: int,
+        meta: bytes,
+        body: Any,
+        solo: bool,
+        file: Optional[mmap.mmap],
     ):
         self.line = line
         self.id = id
@@ -48,7 +54,7 @@ class Job:
                 self.file = None
 
 
-class Line:
+class DataConnection:
     """Reads requests from a data socket into the worker's jobs, and writes replies to it.
 
     ``open``: more may come. ``writable``: what was asked can be answered, as it is after an orderly
@@ -77,15 +83,15 @@ class Line:
             return
         for frame in self._parser.feed(data, fds):
             kind = frame.kind
-            if kind == Kind.REQUEST:
+            if kind == FrameKind.REQUEST:
                 self._on_request(frame)
-            elif kind == Kind.CANCEL:
+            elif kind == FrameKind.CANCEL:
                 self._on_cancel(frame.id)
-            elif kind == Kind.CREDIT:
+            elif kind == FrameKind.CREDIT:
                 if frame.id in self._credits:
                     self._credits[frame.id] += frames.credit_size(frame)
-            elif kind == Kind.PING:
-                self.send(frames.encode(Kind.PONG, frame.id))
+            elif kind == FrameKind.PING:
+                self.send(frames.encode(FrameKind.PONG, frame.id))
             else:
                 raise ProtocolError(f"a frame of kind {kind} on the data socket")
 
@@ -100,19 +106,19 @@ class Line:
 
     def _on_request(self, frame: Frame) -> None:
         flags = frame.flags
-        solo = bool(flags & Flag.SOLO)
+        solo = bool(flags & FrameFlag.SOLO)
         if frame.fd is not None:
             body, file = _map(frame.fd)
             self._jobs.append(Job(self, frame.id, frame.meta, body, solo, file))
             return
-        if not flags & Flag.MORE and frame.id not in self._partial:
+        if not flags & FrameFlag.MORE and frame.id not in self._partial:
             self._jobs.append(Job(self, frame.id, frame.meta, frame.body, solo, None))
             return
         meta, chunks, first = self._partial.setdefault(frame.id, (frame.meta, [], flags))
         chunks.append(frame.body)
-        if not flags & Flag.MORE:
+        if not flags & FrameFlag.MORE:
             del self._partial[frame.id]
-            solo = bool(first & Flag.SOLO)
+            solo = bool(first & FrameFlag.SOLO)
             self._jobs.append(Job(self, frame.id, meta, b"".join(chunks), solo, None))
 
     def _on_cancel(self, id: int) -> None:
@@ -125,7 +131,7 @@ class Line:
                 self._jobs.remove(job)
                 job.release()
                 wire = to_wire(RequestCancelled("cancelled while it waited"))
-                self.send(frames.encode(Kind.ERROR, id, frames.dumps(wire)))
+                self.send(frames.encode(FrameKind.ERROR, id, frames.dumps(wire)))
                 return
 
     def close(self) -> None:
@@ -162,7 +168,7 @@ class Line:
             view = memoryview(body)
             while len(view):
                 view = view[os.write(fd, view) :]
-            data = frames.encode(Kind.REPLY, id, meta, flags=Flag.FD)
+            data = frames.encode(FrameKind.REPLY, id, meta, flags=FrameFlag.FD)
             sent = descriptors.send(self.sock, data, [fd])
             if sent < len(data):
                 self.send(data[sent:])
@@ -182,7 +188,7 @@ class Line:
             for chunk in chunks:
                 for start in range(0, len(chunk), frames.CHUNK):
                     self._send_chunk(id, b"", chunk[start : start + frames.CHUNK], drain)
-            self.send(frames.encode(Kind.REPLY, id))
+            self.send(frames.encode(FrameKind.REPLY, id))
         finally:
             self._end_stream(id)
 
@@ -198,7 +204,7 @@ class Line:
         if not self.open or id in self._cancelled:
             raise RequestCancelled("the client went away")
         self._credits[id] -= len(chunk)
-        self.send(frames.encode(Kind.REPLY, id, meta, chunk, Flag.MORE))
+        self.send(frames.encode(FrameKind.REPLY, id, meta, chunk, FrameFlag.MORE))
 
 
 def _map(fd: int) -> Tuple[Any, Optional[mmap.mmap]]:

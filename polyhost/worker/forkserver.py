@@ -1,7 +1,7 @@
 """A warm parent: one thread, costly imports done, workers forked from it in milliseconds.
 
 The host talks to it over a sequenced-packet socket. A command is ``{"number": N}`` with five
-descriptors: a file with the command itself, ``{"cmd": "fork", "spec": ..., "env": {...}, "birth":
+descriptors: a file with the command itself, ``{"cmd": "fork", "spec": ..., "env": {...}, "setup":
 {...}}``, which may be long, and the worker's data, control, stdout and stderr. The answer is
 ``{"number": N, "pid": P}``, or ``{"number": N, "refused": REASON}``; the host then spawns instead.
 A worker is forked twice over, so that it becomes the host's own child and the host alone waits for
@@ -147,7 +147,7 @@ def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:
             if time.monotonic() > limit:
                 os._exit(71)
             time.sleep(0.0002)
-        enter(command["env"], fds[2], fds[3], command.get("birth") or {})
+        enter(command["env"], fds[2], fds[3], command.get("setup") or {})
         from polyhost.worker.main import main as worker_main
 
         worker_main(fds[0], fds[1])
@@ -157,10 +157,10 @@ def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:
         os._exit(70)
 
 
-def enter(env: Dict[str, str], stdout: int, stderr: int, birth: Dict[str, Any]) -> None:
+def enter(env: Dict[str, str], stdout: int, stderr: int, setup: Dict[str, Any]) -> None:
     """Make this process a worker's: own group and user, death signal, environment, streams."""
     os.setpgid(0, 0)
-    identity.begin(birth)
+    identity.begin(setup)
     linux.die_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -8,14 +8,14 @@ from typing import Any, Dict, Mapping
 from polyhost.wire import linux
 
 
-def begin(birth: Dict[str, Any]) -> None:
+def begin(setup: Dict[str, Any]) -> None:
     """What a process that becomes a worker does first. Its parent-death signal comes after: the
     kernel forgets it when the user changes."""
-    if birth.get("cores"):
-        os.sched_setaffinity(0, birth["cores"])
-    if birth.get("user"):
-        become(birth["user"])
-    elif birth.get("settled"):  # born as that user
+    if setup.get("cores"):
+        os.sched_setaffinity(0, setup["cores"])
+    if setup.get("user"):
+        become(setup["user"])
+    elif setup.get("settled"):  # born as that user
         linux.forbid_new_privileges()
 
 

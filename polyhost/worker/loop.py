@@ -13,10 +13,10 @@ from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple
 from polyhost.codecs import Answer, Request
 from polyhost.errors import ModelError, PolyhostError, RequestCancelled, WorkerTimeout
 from polyhost.wire import frames
-from polyhost.wire.frames import Frame, Kind, ProtocolError
+from polyhost.wire.frames import Frame, FrameKind, ProtocolError
 from polyhost.wire.output_marks import Marker
 from polyhost.wire.replies import check_head, checked_error, error_meta
-from polyhost.worker.connection import Job, Line, wait_for
+from polyhost.worker.connection import DataConnection, Job, wait_for
 
 
 class DataLoop:
@@ -51,7 +51,7 @@ class DataLoop:
         self._jobs: Deque[Job] = deque()
         self._pid = os.getpid()
         self._first = self._line(sock)
-        self._lines: List[Line] = [self._first]
+        self._lines: List[DataConnection] = [self._first]
         self._requests: Dict[bytes, Request] = {}
         self._replies: Dict[Tuple[int, str], bytes] = {}
 
@@ -79,8 +79,8 @@ class DataLoop:
 
     # Receiving
 
-    def _line(self, sock: socket.socket) -> Line:
-        return Line(sock, self._jobs)
+    def _line(self, sock: socket.socket) -> DataConnection:
+        return DataConnection(sock, self._jobs)
 
     def _wait(self) -> None:
         """Sleep until a request comes, from any front."""
@@ -105,7 +105,7 @@ class DataLoop:
                 self._lines.remove(line)
                 self._abandon(line)
 
-    def _abandon(self, line: Line) -> None:
+    def _abandon(self, line: DataConnection) -> None:
         """Nobody waits for what runs for this line; here nothing of it does while lines are read."""
 
     def _take(self) -> List[Job]:
@@ -134,7 +134,7 @@ class DataLoop:
         control = self._control
         if self._fronts:
             for job in batch:
-                job.line.send(frames.encode(Kind.BEGIN, job.id))
+                job.line.send(frames.encode(FrameKind.BEGIN, job.id))
         with control.turn:
             control.batch, control.running = batch, batch[0].id
         try:
@@ -148,7 +148,7 @@ class DataLoop:
             control.interrupted = 0
             late = interrupted(shared=len(batch) > 1)
             answers = [late if isinstance(a, BaseException) else a for a in answers]
-        out: Dict[Line, List[bytes]] = {}
+        out: Dict[DataConnection, List[bytes]] = {}
         for job, answer in zip(batch, answers):
             self._reply(job, answer, out.setdefault(job.line, []))
             job.release()
@@ -169,7 +169,7 @@ class DataLoop:
     def _request(self, meta: bytes) -> Request:
         found = self._requests.get(meta)
         if found is None:
-            found = Request.from_wire(Frame(Kind.REQUEST, 0, 0, meta, b"").json())
+            found = Request.from_wire(Frame(FrameKind.REQUEST, 0, 0, meta, b"").json())
             if self._limits:
                 found = replace(found, options={**found.options, **self._limits})
             if len(self._requests) > 256:
@@ -186,7 +186,7 @@ class DataLoop:
             meta, body = self._meta(answer), answer.body
             whole = isinstance(body, (bytes, bytearray, memoryview))
             if whole and len(body) <= frames.SPOOL_THRESHOLD:
-                out.append(frames.encode(Kind.REPLY, job.id, meta, bytes(body)))
+                out.append(frames.encode(FrameKind.REPLY, job.id, meta, bytes(body)))
                 return
         except BaseException as error:
             out.append(self._error(job.id, error))
@@ -234,7 +234,7 @@ class DataLoop:
         if not isinstance(error, PolyhostError):
             error = _unexpected(error)
         error = checked_error(error)
-        return frames.encode(Kind.ERROR, id, error_meta(error))
+        return frames.encode(FrameKind.ERROR, id, error_meta(error))
 
     def _meta(self, answer: Answer) -> bytes:
         """The meta of an answer's first frame; InvalidOutput for one that cannot be written."""

@@ -24,7 +24,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 from polyhost import logs
 from polyhost.errors import LoadError, PolyhostError
 from polyhost.wire import descriptors, frames, linux
-from polyhost.wire.frames import Frame, Kind, LongMetas, Parser
+from polyhost.wire.frames import Frame, FrameKind, LongMetas, Parser
 from polyhost.wire.messages import calls_at_once, info_to_wire, spec_from_wire
 from polyhost.wire.output_marks import Marker
 from polyhost.wire.replies import error_meta
@@ -62,7 +62,7 @@ class Control:
             self._early += self._parser.feed(*self._read())
             while first is None and self._early:
                 first = pieces.add(self._early.pop(0))
-        if first.kind != Kind.INIT:
+        if first.kind != FrameKind.INIT:
             raise frames.ProtocolError(f"expected INIT first, found kind {first.kind}")
         return first.json()
 
@@ -110,20 +110,20 @@ class Control:
 
     def report(self) -> None:
         """Tell the host what was counted since the last report."""
-        self.send(Kind.METRIC, 0, self.counters.take())
+        self.send(FrameKind.METRIC, 0, self.counters.take())
 
     def _handle(self, frame: Frame) -> None:
-        if frame.kind == Kind.PING:
-            self.send(Kind.PONG, frame.id)
-        elif frame.kind == Kind.INTERRUPT:
+        if frame.kind == FrameKind.PING:
+            self.send(FrameKind.PONG, frame.id)
+        elif frame.kind == FrameKind.INTERRUPT:
             self.interrupt(frame.id)
-        elif frame.kind == Kind.ATTACH and frame.fd is not None:
+        elif frame.kind == FrameKind.ATTACH and frame.fd is not None:
             self._arrivals.append(socket.socket(fileno=frame.fd))
             os.write(self._arrived_fd, b"a")
-        elif frame.kind == Kind.STACKS:
+        elif frame.kind == FrameKind.STACKS:
             stacks.write_guest(self.predictor)
-            self.send(Kind.STACKS)
-        elif frame.kind == Kind.STOP and not self.running:
+            self.send(FrameKind.STACKS)
+        elif frame.kind == FrameKind.STOP and not self.running:
             # Between requests the data socket's end is enough; while loading nothing reads it.
             if self.predictor is None:
                 os._exit(0)
@@ -141,11 +141,11 @@ class Control:
 
     def send_ready(self, meta: Dict[str, Any]) -> None:
         """Send READY, however long it is."""
-        self._write(frames.encode_long(Kind.READY, frames.dumps(meta)))
+        self._write(frames.encode_long(FrameKind.READY, frames.dumps(meta)))
 
     def send_error(self, error: BaseException) -> None:
         """Say why there is no model."""
-        self._write(frames.encode(Kind.ERROR, 0, error_meta(error)))
+        self._write(frames.encode(FrameKind.ERROR, 0, error_meta(error)))
 
     def _write(self, data: bytes) -> None:
         with self._lock:

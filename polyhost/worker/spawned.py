@@ -12,11 +12,11 @@ from polyhost.wire import frames, linux
 from polyhost.worker import identity
 
 
-def main(data_fd: int, control_fd: int, host: int, birth: Dict[str, Any]) -> None:
+def main(data_fd: int, control_fd: int, host: int, setup: Dict[str, Any]) -> None:
     """Enter a group of its own, die with the host, and serve."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
-    identity.begin(birth)
+    identity.begin(setup)
     linux.die_with_parent()
     if os.getppid() != host:
         sys.exit("polyhost: the host ended while its worker started")
@@ -39,5 +39,5 @@ def _need_numpy(control_fd: int) -> None:
             "(Debian's own Python: apt-get install python3-numpy)."
         )
         control = socket.socket(fileno=control_fd)
-        control.sendall(frames.encode(frames.Kind.ERROR, 0, frames.dumps(to_wire(wrong))))
+        control.sendall(frames.encode(frames.FrameKind.ERROR, 0, frames.dumps(to_wire(wrong))))
         sys.exit(1)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from faults.town import Left, Town, json_rows
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SAYS = {"exit": "status 3", "segfault": "killed by SIG", "garbage": "no frame"}
 """What is told of each way to die."""
@@ -178,7 +178,7 @@ def test_a_kill_at_fifty_requests_a_second_loses_none(calm: Town, model: str) ->
     assert len(answered) == 100
     answered.sort()
     silence = max(later - sooner for sooner, later in itertools.pairwise(answered))
-    log.info("longest silence: %s, %s: %.3f s", calm.language, model, silence)
+    logger.info("longest silence: %s, %s: %.3f s", calm.language, model, silence)
     assert victim not in calm.pids(model)
 
 

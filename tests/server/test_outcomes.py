@@ -24,8 +24,8 @@ from polyhost.server.app import build
 from polyhost.server.auth import digest_of
 from polyhost.server.call.keys import Keys
 from polyhost.server.call.route import Service
-from polyhost.server.fronts.front_process import FrontApp
-from polyhost.server.watch.instrument import Observation
+from polyhost.server.fronts.front_process import FrontApplication
+from polyhost.server.watch.instrument import Instruments
 from polyhost.server.web import web_application
 from polyhost.settings import ApiKey, ServerSettings
 
@@ -138,13 +138,13 @@ class World:
         self.settings = settings
         self.model = FakeModel()
         self.host = FakeHost(self.model)
-        self.watch = Observation()
+        self.watch = Instruments()
         self.keys = Keys(settings.keys)
         self.app = build(cast(Any, self.host), settings, self.watch, self.keys)
 
     def front(self) -> Any:
         service = Service(self.settings, self.host.budget, self.keys, self.watch)
-        app = FrontApp(cast(Any, self.host), service, "/nowhere")
+        app = FrontApplication(cast(Any, self.host), service, "/nowhere")
         app.refresh()
         return app
 

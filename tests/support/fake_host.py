@@ -6,12 +6,12 @@ from typing import Any
 
 from polyhost.errors import LoadError, PolyhostError
 from polyhost.host.pool import State
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 
 class FakeModel:
-    def __init__(self, hosted: HostedModel) -> None:
-        self.model = hosted
+    def __init__(self, hosted: ModelConfig) -> None:
+        self.config = hosted
         self.state = State.READY
         self.failure: PolyhostError | None = None
         self.replicas = hosted.workers
@@ -20,7 +20,7 @@ class FakeModel:
         self.replicas = replicas
 
     def describe(self) -> dict[str, Any]:
-        return {"name": self.model.name, "version": self.model.version, "state": self.state.value}
+        return {"name": self.config.name, "version": self.config.version, "state": self.state.value}
 
 
 class FakeHost:
@@ -30,11 +30,11 @@ class FakeHost:
         self.models: dict[str, FakeModel] = {}
         self.refuses: set[str] = set()
 
-    async def start(self, models: tuple[HostedModel, ...]) -> None:
+    async def start(self, models: tuple[ModelConfig, ...]) -> None:
         for hosted in models:
             await self.deploy(hosted)
 
-    async def deploy(self, hosted: HostedModel) -> bool:
+    async def deploy(self, hosted: ModelConfig) -> bool:
         if hosted.name in self.refuses:
             model = self.models.setdefault(hosted.name, FakeModel(hosted))
             model.failure = LoadError("it does not load")
@@ -48,6 +48,6 @@ class FakeHost:
     def served(self) -> dict[str, str]:
         """What is there: the source's first line by name."""
         return {
-            name: (model.model.spec.code_dir / "custom.py").read_text().splitlines()[0]
+            name: (model.config.spec.code_dir / "custom.py").read_text().splitlines()[0]
             for name, model in self.models.items()
         }

@@ -32,8 +32,8 @@ from polyhost.server.call.keys import Keys
 from polyhost.server.call.outcome import Outcome
 from polyhost.server.call.route import Route, Service
 from polyhost.server.dialects.answers import drum_error
-from polyhost.server.watch.instrument import Observation
-from polyhost.settings import HostedModel, Limits, ServerSettings
+from polyhost.server.watch.instrument import Instruments
+from polyhost.settings import Limits, ModelConfig, ServerSettings
 
 SPEC = ModelSpec(Path("/somewhere/m"), "python", Target(TargetType.REGRESSION))
 MAX_BODY = 1 << 20
@@ -85,7 +85,7 @@ class FakeModel:
     def __init__(self, name: str = "m", **hosted: Any) -> None:
         self.name = name
         limits = hosted.pop("limits", Limits(max_body=MAX_BODY))
-        self.model = HostedModel(name, hosted.pop("spec", SPEC), limits=limits, **hosted)
+        self.config = ModelConfig(name, hosted.pop("spec", SPEC), limits=limits, **hosted)
         self.state = State.READY
         self.reason: PolyhostError | None = None
         self.info: Any = None
@@ -160,7 +160,7 @@ class Carried(Call):
 
 
 def carry(
-    watch: Observation,
+    watch: Instruments,
     word: str,
     *,
     body: bytes | None = None,

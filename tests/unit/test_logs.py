@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from polyhost import logs
-from polyhost.host.observers import Exchange, current
+from polyhost.host.observers import RequestRecord, current
 
-log = logging.getLogger("polyhost.tests")
+logger = logging.getLogger("polyhost.tests")
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +26,8 @@ def _restored() -> Iterator[None]:
 
 
 @pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    token = current.set(Exchange("id-1", "m"))
+def exchange() -> Iterator[RequestRecord]:
+    token = current.set(RequestRecord("id-1", "m"))
     found = current.get()
     assert found is not None
     yield found
@@ -36,24 +36,26 @@ def exchange() -> Iterator[Exchange]:
 
 def test_text(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info")
-    log.info("one %d", 1)
-    log.debug("too low")
+    logger.info("one %d", 1)
+    logger.debug("too low")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(" INFO polyhost.tests: one 1")
 
 
-def test_text_names_the_request(capsys: pytest.CaptureFixture[str], exchange: Exchange) -> None:
+def test_text_names_the_request(
+    capsys: pytest.CaptureFixture[str], exchange: RequestRecord
+) -> None:
     logs.configure()
-    log.warning("it failed")
+    logger.warning("it failed")
     assert capsys.readouterr().err.endswith(": it failed [request id-1]\n")
 
 
-def test_json(capsys: pytest.CaptureFixture[str], exchange: Exchange) -> None:
+def test_json(capsys: pytest.CaptureFixture[str], exchange: RequestRecord) -> None:
     logs.configure(format="json")
     try:
         raise ValueError("näh")
     except ValueError:
-        log.exception("line\nbreak %s", "ü", extra={"status": 500, "worker": 7})
+        logger.exception("line\nbreak %s", "ü", extra={"status": 500, "worker": 7})
     (text,) = capsys.readouterr().err.splitlines()
     line = json.loads(text)
     assert line.pop("time").endswith("Z")
@@ -87,7 +89,7 @@ def test_levels_that_only_drum_has(name: str, level: int) -> None:
 def test_the_last_configuration_holds(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info")
     logs.configure("info", format="json")
-    log.info("once")
+    logger.info("once")
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 

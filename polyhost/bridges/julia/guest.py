@@ -36,7 +36,7 @@ _DATA_HOOKS = frozenset(("transform", "score", "post_process"))
 _SCHEMAS_KEPT = 256
 
 
-class Held:
+class JuliaObject:
     """A value on Julia's side, or a table that has not had to go there yet.
 
     ``origin`` names the hook that made it; ``block`` owns memory that Julia may look at.
@@ -153,7 +153,7 @@ class JuliaGuest:
         except errors.PolyhostError as error:
             logger.debug("the first predict, on zeros, failed: %s", error)
 
-    def read(self, payload: Payload) -> Held:
+    def read(self, payload: Payload) -> JuliaObject:
         """Parse CSV to the types that CSV.jl gives; rows that are decoded already are taken."""
         if payload.table is not None:
             return self.wrap(payload.table)
@@ -165,42 +165,42 @@ class JuliaGuest:
             )
         body = payload.bytes()
         out = self._runtime.call(rt.READ, self._session, body, len(body), "read")
-        held = Held(self._runtime, out[1], out[0])
+        held = JuliaObject(self._runtime, out[1], out[0])
         if not out[2]:
             raise errors.InvalidInput(
                 "the CSV body is empty: expected a line of column names, then a line a row."
             )
         return held
 
-    def wrap(self, table: Table) -> Held:
+    def wrap(self, table: Table) -> JuliaObject:
         """The table; it goes to Julia when a hook or the built-in predict wants it."""
-        return Held(self._runtime, table.rows, table=table)
+        return JuliaObject(self._runtime, table.rows, table=table)
 
-    def unwrap(self, data: Held) -> Table:
+    def unwrap(self, data: JuliaObject) -> Table:
         """A frame as a neutral table."""
         if not data.handle and data.table is not None:
             return data.table
         name = data.origin.encode("ascii")
         return self._table(self._runtime.call(rt.UNWRAP, data.handle, name, len(name), data.origin))
 
-    def rows(self, data: Held) -> Optional[int]:
+    def rows(self, data: JuliaObject) -> Optional[int]:
         """Rows of a frame; None for anything else."""
         return None if data.rows < 0 else data.rows
 
-    def hook(self, name: str, data: Any, context: HookContext) -> Held:
+    def hook(self, name: str, data: Any, context: HookContext) -> JuliaObject:
         """Call a hook that takes data."""
         if name == "read_input_data":
             body = bytes(data)
             out = self._runtime.call(rt.READ_HOOK, self._session, body, len(body), name)
         else:
             out = self._numbers(rt.HOOK, (HOOKS.index(name) + 1, self._handle(data)), name)
-        return Held(self._runtime, out[1], out[0], origin=name)
+        return JuliaObject(self._runtime, out[1], out[0], origin=name)
 
-    def predict(self, data: Held, context: HookContext) -> Table:
+    def predict(self, data: JuliaObject, context: HookContext) -> Table:
         """The built-in predict."""
         return self._predict(data)
 
-    def _predict(self, data: Held) -> Table:
+    def _predict(self, data: JuliaObject) -> Table:
         if data.handle or data.table is None:
             return self._table(self._numbers(rt.PREDICT, (self._handle(data),), "predict"))
         block = self._block(data.table)
@@ -210,7 +210,9 @@ class JuliaGuest:
             self._runtime.call(rt.PREDICT_BLOCK, self._session, address, numbers.nbytes)
         )
 
-    def apply_transformer(self, data: Held, y: Optional[Held], context: HookContext) -> Table:
+    def apply_transformer(
+        self, data: JuliaObject, y: Optional[JuliaObject], context: HookContext
+    ) -> Table:
         """Call the ``transform`` hook, with the target column when it takes one."""
         target = 0 if y is None else self._handle(y)
         return self._table(self._numbers(rt.TRANSFORM, (self._handle(data), target), "transform"))
@@ -246,7 +248,7 @@ class JuliaGuest:
         data = b"".join(number.to_bytes(8, "little") for number in numbers)
         return self._runtime.call(entry, self._session, data, len(data), doing)
 
-    def _handle(self, data: Held) -> int:
+    def _handle(self, data: JuliaObject) -> int:
         if not data.handle and data.table is not None:
             data.block = self._block(data.table)
             numbers = data.block.numbers

@@ -12,9 +12,9 @@ from typing import Any, FrozenSet, List, Optional
 
 import numpy as np
 
-from polyhost.bridges.r.engine import Engine, Held
+from polyhost.bridges.r.engine import Engine, RObject
 from polyhost.bridges.r.frames import build
-from polyhost.bridges.r.parts import Part, whole, with_na
+from polyhost.bridges.r.parts import RColumn, whole, with_na
 from polyhost.data.payload import Buffer
 from polyhost.errors import InvalidInput
 
@@ -40,7 +40,7 @@ _BESIDE_BLANKS = tuple(
 _PLUS = re.compile(rb"(?:^|[,\n\"])\+[0-9]")
 
 
-def read_csv(engine: Engine, body: Buffer) -> Held:
+def read_csv(engine: Engine, body: Buffer) -> RObject:
     """The body as a data frame; InvalidInput for rows of unequal length and the like."""
     data = _clean(body)
     if len(data) >= FAST_FROM:
@@ -83,7 +83,7 @@ def decode(data: bytes) -> str:
         ) from error
 
 
-def _read_fast(engine: Engine, data: bytes) -> Optional[Held]:
+def _read_fast(engine: Engine, data: bytes) -> Optional[RObject]:
     """None when read.csv had better read this."""
     try:
         import pyarrow
@@ -176,7 +176,7 @@ def _decode_cells(table: Any, data: bytes) -> None:
         decode(data)
 
 
-def _part(column: Any) -> Part:
+def _part(column: Any) -> RColumn:
     import pyarrow as pa
 
     array = column.chunk(0) if column.num_chunks else pa.array([], column.type)
@@ -184,20 +184,20 @@ def _part(column: Any) -> Part:
     if pa.types.is_string(kind):
         encoded = array.dictionary_encode()
         codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int32) + 1
-        return Part("text", codes, encoded.dictionary.to_pylist(), typed=True)
+        return RColumn("text", codes, encoded.dictionary.to_pylist(), typed=True)
     missing = None
     if array.null_count:
         missing = array.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_null(kind):
-        return Part("logical", np.full(len(array), -(2**31), np.int32))
+        return RColumn("logical", np.full(len(array), -(2**31), np.int32))
     if pa.types.is_boolean(kind):
         flags = array.fill_null(False).to_numpy(zero_copy_only=False).astype(np.int32)
         if missing is not None:
             flags[missing] = -(2**31)
-        return Part("logical", flags)
+        return RColumn("logical", flags)
     values = (array.fill_null(0) if missing is not None else array).to_numpy(zero_copy_only=False)
     if pa.types.is_integer(kind):
         return whole(values, missing)
-    return Part(
+    return RColumn(
         "double", with_na(values, np.zeros(len(array), bool) if missing is None else missing)
     )

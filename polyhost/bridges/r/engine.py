@@ -45,7 +45,7 @@ function(folder) {
 """
 
 
-class Held:
+class RObject:
     """An R object kept alive as long as this is; let go on R's own thread."""
 
     __slots__ = ("sexp", "rows", "_engine")
@@ -79,7 +79,7 @@ class Engine:
         self._namespace = _evaluate(_LOAD)(str(native.folder("r") / "R"))
         self._guard = self._function("guard")
 
-    def call(self, hook: str, function: str, *arguments: Any) -> Optional[Held]:
+    def call(self, hook: str, function: str, *arguments: Any) -> Optional[RObject]:
         """Call a function of the R package; None for NULL.
 
         ``hook`` is what the call is to whoever reads its error. Raises what R signalled, as a
@@ -104,9 +104,9 @@ class Engine:
         finally:
             api.unprotect(3)
 
-    def hold(self, sexp: Sexp, rows: Optional[int] = None) -> Held:
+    def hold(self, sexp: Sexp, rows: Optional[int] = None) -> RObject:
         """Keep an object that was made by hand."""
-        return Held(self, sexp, rows)
+        return RObject(self, sexp, rows)
 
     def interrupt(self) -> bool:
         """Ask the running call to stop, from another thread; R looks while it runs R code."""
@@ -145,7 +145,7 @@ class Engine:
             self._out.flush()
             self._err.flush()
 
-    def _outcome(self, hook: str, result: Sexp) -> Optional[Held]:
+    def _outcome(self, hook: str, result: Sexp) -> Optional[RObject]:
         api = self.api
         if self._failed[0]:  # not even the guard could catch it
             raise _guest_error(hook, ["", "error", "R failed outside of any handler", "", ""])
@@ -153,7 +153,7 @@ class Engine:
         if failure != api.nil:
             raise _error(hook, api.to_strings(failure))
         value = api.get(result, 0)
-        return None if value == api.nil else Held(self, value)
+        return None if value == api.nil else RObject(self, value)
 
     def _function(self, name: str) -> Sexp:
         if name not in self._functions:

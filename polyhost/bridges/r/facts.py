@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple
 
 from polyhost.bridges.r.api import Api, Sexp
-from polyhost.bridges.r.engine import Held
+from polyhost.bridges.r.engine import RObject
 from polyhost.predictor import ColumnInfo
 
 
 class Facts:
     """The named list that the R function ``describe_model`` returned."""
 
-    def __init__(self, api: Api, described: Held) -> None:
+    def __init__(self, api: Api, described: RObject) -> None:
         self._api = api
         self._held = described  # R's memory lives as long as this
         names = api.to_strings(api.attribute_of(described.sexp, api.NAMES))

@@ -8,8 +8,8 @@ import numpy as np
 
 from polyhost.bridges.r import api as r_api
 from polyhost.bridges.r.api import NA_INTEGER, Api, Sexp
-from polyhost.bridges.r.engine import Engine, Held
-from polyhost.bridges.r.parts import Part, part, with_na
+from polyhost.bridges.r.engine import Engine, RObject
+from polyhost.bridges.r.parts import RColumn, part, with_na
 from polyhost.data.payload import Column, Dictionary, SparseTable, Table
 
 _FEW = 64
@@ -26,7 +26,7 @@ _SPARSE = 3
 """Where ``columns_out`` has the number of rows of what is sparse; else it ends before."""
 
 
-def to_frame(engine: Engine, table: Table) -> Held:
+def to_frame(engine: Engine, table: Table) -> RObject:
     """A data frame (or a sparse matrix) with the table's columns."""
     if isinstance(table, SparseTable):
         row, column, values = table.coordinates
@@ -37,13 +37,13 @@ def to_frame(engine: Engine, table: Table) -> Held:
         return held
     if table.matrix is not None and table.matrix.dtype.kind == "f":
         columns = with_na(np.ascontiguousarray(table.matrix.T, np.float64))
-        return build(engine, table.names, [Part("double", values) for values in columns])
+        return build(engine, table.names, [RColumn("double", values) for values in columns])
     return build(engine, table.names, [part(name, column) for name, column in table], table.rows)
 
 
 def build(
-    engine: Engine, names: Sequence[str], parts: Sequence[Part], rows: Optional[int] = None
-) -> Held:
+    engine: Engine, names: Sequence[str], parts: Sequence[RColumn], rows: Optional[int] = None
+) -> RObject:
     """A data frame of these columns."""
     api = engine.api
     if rows is None:
@@ -69,7 +69,7 @@ def build(
     return _fill(engine, held, parts, late) if late else held
 
 
-def _put(api: Api, frame: Sexp, i: int, column: Part) -> None:
+def _put(api: Api, frame: Sexp, i: int, column: RColumn) -> None:
     if column.kind == "integer":
         api.put(frame, i, api.integers(column.data))
     elif column.kind == "logical":
@@ -89,12 +89,12 @@ def _put(api: Api, frame: Sexp, i: int, column: Part) -> None:
             api.attribute(vector, api.TZONE, api.names(("UTC",)))
 
 
-def _cells(column: Part) -> List[Optional[str]]:
+def _cells(column: RColumn) -> List[Optional[str]]:
     cells = column.cells
     return [None if code == NA_INTEGER else cells[code - 1] for code in column.data.tolist()]
 
 
-def _fill(engine: Engine, frame: Held, parts: Sequence[Part], late: Sequence[int]) -> Held:
+def _fill(engine: Engine, frame: RObject, parts: Sequence[RColumn], late: Sequence[int]) -> RObject:
     filled = engine.call(
         "read",
         "fill_text",
@@ -116,7 +116,7 @@ def _pool(cells: Sequence[str]) -> Any:
     return (_SEPARATOR.join((*cells, ".")),)
 
 
-def to_table(api: Api, columns_out: Held) -> Table:
+def to_table(api: Api, columns_out: RObject) -> Table:
     """The table of what the R function ``columns_out`` made of a frame."""
     names = tuple(api.to_strings(api.get(columns_out.sexp, 0)))
     if api.length(columns_out.sexp) > _SPARSE:
@@ -131,7 +131,7 @@ def to_table(api: Api, columns_out: Held) -> Table:
     return Table(names, columns, index=index)
 
 
-def scores(api: Api, predicted: Held) -> Tuple[Tuple[str, ...], np.ndarray]:
+def scores(api: Api, predicted: RObject) -> Tuple[Tuple[str, ...], np.ndarray]:
     """Names and values, shape (rows, columns), of what ``predict_rows`` returned."""
     names = tuple(api.to_strings(api.get(predicted.sexp, 0)))
     columns = [api.to_doubles(sexp) for sexp in _elements(api, api.get(predicted.sexp, 1))]

@@ -10,7 +10,7 @@ import numpy as np
 from polyhost.bridges.r import api as r_api
 from polyhost.bridges.r.api import Pairs
 from polyhost.bridges.r.csv import decode, read_csv
-from polyhost.bridges.r.engine import LANGUAGE, Engine, Held, start
+from polyhost.bridges.r.engine import LANGUAGE, Engine, RObject, start
 from polyhost.bridges.r.facts import Facts
 from polyhost.bridges.r.frames import scores, to_frame, to_table
 from polyhost.data.payload import Payload, Table
@@ -66,9 +66,9 @@ class RGuest:
         self._engine = engine
         self._spec = spec
         self._target = spec.target
-        self._model: Optional[Held] = None
-        self._opened: Optional[Held] = None
-        self._hooks: Optional[Held] = None
+        self._model: Optional[RObject] = None
+        self._opened: Optional[RObject] = None
+        self._hooks: Optional[RObject] = None
         self._wanted = list(spec.target.labels) if spec.target.type.is_classification else None
         self._labels = _labels(spec.target)
         self._renamed: Dict[Tuple[str, ...], Tuple[str, ...]] = {}
@@ -287,7 +287,7 @@ class RGuest:
         assert reply is not None
         return self._reply(reply)
 
-    def _reply(self, reply: Held) -> Reply:
+    def _reply(self, reply: RObject) -> Reply:
         api = self._engine.api
         body, mimetype, charset = (api.get(reply.sexp, i) for i in range(3))
         return Reply(

@@ -14,7 +14,7 @@ from polyhost.errors import SchemaMismatch
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
-class Part(NamedTuple):
+class RColumn(NamedTuple):
     """A column ready to be copied into R.
 
     ``kind``: ``double`` (float64), ``integer`` and ``logical`` (int32), ``date`` (float64 days),
@@ -29,24 +29,24 @@ class Part(NamedTuple):
     ordered: bool = False
 
 
-def part(name: str, column: Column) -> Part:
+def part(name: str, column: Column) -> RColumn:
     """A neutral column as R would have read it; SchemaMismatch for what R has no vector for."""
     if isinstance(column, Dictionary):
         codes = np.where(column.codes < 0, NA_INTEGER, column.codes + 1).astype(np.int32)
         if column.factor:
-            return Part("factor", codes, column.values, ordered=column.ordered)
-        return Part("text", codes, column.values, typed=column.untyped)
+            return RColumn("factor", codes, column.values, ordered=column.ordered)
+        return RColumn("text", codes, column.values, typed=column.untyped)
     kind = column.dtype.kind
     if kind == "f":
-        return Part("double", with_na(column))
+        return RColumn("double", with_na(column))
     if kind in "iu":
         return whole(column)
     if kind == "b":
-        return Part("logical", column.astype(np.int32))
+        return RColumn("logical", column.astype(np.int32))
     if kind == "M":
         if np.datetime_data(column.dtype)[0] == "D":
-            return Part("date", with_na(column.astype(np.int64).astype(float), np.isnat(column)))
-        return Part("datetime", _seconds(column))
+            return RColumn("date", with_na(column.astype(np.int64).astype(float), np.isnat(column)))
+        return RColumn("datetime", _seconds(column))
     if kind == "U":
         return text(column.tolist())
     if kind == "O":
@@ -67,23 +67,23 @@ def with_na(column: np.ndarray, missing: Optional[np.ndarray] = None) -> np.ndar
     return values
 
 
-def whole(column: np.ndarray, missing: Optional[np.ndarray] = None) -> Part:
+def whole(column: np.ndarray, missing: Optional[np.ndarray] = None) -> RColumn:
     """Whole numbers as integers where all of them fit, as doubles otherwise."""
     present = column if missing is None else column[~missing]
     if present.size and (present.min() <= NA_INTEGER or present.max() >= 2**31):
-        return Part("double", with_na(column.astype(np.float64), missing))
+        return RColumn("double", with_na(column.astype(np.float64), missing))
     values = np.ascontiguousarray(column.astype(np.int32))
     if missing is not None:
         values[missing] = NA_INTEGER
-    return Part("integer", values)
+    return RColumn("integer", values)
 
 
-def text(values: Sequence[Optional[str]]) -> Part:
+def text(values: Sequence[Optional[str]]) -> RColumn:
     """Text with None where it is missing."""
     cells: Dict[Optional[str], int] = {None: NA_INTEGER}
     codes = [cells.setdefault(value, len(cells)) for value in values]
     distinct = [cell for cell in cells if cell is not None]
-    return Part("text", np.array(codes, np.int32), distinct)
+    return RColumn("text", np.array(codes, np.int32), distinct)
 
 
 def _seconds(column: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ def _seconds(column: np.ndarray) -> np.ndarray:
     return with_na(seconds, np.isnat(column))
 
 
-def _objects(name: str, column: np.ndarray) -> Part:
+def _objects(name: str, column: np.ndarray) -> RColumn:
     """A column of Python objects, by the types that are in it; NaN counts as missing."""
     values: List[Any] = [None if _missing(value) else value for value in column.tolist()]
     types = {type(value) for value in values if value is not None}
@@ -100,14 +100,14 @@ def _objects(name: str, column: np.ndarray) -> Part:
         return text(values) if types else _nothing(len(values))
     if types == {bool}:
         flags = [NA_INTEGER if value is None else int(value) for value in values]
-        return Part("logical", np.array(flags, np.int32))
+        return RColumn("logical", np.array(flags, np.int32))
     if types == {int} and all(abs(value) < 2**63 for value in values if value is not None):
         return whole(np.array([0 if value is None else value for value in values]), holes)
     if types <= {int, float, bool}:
-        return Part("double", with_na(np.array(values, np.float64), holes))
+        return RColumn("double", with_na(np.array(values, np.float64), holes))
     if types == {datetime.date}:
         days = [0 if value is None else value.toordinal() - _EPOCH for value in values]
-        return Part("date", with_na(np.array(days, np.float64), holes))
+        return RColumn("date", with_na(np.array(days, np.float64), holes))
     if types <= {str, int, float, bool}:
         return text([value if value is None else _as_text(value) for value in values])
     found = ", ".join(sorted(kind.__name__ for kind in types))
@@ -117,9 +117,9 @@ def _objects(name: str, column: np.ndarray) -> Part:
     )
 
 
-def _nothing(rows: int) -> Part:
+def _nothing(rows: int) -> RColumn:
     """All missing: a logical column, as read.csv makes it."""
-    return Part("logical", np.full(rows, NA_INTEGER, np.int32))
+    return RColumn("logical", np.full(rows, NA_INTEGER, np.int32))
 
 
 def _missing(value: Any) -> bool:

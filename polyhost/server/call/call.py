@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any, AsyncIterator, Optional, Set
 
 from polyhost.errors import PolyhostError, RequestCancelled
-from polyhost.host.observers import Exchange, current
+from polyhost.host.observers import RequestRecord, current
 from polyhost.host.request import Pending, Result
 from polyhost.host.stream import ReplyStream
 from polyhost.server.call.body_reader import Body, Intake, check_size, discard, size_of
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _unpacking: Set[asyncio.Task[None]] = set()
 
 
-class Call(Exchange):
+class Call(RequestRecord):
     """A request on its way. A transport subclasses it and implements :meth:`deliver`.
 
     It is the dispatcher's waiter, so that an answer costs no task. Calls come in this order: ``open``,
@@ -53,7 +53,7 @@ class Call(Exchange):
     )
 
     def __init__(self, route: Route, head: RequestHead) -> None:
-        Exchange.__init__(self, head.id.decode("latin-1"), route.name)
+        RequestRecord.__init__(self, head.id.decode("latin-1"), route.name)
         self.route = route
         self.head = head
         self.pending: Optional[Pending] = None

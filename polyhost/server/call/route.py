@@ -23,7 +23,7 @@ from polyhost.settings import ServerSettings
 from polyhost.wire.replies import BODILESS
 
 if TYPE_CHECKING:
-    from polyhost.server.watch.instrument import Observation, RouteWatch
+    from polyhost.server.watch.instrument import Instruments, RouteWatch
     from polyhost.server.watch.stats import Timings
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Service:
     settings: ServerSettings
     budget: Budget
     keys: Keys
-    watch: Observation
+    watch: Instruments
 
 
 class Route:
@@ -86,10 +86,10 @@ class Route:
         self.timings = timings
         self.watch: Optional[RouteWatch] = None
         if protocol:
-            self.watch = service.watch.route(protocol, span, path, model.model)
+            self.watch = service.watch.route(protocol, span, path, model.config)
         self._shape = shape
         self._stacktraces = service.settings.show_stacktrace
-        max_body = model.model.limits.max_body
+        max_body = model.config.limits.max_body
         self.limit = max_body
         """Bytes of the largest body that the model takes; None for what the budget allows."""
         self.largest = service.budget.limit if max_body is None else max_body

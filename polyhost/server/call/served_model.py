@@ -8,7 +8,7 @@ from polyhost.errors import PolyhostError
 from polyhost.host.pool import State
 from polyhost.host.request import Body, Pending, Waiter
 from polyhost.predictor import ModelInfo
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 
 class Served(Protocol):
@@ -18,7 +18,7 @@ class Served(Protocol):
     def name(self) -> str: ...
 
     @property
-    def model(self) -> HostedModel: ...
+    def config(self) -> ModelConfig: ...
 
     @property
     def state(self) -> State: ...
@@ -52,4 +52,4 @@ def can_answer(model: Served) -> bool:
     """Whether a request of the model would be answered now; a lazy one is loaded for it."""
     if model.state in (State.READY, State.DEGRADED):
         return model.any_ready
-    return model.model.lazy and model.state is not State.FAILED
+    return model.config.lazy and model.state is not State.FAILED

@@ -11,7 +11,7 @@ from polyhost.server.dialects import chat, drum
 from polyhost.server.dialects.added import AddedModel
 from polyhost.server.http.endpoint import Endpoint
 
-DIALECTS = (drum.DrumModel, chat.ChatModel)
+DIALECTS = (drum.DrumRoutes, chat.ChatRoutes)
 
 
 def endpoints_of(model: Served, service: Service, places: Sequence[str]) -> List[Endpoint]:

@@ -39,7 +39,7 @@ NO_RETRY = (b"x-should-retry", b"false")
 _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-class ChatModel:
+class ChatRoutes:
     """The routes of OpenAI's protocol over one model."""
 
     def __init__(self, model: Served, service: Service) -> None:
@@ -158,16 +158,16 @@ def _status(error: PolyhostError, drum: bool) -> int:
     return 400 if isinstance(error, InvalidInput) and status == 422 else status
 
 
-def has_chat(pool: Served) -> bool:
+def has_chat(model: Served) -> bool:
     """Whether a model is listed as one that can be talked to."""
-    info = pool.info
+    info = model.info
     chats = info is not None and "chat" in info.hooks
-    return chats or pool.model.spec.target.type is TargetType.TEXT_GENERATION
+    return chats or model.config.spec.target.type is TargetType.TEXT_GENERATION
 
 
-async def tell_of(pool: Served, scope: Scope, send: Send) -> None:
+async def tell_of(model: Served, scope: Scope, send: Send) -> None:
     """A model by the name under which it is served, for OpenAI's clients and for KServe's."""
-    body = dump({**_own(pool), "name": pool.name, "ready": pool.any_ready})
+    body = dump({**_own(model), "name": model.name, "ready": model.any_ready})
     await respond(send, 200, JSON, body, common_headers(scope))
 
 
@@ -177,31 +177,31 @@ async def refuse(scope: Scope, send: Send, error: PolyhostError, settings: Serve
     await respond(send, status, JSON, body, [*common_headers(scope), *headers])
 
 
-def _own(pool: Served) -> Dict[str, Any]:
-    return {"id": pool.name, "object": "model", "created": 0, "owned_by": "polyhost"}
+def _own(model: Served) -> Dict[str, Any]:
+    return {"id": model.name, "object": "model", "created": 0, "owned_by": "polyhost"}
 
 
-def opened(pools: Iterable[Served], scope: Scope) -> List[Served]:
+def opened(models: Iterable[Served], scope: Scope) -> List[Served]:
     """The models that a request's key opens."""
     key: Optional[ApiKey] = scope.get(KEY)
-    return [each for each in pools if opens(key, each.name)]
+    return [each for each in models if opens(key, each.name)]
 
 
-def model_lists(pools: Sequence[Served], settings: ServerSettings) -> List[Endpoint]:
+def model_lists(models: Sequence[Served], settings: ServerSettings) -> List[Endpoint]:
     """The lists at the root of a server of many models: its own names, those that a key opens."""
 
     prefix = settings.url_prefix
 
     async def tell(scope: Scope, send: Send, entry: Callable[[Served], object]) -> None:
-        known = opened(pools, scope)
-        data = [_own(pool) for pool in known if has_chat(pool)]
-        await _respond_list(scope, send, data, [entry(pool) for pool in known])
+        known = opened(models, scope)
+        data = [_own(model) for model in known if has_chat(model)]
+        await _respond_list(scope, send, data, [entry(model) for model in known])
 
     async def list_v1(scope: Scope, receive: Receive, send: Send) -> None:
-        await tell(scope, send, lambda pool: pool.name)
+        await tell(scope, send, lambda model: model.name)
 
     async def list_all(scope: Scope, receive: Receive, send: Send) -> None:
-        await tell(scope, send, lambda pool: _entry(pool, settings))
+        await tell(scope, send, lambda model: _entry(model, settings))
 
     return [
         Endpoint("GET", f"{prefix}/v1/models", list_v1, "The models there are"),
@@ -209,12 +209,12 @@ def model_lists(pools: Sequence[Served], settings: ServerSettings) -> List[Endpo
     ]
 
 
-def _entry(pool: Served, settings: ServerSettings) -> Dict[str, str]:
+def _entry(model: Served, settings: ServerSettings) -> Dict[str, str]:
     """A model as MLServer's clients list it; where it lies is shown by DRUM's server only."""
-    place = f"{settings.url_prefix}/models/{pool.name}"
+    place = f"{settings.url_prefix}/models/{model.name}"
     return {
-        "modelName": pool.name,
-        "modelUrl": str(pool.model.spec.code_dir) if settings.drum else place,
+        "modelName": model.name,
+        "modelUrl": str(model.config.spec.code_dir) if settings.drum else place,
     }
 
 

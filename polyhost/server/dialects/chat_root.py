@@ -22,7 +22,7 @@ from polyhost.server.call.served_model import Served
 from polyhost.server.dialects.answers import common_headers
 from polyhost.server.dialects.chat import (
     CHAT_OPERATION,
-    ChatModel,
+    ChatRoutes,
     error_reply,
     model_lists,
     opened,
@@ -49,36 +49,36 @@ ID = "{id}"
 
 
 def endpoints(
-    pools: Mapping[str, Served], own: Iterable[Endpoint], settings: ServerSettings, budget: Budget
+    models: Mapping[str, Served], own: Iterable[Endpoint], settings: ServerSettings, budget: Budget
 ) -> List[Endpoint]:
     """The routes at the root; ``own`` are those of the models, where conversations are handed on."""
     prefix = settings.url_prefix
     by_path = {endpoint.path: endpoint.handler for endpoint in own}
-    handlers = {name: by_path[f"{prefix}/models/{name}{PATH}"] for name in pools}
-    router = Router(pools, handlers, settings, budget)
+    handlers = {name: by_path[f"{prefix}/models/{name}{PATH}"] for name in models}
+    router = Router(models, handlers, settings, budget)
     chat = Endpoint(
         *("POST", f"{prefix}{PATH}", router, "Answer a conversation with the model it names"),
         CHAT_OPERATION,
         aliases=(f"{prefix}/chat/completions",),
     )
-    return [chat, *model_lists(list(pools.values()), settings)]
+    return [chat, *model_lists(list(models.values()), settings)]
 
 
-def by_id(pools: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
+def by_id(models: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
     """What answers for models by id, wherever there is a list; each path ends in ``ID``, in whose
-    place anything may stand. ``pools`` may change."""
+    place anything may stand. ``models`` may change."""
     settings = service.settings
     prefix = settings.url_prefix
-    for name, pool in pools.items():
-        model = ChatModel(pool, service)
-        places = [prefix] if len(pools) == 1 else []
+    for name, model in models.items():
+        routes = ChatRoutes(model, service)
+        places = [prefix] if len(models) == 1 else []
         if not settings.drum:
             places.append(f"{prefix}/models/{name}")
         for place in places:
-            tell = partial(_of_one, pools, model, name, settings)
+            tell = partial(_of_one, models, routes, name, settings)
             yield _endpoint(place + ONE, tell)
-    if len(pools) != 1:
-        yield _endpoint(prefix + ONE, partial(_of_many, pools, settings))
+    if len(models) != 1:
+        yield _endpoint(prefix + ONE, partial(_of_many, models, settings))
 
 
 def _endpoint(path: str, tell: Any) -> Endpoint:
@@ -93,8 +93,8 @@ def _endpoint(path: str, tell: Any) -> Endpoint:
 
 
 async def _of_one(
-    pools: Mapping[str, Served],
-    model: ChatModel,
+    models: Mapping[str, Served],
+    model: ChatRoutes,
     name: str,
     settings: ServerSettings,
     id: str,
@@ -102,30 +102,30 @@ async def _of_one(
     receive: Receive,
     send: Send,
 ) -> None:
-    if name not in pools:  # it was unloaded
-        await refuse(scope, send, unknown_model(name, _open(pools, scope)), settings)
+    if name not in models:  # it was unloaded
+        await refuse(scope, send, unknown_model(name, _open(models, scope)), settings)
         return
     own = Endpoint("GET", "", partial(model.one, id), "")
     await guarded([own], settings, name)[0].handler(scope, receive, send)
 
 
 async def _of_many(
-    pools: Mapping[str, Served],
+    models: Mapping[str, Served],
     settings: ServerSettings,
     id: str,
     scope: Scope,
     receive: Receive,
     send: Send,
 ) -> None:
-    pool = pools.get(id)
-    if pool is None or id not in _open(pools, scope):
-        await refuse(scope, send, unknown_model(id, _open(pools, scope)), settings)
+    model = models.get(id)
+    if model is None or id not in _open(models, scope):
+        await refuse(scope, send, unknown_model(id, _open(models, scope)), settings)
     else:
-        await tell_of(pool, scope, send)
+        await tell_of(model, scope, send)
 
 
-def _open(pools: Mapping[str, Served], scope: Scope) -> List[str]:
-    return [pool.name for pool in opened(pools.values(), scope)]
+def _open(models: Mapping[str, Served], scope: Scope) -> List[str]:
+    return [model.name for model in opened(models.values(), scope)]
 
 
 _ONE_OPERATION: Dict[str, Any] = {
@@ -146,16 +146,16 @@ class Router:
 
     def __init__(
         self,
-        pools: Mapping[str, Served],
+        models: Mapping[str, Served],
         handlers: Mapping[str, Handler],
         settings: ServerSettings,
         budget: Budget,
     ) -> None:
-        self._pools = pools
+        self._models = models
         self._handlers = handlers
         self._settings = settings
         self._budget = budget
-        most = [pool.model.limits.max_body for pool in pools.values()]
+        most = [model.config.limits.max_body for model in models.values()]
         self._max_body = None if None in most else max(filter(None, most), default=None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,7 +172,7 @@ class Router:
         try:
             name = await _model_in(body)
             if name not in self._handlers:
-                raise unknown_model(name, _open(self._pools, scope))
+                raise unknown_model(name, _open(self._models, scope))
         except PolyhostError as error:
             await refuse(scope, send, error, self._settings)
         else:

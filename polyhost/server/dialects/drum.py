@@ -46,7 +46,7 @@ ROUTES_OF = {
 }
 
 
-class DrumModel:
+class DrumRoutes:
     """DRUM's routes over one model."""
 
     def __init__(self, model: Served, service: Service) -> None:
@@ -161,7 +161,7 @@ class DrumModel:
 
     def _refusal(self, op: str) -> Optional[PolyhostError]:
         """Why a model of this target type has no such operation; None when it has."""
-        target = self._model.model.spec.target.type
+        target = self._model.config.spec.target.type
         if _serves(target, op):
             return None
         right = (

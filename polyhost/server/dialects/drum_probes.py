@@ -16,10 +16,10 @@ from polyhost.settings import ServerSettings
 
 
 class Probes:
-    """The routes over one model's pool. ``timings``: what ``/stats/`` tells of predictions."""
+    """The operational routes of one model. ``timings``: what ``/stats/`` tells of predictions."""
 
-    def __init__(self, pool: Served, timings: Timings, settings: ServerSettings) -> None:
-        self._pool = pool
+    def __init__(self, model: Served, timings: Timings, settings: ServerSettings) -> None:
+        self._model = model
         self._timings = timings
         self._drum = settings.drum
 
@@ -43,16 +43,18 @@ class Probes:
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 says that a request would be answered; a lazy model is loaded for it."""
-        pool = self._pool
-        if can_answer(pool):
+        model = self._model
+        if can_answer(model):
             await self._ping(scope, receive, send)
             return
-        reason = pool.reason.message if pool.reason is not None else f"model is {pool.state.value}"
+        reason = (
+            model.reason.message if model.reason is not None else f"model is {model.state.value}"
+        )
         headers = [*common_headers(scope), (b"retry-after", b"1")]
         await respond(send, 503, JSON, dump({"message": f"ERROR: {reason}"}), headers)
 
     async def _info(self, scope: Scope, receive: Receive, send: Send) -> None:
-        spec, info = self._pool.model.spec, self._pool.info
+        spec, info = self._model.config.spec, self._model.info
         body: Dict[str, Any] = {
             "codeDir": str(spec.code_dir) if self._drum else spec.code_dir.name,
             "targetType": spec.target.type.value,
@@ -72,11 +74,11 @@ class Probes:
         await respond(send, 200, JSON, dump(body), common_headers(scope))
 
     async def _stats(self, scope: Scope, receive: Receive, send: Send) -> None:
-        pids = [worker.pid for worker in self._pool.workers]
+        pids = [worker.pid for worker in self._model.workers]
         await respond(send, 200, JSON, dump(report(pids, self._timings)), common_headers(scope))
 
     async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
-        info = self._pool.info
+        info = self._model.info
         # Arrow is taken, but not told here: clients of today's DRUM compare the whole answer.
         listed = [name for name in self._formats() if name not in ("arrow", "parquet")]
         body = {
@@ -86,5 +88,5 @@ class Probes:
         await respond(send, 200, JSON, dump(body), common_headers(scope))
 
     def _formats(self) -> List[str]:
-        info = self._pool.info
+        info = self._model.info
         return list(dict.fromkeys(("csv", *(info.formats if info is not None else ()))))

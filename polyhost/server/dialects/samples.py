@@ -47,7 +47,7 @@ def sample_rows(model: Served) -> Rows:
 
 
 def _stored(model: Served) -> Optional[Rows]:
-    found = example(model.model.spec.code_dir)
+    found = example(model.config.spec.code_dir)
     if found is None or found[0].stat().st_size > LARGEST:
         return None
     try:

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from polyhost.host.sender import Sender
 from polyhost.wire import descriptors, frames
-from polyhost.wire.frames import Flag, Frame, Parser, ProtocolError
+from polyhost.wire.frames import Frame, FrameFlag, Parser, ProtocolError
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Channel:
         if frame.fd is not None:
             self._close_fd()
             self._fd = frame.fd
-        if frame.flags & Flag.MORE:
+        if frame.flags & FrameFlag.MORE:
             return
         body, fd = b"".join(self._parts), self._fd
         self._parts, self._fd = [], None
@@ -116,8 +116,8 @@ def encode(message: Mapping[str, Any], *, with_fd: bool = False) -> List[bytes]:
     pieces = [body[start : start + step] for start in range(0, len(body), step)]
     found = []
     for number, piece in enumerate(pieces):
-        flags = Flag.MORE if number + 1 < len(pieces) else 0
+        flags = FrameFlag.MORE if number + 1 < len(pieces) else 0
         if with_fd and number == 0:
-            flags |= Flag.FD
+            flags |= FrameFlag.FD
         found.append(frames.encode(MESSAGE, 0, body=piece, flags=flags))
     return found

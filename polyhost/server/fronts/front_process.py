@@ -20,7 +20,7 @@ from polyhost.server.http.asgi import Receive, Scope, Send
 from polyhost.server.http.endpoint import Endpoint, fast_routes
 from polyhost.server.http.fast_path import FastRoute
 from polyhost.server.http.listen import listen, runner
-from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.instrument import Instruments
 from polyhost.server.watch.tracing import open_tracing
 from polyhost.settings import ServerSettings
 
@@ -54,7 +54,7 @@ class FrontProcess:
         self._counts = counts
         self._number = number
         self._tracing = tracing
-        self._watch = Observation(
+        self._watch = Instruments(
             marks_output=settings.log_format == "json", access=settings.access_log, tracing=tracing
         )
         self._access = Access(settings)
@@ -71,7 +71,7 @@ class FrontProcess:
         self._host = FrontHost(self._ask, self._watch.of, self._counts, self._number)
         budget = Budget(self._settings.limits.body_budget, self._counts.count(BODIES, self._number))
         service = Service(self._settings, budget, self._access.keys, self._watch)
-        app = FrontApp(self._host, service, self._supervisor)
+        app = FrontApplication(self._host, service, self._supervisor)
         self._channel = Channel(channel, "supervisor", self._on_message, self._on_end)
         sweeper = Sweeper(SWEEP)
         sweeper.parts += [self._host.sweep, self._count]
@@ -116,7 +116,7 @@ class FrontProcess:
         self._ask({"what": "counts", "counted": counted, "busy": busy})
 
 
-class FrontApp:
+class FrontApplication:
     """The ASGI app of a front."""
 
     def __init__(self, host: FrontHost, service: Service, supervisor: str) -> None:

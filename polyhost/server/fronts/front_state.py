@@ -24,7 +24,7 @@ from polyhost.predictor import ModelInfo
 from polyhost.server.fronts.channel import Message
 from polyhost.server.fronts.front_link import Ask, FrontLink
 from polyhost.server.fronts.messages import config_from_wire
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 from polyhost.wire.messages import info_from_wire
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class FrontPool:
     def __init__(
         self,
         number: int,
-        config: HostedModel,
+        config: ModelConfig,
         observer: ModelObserver,
         queued: Optional[SharedCount],
     ) -> None:
@@ -79,12 +79,12 @@ class FrontPool:
         self.dispatcher.on_death(replica, crash)
 
 
-class FrontModel:
+class FrontSlot:
     """A model that the supervisor holds; has what the routes of a model ask for."""
 
-    def __init__(self, config: HostedModel) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         self.name = config.name
-        self.model = config
+        self.config = config
         self.state = State.LOADING
         self.reason: Optional[PolyhostError] = None
         self.info: Optional[ModelInfo] = None
@@ -119,17 +119,17 @@ class FrontHost:
     def __init__(
         self,
         ask: Ask,
-        observe: Callable[[HostedModel], ModelObserver],
+        observe: Callable[[ModelConfig], ModelObserver],
         counts: SharedCounts,
         number: int,
     ) -> None:
-        self.models: Dict[str, FrontModel] = {}
+        self.models: Dict[str, FrontSlot] = {}
         self.on_change: List[Callable[[], None]] = []
         self._ask = ask
         self._observe = observe
         self._counts = counts
         self._number = number
-        self._numbered: Dict[int, FrontModel] = {}
+        self._numbered: Dict[int, FrontSlot] = {}
         self._pools: Dict[int, FrontPool] = {}
         self._of_worker: Dict[int, FrontPool] = {}
         self._draining: Dict[int, FrontPool] = {}
@@ -143,7 +143,7 @@ class FrontHost:
             "down": self._on_down,
             "drain": self._on_drain,
             "retire": self._on_retire,
-            "killer": self._on_killer,
+            "quarantine": self._on_quarantine,
         }
 
     def on_message(self, message: Message, fd: Optional[int]) -> None:
@@ -158,13 +158,13 @@ class FrontHost:
     def _on_model(self, message: Message) -> None:
         """Take over the parts that have changed."""
         model = self._numbered.get(message["number"])
-        before = None if model is None else (model.model, model.active)
+        before = None if model is None else (model.config, model.active)
         if "config" in message:
             config = config_from_wire(message["config"])
             if model is None:
-                model = self._numbered[message["number"]] = FrontModel(config)
+                model = self._numbered[message["number"]] = FrontSlot(config)
                 self.models[config.name] = model
-            model.model = config
+            model.config = config
         assert model is not None
         if "info" in message:
             wire = message["info"]
@@ -178,7 +178,7 @@ class FrontHost:
             model.active = self._pools.get(message["pool"])
             if model.active is not None:
                 model.pools[model.active.number] = model.active
-        if before != (model.model, model.active) or "info" in message:
+        if before != (model.config, model.active) or "info" in message:
             self._changed()
 
     def _on_gone(self, message: Message) -> None:
@@ -199,8 +199,8 @@ class FrontHost:
         number = message["pool"]
         pool = FrontPool(number, config, self._observe(config), queued)
         self._pools[number] = pool
-        pool.dispatcher.killers.tell = lambda digest, guilty: self._ask(
-            {"what": "killer", "digest": digest.hex(), "guilty": guilty, "pool": number}
+        pool.dispatcher.quarantine.tell = lambda digest, certain: self._ask(
+            {"what": "quarantine", "digest": digest.hex(), "certain": certain, "pool": number}
         )
         pool.use_cost(message["cost"])
 
@@ -236,10 +236,10 @@ class FrontHost:
         if self._retiring.pop(worker, None) is not None:
             self._ask({"what": "retired", "number": worker})
 
-    def _on_killer(self, message: Message) -> None:
+    def _on_quarantine(self, message: Message) -> None:
         pool = self._pools.get(message["pool"])
         if pool is not None:
-            pool.dispatcher.killers.learn(bytes.fromhex(message["digest"]), message["guilty"])
+            pool.dispatcher.quarantine.learn(bytes.fromhex(message["digest"]), message["certain"])
 
     def _on_drain(self, message: Message) -> None:
         number = message["number"]

@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from polyhost.errors import PolyhostError, to_wire
-from polyhost.host.model_slot import Model
+from polyhost.host.model_slot import ModelSlot
 from polyhost.host.pool import Pool, State
 from polyhost.predictor import ModelInfo
 from polyhost.server.fronts.channel import Message
-from polyhost.settings import Batching, HostedModel, Limits
+from polyhost.settings import Batching, Limits, ModelConfig
 from polyhost.wire.messages import info_to_wire, spec_from_wire, spec_to_wire
 
 
-def config_to_wire(hosted: HostedModel) -> Dict[str, Any]:
+def config_to_wire(hosted: ModelConfig) -> Dict[str, Any]:
     """What a front needs to know of a model's configuration."""
     return {
         "name": hosted.name,
@@ -27,9 +27,9 @@ def config_to_wire(hosted: HostedModel) -> Dict[str, Any]:
     }
 
 
-def config_from_wire(wire: Mapping[str, Any]) -> HostedModel:
+def config_from_wire(wire: Mapping[str, Any]) -> ModelConfig:
     """The configuration that a supervisor described."""
-    return HostedModel(
+    return ModelConfig(
         wire["name"],
         spec_from_wire(wire["spec"]),
         workers=wire["workers"],
@@ -44,7 +44,7 @@ def config_from_wire(wire: Mapping[str, Any]) -> HostedModel:
 class _Seen:
     """A model as it was last sent to fronts. The objects themselves: a change makes others."""
 
-    config: HostedModel
+    config: ModelConfig
     info: Optional[ModelInfo]
     state: State
     reason: Optional[PolyhostError]
@@ -74,11 +74,11 @@ class ModelChanges:
 
     def __init__(self, numbers: Mapping[int, int]) -> None:
         self._pool_numbers = numbers
-        self._seen: Dict[int, Tuple[Model, _Seen]] = {}
+        self._seen: Dict[int, Tuple[ModelSlot, _Seen]] = {}
         self._numbers: Dict[str, int] = {}
         self._last = 0
 
-    def changes(self, models: Mapping[str, Model]) -> List[Message]:
+    def changes(self, models: Mapping[str, ModelSlot]) -> List[Message]:
         """Messages on what is other than at the last call; none where nothing is."""
         found: List[Message] = []
         for name, number in list(self._numbers.items()):
@@ -92,9 +92,9 @@ class ModelChanges:
             found.extend(self._of(self._numbers[name], model))
         return found
 
-    def _of(self, number: int, model: Model) -> Iterator[Message]:
+    def _of(self, number: int, model: ModelSlot) -> Iterator[Message]:
         before = self._seen[number][1] if number in self._seen else None
-        now = _Seen(model.model, model.info, model.state, model.reason, model.active_pool)
+        now = _Seen(model.config, model.info, model.state, model.reason, model.active_pool)
         if before is not None and _same(before, now):
             return
         self._seen[number] = model, now

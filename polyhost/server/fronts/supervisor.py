@@ -126,8 +126,8 @@ class Fronts:
         self._fronts[front.pid] = front
         for known in self._pools.values():
             self._send_pool(front, known)
-            for digest, guilty in known.pool.killers.known():
-                front.channel.send(_killer(known.number, digest, guilty))
+            for digest, certain in known.pool.quarantine.known():
+                front.channel.send(_quarantined(known.number, digest, certain))
         for pool, worker in self._workers.values():
             self._introduce(front, pool, worker)
         front.channel.send({"what": "access", "access": access_to_wire(self._settings)})
@@ -160,7 +160,7 @@ class Fronts:
 
     def _check_later(self, pool: Pool, worker: WorkerProcess) -> None:
         """A request of a front that has ended may run there, and nobody judges its deadline."""
-        deadline = pool.model.deadline
+        deadline = pool.config.deadline
         if deadline is not None and pool.room[1] == 1:
             worker.expect_reading(deadline + 1.0)
 
@@ -173,8 +173,8 @@ class Fronts:
             _resolve(self._waits.get(f"{what} {message['number']}", {}).get(front.pid))
         elif what == "counts":
             self._on_counts(front, message)
-        elif what == "killer":
-            self._on_killer(front, message)
+        elif what == "quarantine":
+            self._on_quarantine(front, message)
         else:
             self._act(what, message)
 
@@ -186,11 +186,11 @@ class Fronts:
         for name in used & self._host.models.keys():
             self._host.models[name].last_used = front.heard
 
-    def _on_killer(self, front: Front, message: Message) -> None:
+    def _on_quarantine(self, front: Front, message: Message) -> None:
         """What one has found, the others need not find again."""
         known = self._pools.get(int(message["pool"]))
         if known is not None:
-            known.pool.killers.learn(bytes.fromhex(message["digest"]), bool(message["guilty"]))
+            known.pool.quarantine.learn(bytes.fromhex(message["digest"]), bool(message["certain"]))
             self._send_all(message, but=front)
 
     def _act(self, what: str, message: Mapping[str, Any]) -> None:
@@ -299,7 +299,7 @@ class Fronts:
             self._counts.give_back(known.cell)
 
     def _send_pool(self, front: Front, known: _Pool) -> None:
-        config = config_to_wire(known.pool.model)
+        config = config_to_wire(known.pool.config)
         about = {"pool": known.number, "cell": known.cell, "cost": known.cost}
         front.channel.send({"what": "pool", "config": config, **about})
 
@@ -315,8 +315,8 @@ class Fronts:
         number = next(self._numbers)
         self._workers[number] = (pool, worker)
         self._worker_numbers[worker.pid] = number
-        pool.killers.tell = lambda digest, guilty: self._send_all(
-            _killer(self._pool_numbers.get(id(pool), 0), digest, guilty)
+        pool.quarantine.tell = lambda digest, certain: self._send_all(
+            _quarantined(self._pool_numbers.get(id(pool), 0), digest, certain)
         )
         for front in self._fronts.values():
             self._introduce(front, pool, worker)
@@ -366,8 +366,8 @@ class Fronts:
             del self._waits[key]
 
 
-def _killer(pool: int, digest: bytes, guilty: bool) -> Message:
-    return {"what": "killer", "pool": pool, "digest": digest.hex(), "guilty": guilty}
+def _quarantined(pool: int, digest: bytes, certain: bool) -> Message:
+    return {"what": "quarantine", "pool": pool, "digest": digest.hex(), "certain": certain}
 
 
 def _resolve(future: Optional[asyncio.Future[None]]) -> None:

@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from polyhost import __version__
-from polyhost.host.model_slot import Model
+from polyhost.host.model_slot import ModelSlot
 from polyhost.host.pool import State
 from polyhost.server.watch.metrics import Histogram, Metrics, ModelMeter
 from polyhost.wire.worker_counters import COUNTERS
@@ -47,7 +47,7 @@ def counts(metrics: Metrics) -> List[Metric]:
     return [*_outcomes(metrics.by_version()), *_requests(meters), *_work(meters), *_named(meters)]
 
 
-def state(models: Iterable[Model], busy_elsewhere: Mapping[str, int]) -> List[Metric]:
+def state(models: Iterable[ModelSlot], busy_elsewhere: Mapping[str, int]) -> List[Metric]:
     """How models are now; ``busy_elsewhere``: requests of each that other processes hold."""
     models = list(models)
     return [*_queues(models, busy_elsewhere), *_life(models)]
@@ -149,7 +149,7 @@ def _add(family: HistogramMetricFamily, labels: List[str], histogram: Histogram)
     family.add_metric(labels, buckets, histogram.total)  # type: ignore[arg-type,unused-ignore]
 
 
-def _queues(models: Iterable[Model], busy_elsewhere: Mapping[str, int]) -> List[Metric]:
+def _queues(models: Iterable[ModelSlot], busy_elsewhere: Mapping[str, int]) -> List[Metric]:
     running = GaugeMetricFamily(
         "polyhost_in_progress", "Requests accepted and not yet answered.", labels=["model"]
     )
@@ -162,7 +162,7 @@ def _queues(models: Iterable[Model], busy_elsewhere: Mapping[str, int]) -> List[
     return [running, queue]
 
 
-def _life(models: Iterable[Model]) -> List[Metric]:
+def _life(models: Iterable[ModelSlot]) -> List[Metric]:
     ready = GaugeMetricFamily(
         "polyhost_model_ready", "1 when the model can answer.", labels=["model", "language"]
     )
@@ -181,7 +181,7 @@ def _life(models: Iterable[Model]) -> List[Metric]:
         "polyhost_worker_restarts", "Workers that ended and were replaced.", labels=["model"]
     )
     for model in models:
-        config, name = model.model, model.name
+        config, name = model.config, model.name
         ready.add_metric([name, config.spec.language], int(model.any_ready))
         for member in State:
             state.add_metric([name, config.version, member.value], int(model.state is member))

@@ -12,7 +12,7 @@ from polyhost.server.http.endpoint import Endpoint
 from polyhost.server.watch import gauges
 from polyhost.server.watch.metrics import Metrics
 from polyhost.server.watch.tracing import Tracing
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 if TYPE_CHECKING:
     from polyhost.server.call.call import Call
@@ -23,7 +23,7 @@ GONE = 499
 """The code that is counted when a client left before its answer."""
 
 
-class Observation:
+class Instruments:
     """Counts, and traces and logs where asked, the routes of models that have a protocol."""
 
     def __init__(
@@ -35,11 +35,11 @@ class Observation:
         self.access = access
         self.tracing = tracing
 
-    def of(self, model: HostedModel) -> ModelObserver:
+    def of(self, model: ModelConfig) -> ModelObserver:
         """What the model's pool reports to."""
         return self.metrics.of(model)
 
-    def route(self, protocol: str, span: str, path: str, model: HostedModel) -> RouteWatch:
+    def route(self, protocol: str, span: str, path: str, model: ModelConfig) -> RouteWatch:
         """What counts the requests of one route of a model."""
         return RouteWatch(self, protocol, span, path, model)
 
@@ -62,7 +62,7 @@ class RouteWatch:
     """Counts the requests of one route; traces and logs them where that was asked for."""
 
     def __init__(
-        self, watch: Observation, protocol: str, span: str, path: str, model: HostedModel
+        self, watch: Instruments, protocol: str, span: str, path: str, model: ModelConfig
     ) -> None:
         self._meter = watch.metrics.of(model).route(protocol)
         self._tracing = watch.tracing

@@ -10,8 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from polyhost.host.observers import Exchange
-from polyhost.settings import HostedModel
+from polyhost.host.observers import RequestRecord
+from polyhost.settings import ModelConfig
 from polyhost.wire.worker_counters import add_bounded, counts_from_report
 
 SECONDS = (
@@ -102,7 +102,7 @@ class ModelMeter:
         """The meter of one protocol."""
         return self.routes.setdefault(protocol, RouteMeter())
 
-    def served(self, exchange: Optional[Exchange], waited: float, ran: float) -> None:
+    def served(self, exchange: Optional[RequestRecord], waited: float, ran: float) -> None:
         """A worker is done with a request."""
         self.predict.observe(ran)
         if exchange is not None:
@@ -156,7 +156,7 @@ class Metrics:
         self._models: Dict[Tuple[str, str], ModelMeter] = {}
         self._older: Dict[str, ModelMeter] = {}
 
-    def of(self, model: HostedModel) -> ModelMeter:
+    def of(self, model: ModelConfig) -> ModelMeter:
         """The meter of a model's version."""
         return self._of(model.name, model.version)
 

@@ -11,9 +11,9 @@ import threading
 from typing import Any, Mapping, Optional
 
 from polyhost import __version__
-from polyhost.host.observers import Exchange
+from polyhost.host.observers import RequestRecord
 from polyhost.server.call.head import RequestHead
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Tracing:
         self._failed = Status(StatusCode.ERROR)
         self._propagator = TraceContextTextMapPropagator()
 
-    def begin(self, name: str, model: HostedModel, head: RequestHead) -> Any:
+    def begin(self, name: str, model: ModelConfig, head: RequestHead) -> Any:
         """A span for a request; its parent is the one that the client named."""
         attributes = {
             "polyhost.model": model.name,
@@ -92,7 +92,7 @@ class Tracing:
         }
         return self._propagator.extract(carrier)
 
-    def finish(self, span: Any, exchange: Exchange) -> None:
+    def finish(self, span: Any, exchange: RequestRecord) -> None:
         """End the span of a request: its id, status and times become attributes."""
         if span.is_recording():
             span.set_attribute("polyhost.request_id", exchange.id)

@@ -12,12 +12,12 @@ from prometheus_client.core import GaugeMetricFamily
 
 from polyhost.cli import top
 from polyhost.data.target import Target, TargetType
-from polyhost.host.model_slot import Model
+from polyhost.host.model_slot import ModelSlot
 from polyhost.host.pool import State
 from polyhost.predictor import ModelSpec
 from polyhost.server.watch import collector
 from polyhost.server.watch.metrics import Metrics
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 SPEC = ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION))
 
@@ -25,7 +25,7 @@ SPEC = ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION))
 def text(*, ok: int, failed: int, times: Sequence[float], batches: tuple[int, int]) -> str:
     """What a server with one model would answer."""
     metrics = Metrics()
-    meter = metrics.of(HostedModel("iris", SPEC))
+    meter = metrics.of(ModelConfig("iris", SPEC))
     route = meter.route("drum")
     route.codes = {200: ok, 500: failed}
     for time in times:
@@ -33,7 +33,7 @@ def text(*, ok: int, failed: int, times: Sequence[float], batches: tuple[int, in
     meter.batches.counts[0], meter.batches.total = batches
     model = SimpleNamespace(
         name="iris",
-        model=HostedModel("iris", SPEC, workers=2),
+        config=ModelConfig("iris", SPEC, workers=2),
         busy=3,
         queued=12,
         any_ready=True,
@@ -43,7 +43,7 @@ def text(*, ok: int, failed: int, times: Sequence[float], batches: tuple[int, in
     )
     families = [
         *collector.counts(metrics),
-        *collector.state([cast(Model, model)], {}),
+        *collector.state([cast(ModelSlot, model)], {}),
         *collector.memory({"iris": 45_000_000}, 61_000_000, 0, 1),
     ]
     return collector.encoded(families, "")[0].decode()

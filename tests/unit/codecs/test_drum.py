@@ -79,7 +79,7 @@ def expected(frame: pd.DataFrame = FRAME) -> dict:
     return {"predictions": [{"no": no, "yes": yes} for no, yes in rows]}
 
 
-def form(*parts: multipart.Part) -> tuple[bytes, str]:
+def form(*parts: multipart.FormPart) -> tuple[bytes, str]:
     return multipart.encode(parts)
 
 
@@ -109,12 +109,12 @@ def test_arrow(classifier):
 @pytest.mark.parametrize("name", ["data.csv", "data.MTX", "data", None])
 def test_a_form_part_is_csv_unless_its_name_says_otherwise(classifier, name):
     content = FRAME.to_csv(index=False).encode()
-    body, content_type = form(multipart.Part("X", content, name, "application/json"))
+    body, content_type = form(multipart.FormPart("X", content, name, "application/json"))
     assert predict(classifier, body, content_type) == expected()
 
 
 def test_a_form_part_of_arrow(classifier):
-    part = multipart.Part("X", bytes(pa.ipc.serialize_pandas(FRAME)), "data.arrow")
+    part = multipart.FormPart("X", bytes(pa.ipc.serialize_pandas(FRAME)), "data.arrow")
     assert predict(classifier, *form(part)) == expected()
 
 
@@ -124,8 +124,8 @@ def test_a_sparse_form_part_with_its_names(opened):
     cells = matrix[:, [2, 0, 1]].tocoo()
     table = SparseTable(("z", "x", "y"), 6, (cells.row, cells.col, cells.data))
     body, content_type = form(
-        multipart.Part("X", sparse.write(table), "data.mtx"),
-        multipart.Part("X.colnames", b"z\nx\ny\n", "names"),
+        multipart.FormPart("X", sparse.write(table), "data.mtx"),
+        multipart.FormPart("X.colnames", b"z\nx\ny\n", "names"),
     )
     found = predict(opened(model), body, content_type)["predictions"]
     assert np.allclose(found, model.predict(pd.DataFrame(matrix.toarray(), columns=list("xyz"))))
@@ -136,10 +136,10 @@ def test_a_sparse_form_part_with_its_names(opened):
     [
         (b"", "text/csv"),
         (b"a=1", "application/x-www-form-urlencoded"),
-        form(multipart.Part("Y", b"a\n1\n", "y.csv")),
-        form(multipart.Part("X", b"", "x.csv")),
+        form(multipart.FormPart("Y", b"a\n1\n", "y.csv")),
+        form(multipart.FormPart("X", b"", "x.csv")),
     ],
-    ids=["nothing", "a form", "another part", "an empty part"],  # a boundary is random
+    ids=["empty", "urlencoded", "no X", "empty X"],  # a boundary is another in every process
 )
 def test_no_samples(classifier, body, content_type):
     with pytest.raises(InvalidInput) as raised:
@@ -364,7 +364,9 @@ def transform(data, model, y):
         Target(TargetType.TRANSFORM),
     )
     y = b"target\n1\n2\n"
-    body, kind = form(multipart.Part("X", b"a,c\n1,2\n3,\n", "x.csv"), multipart.Part("y", y))
+    body, kind = form(
+        multipart.FormPart("X", b"a,c\n1,2\n3,\n", "x.csv"), multipart.FormPart("y", y)
+    )
     found = answer(predictor, Request("transform", "drum", kind), body)
     parts = multipart.parse(found.content_type, found.body)
     assert {name: bytes(part.body) for name, part in parts.items()} == {

@@ -18,7 +18,7 @@ from polyhost.config.show import MASK, as_json, as_lines, field_of
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
 from polyhost.settings import (
-    Admin,
+    AdminSettings,
     ApiKey,
     Batching,
     HostLimits,
@@ -205,7 +205,7 @@ models:
         logging_level="info",
         limits=HostLimits(max_connections=100, max_header=8192, body_timeout=None, memory=4 << 30),
         fronts=2,
-        admin=Admin(True, (folder / "a", folder / "b")),
+        admin=AdminSettings(True, (folder / "a", folder / "b")),
         keys=(
             ApiKey("ci", digest, "predict", ("one",)),
             ApiKey("boss", hashlib.sha256(b"s3cret").hexdigest(), "admin"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from polyhost.config.deployed import load_model
 from polyhost.errors import PolyhostError
-from polyhost.settings import Admin
+from polyhost.settings import AdminSettings
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_no_spelling_leads_out(place, monkeypatch_module, parts, start):
                 chosen,
                 replicas=1,
                 version="1",
-                admin=Admin(True, (roots,)),
+                admin=AdminSettings(True, (roots,)),
                 layers={},
             )
         except PolyhostError:
@@ -91,7 +91,7 @@ def test_some_spellings_are_taken(place):
             {"target.class_labels_file": text},
             replicas=1,
             version="1",
-            admin=Admin(True, (roots,)),
+            admin=AdminSettings(True, (roots,)),
             layers={},
         )
         assert hosted.spec.target.labels == ("a", "b", "c")

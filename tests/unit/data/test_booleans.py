@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from polyhost.cli.flags import _is_true
-from polyhost.code_dir.strict_yaml import Kind, read_strictly
+from polyhost.code_dir.strict_yaml import NodeKind, read_strictly
 from polyhost.config import kinds
 from polyhost.data.booleans import boolean
 from polyhost.errors import SettingsError
@@ -19,7 +19,7 @@ from polyhost.errors import SettingsError
 )
 def test_words_mean_the_same_everywhere(tmp_path, words, value):
     """In a variable, a metadata file and the configuration."""
-    schema = Kind("map", keys={"a": Kind("bool")})
+    schema = NodeKind("map", keys={"a": NodeKind("bool")})
     for word in words:
         readers = [
             lambda word=word: kinds.SWITCH.parse(word, tmp_path),

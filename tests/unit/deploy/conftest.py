@@ -9,7 +9,7 @@ import pytest
 from support.fake_host import FakeHost
 
 from polyhost.config import load
-from polyhost.deploy.deployer import Deployment
+from polyhost.deploy.deployer import Deployer
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def configure(tmp_path: Path, roots: Path) -> Callable[..., Path]:
 @pytest.fixture
 def start(tmp_path: Path):
     """Starts a deployment over a fake host, as a server does."""
-    started: list[Deployment] = []
+    started: list[Deployer] = []
 
-    async def begin(renew=lambda settings: None) -> tuple[Deployment, FakeHost]:
+    async def begin(renew=lambda settings: None) -> tuple[Deployer, FakeHost]:
         def read():
             return load(tmp_path / "polyhost.yaml", {}, {})
 
         host, loaded = FakeHost(), read()
-        deployment = Deployment(host, loaded.settings, read, loaded, renew)  # type: ignore[arg-type]
+        deployment = Deployer(host, loaded.settings, read, loaded, renew)  # type: ignore[arg-type]
         started.append(deployment)
         await host.start(loaded.settings.models)
         await deployment.reconcile()

@@ -166,11 +166,11 @@ def test_what_is_deployed_while_others_still_load_is_not_lost(start, model, conf
     async def second():
         from support.fake_host import FakeHost
 
-        from polyhost.deploy.deployer import Deployment
+        from polyhost.deploy.deployer import Deployer
 
         loaded = load(tmp_path / "polyhost.yaml", {}, {})
         host = FakeHost()
-        deployment = Deployment(host, loaded.settings, None, loaded)  # type: ignore[arg-type]
+        deployment = Deployer(host, loaded.settings, None, loaded)  # type: ignore[arg-type]
         await deploy(deployment, "b", model("b"))  # before anything is brought back
         await deployment.reconcile()
         deployment.close()
@@ -275,14 +275,14 @@ def test_files_of_the_model_and_below_the_roots(start, model, configure, roots):
         found = []
         for name in (str(roots / "labels"), "own"):
             await deploy(deployment, "x", source, {"target": {"class_labels_file": name}})
-            found.append(host.models["x"].model.spec.target.labels)
+            found.append(host.models["x"].config.spec.target.labels)
         await deploy(
             deployment,
             "x",
             source,
             {"env": f"{roots}/venv/python", "target": {"class_labels": ["a", "😀", "c"]}},
         )
-        hosted = host.models["x"].model
+        hosted = host.models["x"].config
         return [*found, hosted.spec.target.labels, hosted.python]
 
     assert run(work) == [
@@ -312,7 +312,7 @@ def test_environment_needs_the_operators_leave(attempt, start, model, configure)
         deployment, host = await start()
         settings = {"environment": {"MODEL_A.B": "x\ny", "DEPTH": 1}}
         await deploy(deployment, "x", model("m"), settings)
-        return dict(host.models["x"].model.environment)
+        return dict(host.models["x"].config.environment)
 
     assert run(work) == {"MODEL_A.B": "x\ny", "DEPTH": "1"}
 
@@ -363,7 +363,7 @@ def test_values_reach_the_model_as_they_were_given(start, model, configure):
         settings = {"digests": {"data/a.b.bin": pinned}, "limits": {"deadline": None}}
         await deploy(deployment, "x", model("m"), settings)
         await deploy(deployment, "y", model("m"), {"batching": "off"})
-        x, y = host.models["x"].model, host.models["y"].model
+        x, y = host.models["x"].config, host.models["y"].config
         return dict(x.digests), x.deadline, y.deadline, y.batching.mode
 
     assert run(work) == ({"data/a.b.bin": pinned}, None, 7.0, "off")
@@ -386,7 +386,7 @@ def test_no_build_with_more_rights_than_a_worker_has(start, model, configure):
     async def chosen_by_the_operator():
         deployment, host = await start()
         await deploy(deployment, "x", source)
-        return host.models["x"].model.env
+        return host.models["x"].config.env
 
     assert run(chosen_by_the_operator) == "uv"
 

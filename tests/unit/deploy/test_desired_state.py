@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyhost.deploy import desired_state
-from polyhost.deploy.desired_state import DesiredModel, DesiredState
+from polyhost.deploy.desired_state import DesiredEntry, DesiredState
 from polyhost.errors import StateError
 
 SPECIMEN = Path(__file__).parents[2] / "specimens" / "desired-1.json"
 STATE = DesiredState(
     {
-        "churn": DesiredModel(
+        "churn": DesiredEntry(
             "churn",
             "s3://models/churn.tar.gz",
             version="7",
@@ -26,7 +26,7 @@ STATE = DesiredState(
             replicas=2,
             settings={"limits.deadline": 30.0, "environment.GRÖSSE": "groß"},
         ),
-        "prices": DesiredModel("prices", "/srv/models/prices"),
+        "prices": DesiredEntry("prices", "/srv/models/prices"),
     }
 )
 
@@ -43,7 +43,7 @@ def test_no_file_is_an_empty_state(tmp_path):
 def test_written_and_read_again(tmp_path):
     path = tmp_path / "state.json"
     desired_state.write(path, STATE)
-    less = STATE.lacking("churn").having(DesiredModel("prices", "elsewhere"))
+    less = STATE.lacking("churn").having(DesiredEntry("prices", "elsewhere"))
     desired_state.write(path, less)
     assert desired_state.read(path) == less == DesiredState({"prices": less.models["prices"]})
     assert os.listdir(tmp_path) == ["state.json"]
@@ -107,9 +107,9 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from polyhost.deploy.desired_state import DesiredModel, DesiredState, write
+from polyhost.deploy.desired_state import DesiredEntry, DesiredState, write
 for n in itertools.count():
-    models = {f"m{i}": DesiredModel(f"m{i}", "x" * 1000, replicas=n) for i in range(50)}
+    models = {f"m{i}": DesiredEntry(f"m{i}", "x" * 1000, replicas=n) for i in range(50)}
     write(Path(sys.argv[1]), DesiredState(models))
 """
 

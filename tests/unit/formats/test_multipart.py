@@ -11,7 +11,7 @@ from urllib3.fields import RequestField
 from urllib3.filepost import encode_multipart_formdata
 
 from polyhost.errors import InvalidInput
-from polyhost.formats.multipart import Part, encode, parse
+from polyhost.formats.multipart import FormPart, encode, parse
 
 name = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters='"\\'), min_size=1)
 body = st.one_of(
@@ -38,12 +38,14 @@ def test_what_a_standard_encoder_wrote_is_read(parts, boundary):
 
 @given(st.dictionaries(name, body, max_size=5))
 def test_what_we_write_is_read(parts):
-    encoded, content_type = encode([Part(key, content) for key, content in parts.items()])
+    encoded, content_type = encode([FormPart(key, content) for key, content in parts.items()])
     assert {k: bytes(p.body) for k, p in parse(content_type, encoded).items()} == parts
 
 
 def test_the_parts_are_views_into_the_body():
-    encoded, content_type = encode([Part("X", b"a\n1\n", "x.csv", "text/csv"), Part("y", b"5")])
+    encoded, content_type = encode(
+        [FormPart("X", b"a\n1\n", "x.csv", "text/csv"), FormPart("y", b"5")]
+    )
     with tempfile.TemporaryFile() as file:
         file.write(encoded)
         file.flush()
@@ -68,7 +70,7 @@ def test_preamble_epilogue_and_bare_line_feeds():
 
 
 def test_of_a_repeated_name_the_first_counts():
-    encoded, content_type = encode([Part("X", b"1"), Part("X", b"2")])
+    encoded, content_type = encode([FormPart("X", b"1"), FormPart("X", b"2")])
     assert bytes(parse(content_type, encoded)["X"].body) == b"1"
 
 

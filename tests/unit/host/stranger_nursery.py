@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from polyhost.host.launcher import NO_BIRTH, Nursery
+from polyhost.host.launcher import NO_SETUP, Launcher
 from polyhost.host.sockets import Sockets
 from polyhost.predictor import ModelSpec
 
 STRANGER = Path(__file__).with_name("stranger.py")
 
 
-class StrangerNursery(Nursery):
+class StrangerNursery(Launcher):
     """Starts the stranger's worker instead of ours."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class StrangerNursery(Nursery):
         python: str | None,
         env: dict[str, str],
         sockets: Sockets,
-        birth: Mapping[str, Any] = NO_BIRTH,
+        setup: Mapping[str, Any] = NO_SETUP,
     ) -> int:
         data, control, stdout, stderr = sockets.for_worker()
         process = subprocess.Popen(

@@ -23,7 +23,7 @@ from polyhost.host.deadline import INTERRUPT_GRACE
 from polyhost.host.dispatcher import STRANDED, Dispatcher
 from polyhost.host.replica import Replica
 from polyhost.host.request import Pending, Result
-from polyhost.wire.frames import Flag, Frame, Kind, Parser
+from polyhost.wire.frames import Frame, FrameFlag, FrameKind, Parser
 
 META = b'{"op":"predict"}'
 GOOD = b'{"status":200,"type":"text/plain"}'
@@ -49,7 +49,7 @@ class Link:
     def end_hung(self) -> None:
         self.ended += 1
 
-    def ids(self, kind: Kind = Kind.REQUEST) -> list[int]:
+    def ids(self, kind: FrameKind = FrameKind.REQUEST) -> list[int]:
         return [frame.id for frame in self.sent if frame.kind == kind]
 
 
@@ -78,12 +78,12 @@ class Made:
 
 
 def reply(pending: Pending, body: bytes = b"y", meta: bytes = GOOD, flags: int = 0) -> Frame:
-    return Frame(Kind.REPLY, flags, pending.id, meta, body)
+    return Frame(FrameKind.REPLY, flags, pending.id, meta, body)
 
 
 def error(pending: Pending, kind: str, **facts: Any) -> Frame:
     wire = {"kind": kind, "message": "as asked", "facts": facts}
-    return Frame(Kind.ERROR, 0, pending.id, json.dumps(wire).encode(), b"")
+    return Frame(FrameKind.ERROR, 0, pending.id, json.dumps(wire).encode(), b"")
 
 
 def on_loop(scenario: Callable[[], Awaitable[None]]) -> None:
@@ -137,7 +137,7 @@ def test_a_file_of_such_a_reply_is_closed() -> None:
         bad = made.submit()
         reader, writer = os.pipe()
         os.close(writer)
-        made.frames(reply(bad, b"", meta=b"{}")._replace(fd=reader, flags=Flag.FD))
+        made.frames(reply(bad, b"", meta=b"{}")._replace(fd=reader, flags=FrameFlag.FD))
         with pytest.raises(InvalidOutput):
             await bad.future
         with pytest.raises(OSError, match="Bad file descriptor"):
@@ -150,13 +150,13 @@ def test_a_stream_that_cannot_begin_is_stopped_and_keeps_its_place_until_it_has(
     async def scenario() -> None:
         made = Made()
         bad = made.submit()
-        made.frames(reply(bad, meta=b"{}", flags=Flag.MORE))
+        made.frames(reply(bad, meta=b"{}", flags=FrameFlag.MORE))
         with pytest.raises(InvalidOutput):
             await bad.future
-        assert made.links[0].ids(Kind.CANCEL) == [bad.id]
+        assert made.links[0].ids(FrameKind.CANCEL) == [bad.id]
         assert made.dispatcher.busy == 1
         made.frames(
-            reply(bad, meta=b"", flags=Flag.MORE), error(bad, "RequestCancelled"), reply(bad)
+            reply(bad, meta=b"", flags=FrameFlag.MORE), error(bad, "RequestCancelled"), reply(bad)
         )
         assert made.dispatcher.busy == 0
 
@@ -183,7 +183,7 @@ def test_an_error_that_cannot_be_read_is_an_error_of_its_request(meta: bytes) ->
         made = Made()
         made.dispatcher.set_room(8, 1)
         bad, good = made.submit(), made.submit()
-        made.frames(Frame(Kind.ERROR, 0, bad.id, meta, b""), reply(good))
+        made.frames(Frame(FrameKind.ERROR, 0, bad.id, meta, b""), reply(good))
         assert (await good.future).body == b"y"
         with pytest.raises(InvalidOutput, match="cannot be used"):
             await bad.future
@@ -235,7 +235,7 @@ def test_one_that_shared_its_call_runs_once_more_alone() -> None:
         slow, shared = made.submit(), made.submit()
         made.frames(*(error(one, "WorkerTimeout", shared=True) for one in (slow, shared)))
         (link,) = made.links
-        assert [frame.id for frame in link.sent if frame.flags & Flag.SOLO] == [shared.id]
+        assert [frame.id for frame in link.sent if frame.flags & FrameFlag.SOLO] == [shared.id]
         made.frames(reply(shared))
         made.frames(error(slow, "WorkerTimeout"))
         with pytest.raises(WorkerTimeout):

@@ -12,7 +12,7 @@ import pytest
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import WorkerCrashed
 from polyhost.host import launcher
-from polyhost.host.launcher import Nursery
+from polyhost.host.launcher import Launcher
 from polyhost.host.sockets import Sockets
 from polyhost.host.warm_parent import ForkLost
 from polyhost.predictor import ModelSpec
@@ -35,9 +35,9 @@ class Parent:
         self.made.append(self)
 
     async def fork(
-        self, spec: ModelSpec, env: dict[str, str], sockets: Sockets, birth: Mapping[str, Any]
+        self, spec: ModelSpec, env: dict[str, str], sockets: Sockets, setup: Mapping[str, Any]
     ) -> int | None:
-        self.asked.append((env, birth))
+        self.asked.append((env, setup))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -50,11 +50,11 @@ class Parent:
 
 @pytest.fixture
 def spawned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Calls of ``spawn``: interpreter, environment, birth."""
+    """Calls of ``spawn``: interpreter, environment, setup."""
     calls: list[tuple[Any, ...]] = []
 
-    def spawn(python: str | None, env: dict[str, str], sockets: Sockets, birth: Any = None) -> int:
-        calls.append((python, env, birth))
+    def spawn(python: str | None, env: dict[str, str], sockets: Sockets, setup: Any = None) -> int:
+        calls.append((python, env, setup))
         return SPAWNED
 
     monkeypatch.setattr(launcher, "spawn", spawn)
@@ -64,14 +64,14 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return calls
 
 
-def run(scenario: Callable[[Nursery, Sockets], Awaitable[None]], warm: bool = True) -> None:
+def run(scenario: Callable[[Launcher, Sockets], Awaitable[None]], warm: bool = True) -> None:
     async def main() -> None:
-        nursery = Nursery(warm=warm, mark={"MARK": "host"})
+        launcher = Launcher(warm=warm, mark={"MARK": "host"})
         sockets = Sockets()
         try:
-            await scenario(nursery, sockets)
+            await scenario(launcher, sockets)
         finally:
-            nursery.close()
+            launcher.close()
             sockets.close_worker_ends()
             sockets.close()
 
@@ -79,10 +79,10 @@ def run(scenario: Callable[[Nursery, Sockets], Awaitable[None]], warm: bool = Tr
 
 
 def test_a_worker_is_forked_with_the_hosts_mark(spawned: list[Any]) -> None:
-    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+    async def scenario(launcher: Launcher, sockets: Sockets) -> None:
         Parent.answers.append(FORKED)
-        pid = await nursery.start(SPEC, None, {"A": "b"}, sockets, {"cores": [0]})
-        assert (pid, nursery.born, spawned) == (FORKED, {FORKED}, [])
+        pid = await launcher.start(SPEC, None, {"A": "b"}, sockets, {"cores": [0]})
+        assert (pid, launcher.started, spawned) == (FORKED, {FORKED}, [])
         (parent,) = Parent.made
         assert parent.asked == [({"A": "b", "MARK": "host"}, {"cores": [0]})]
         assert parent.env["MARK"] == "host"
@@ -91,18 +91,18 @@ def test_a_worker_is_forked_with_the_hosts_mark(spawned: list[Any]) -> None:
 
 
 def test_what_cannot_be_forked_is_spawned(spawned: list[Any]) -> None:
-    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+    async def scenario(launcher: Launcher, sockets: Sockets) -> None:
         Parent.answers.append(None)
-        assert await nursery.start(SPEC, None, {"A": "b"}, sockets) == SPAWNED
-        assert nursery.born == {SPAWNED}
+        assert await launcher.start(SPEC, None, {"A": "b"}, sockets) == SPAWNED
+        assert launcher.started == {SPAWNED}
         assert spawned == [(None, {"A": "b", "MARK": "host"}, {})]
 
     run(scenario)
 
 
 def test_another_interpreter_is_spawned_and_needs_no_fork_server(spawned: list[Any]) -> None:
-    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
-        assert await nursery.start(SPEC, "/usr/bin/python3", {}, sockets) == SPAWNED
+    async def scenario(launcher: Launcher, sockets: Sockets) -> None:
+        assert await launcher.start(SPEC, "/usr/bin/python3", {}, sockets) == SPAWNED
         assert Parent.made == []
         assert spawned[0][0] == "/usr/bin/python3"
 
@@ -110,33 +110,33 @@ def test_another_interpreter_is_spawned_and_needs_no_fork_server(spawned: list[A
 
 
 def test_a_fork_that_got_lost_is_not_spawned_over_the_same_sockets(spawned: list[Any]) -> None:
-    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+    async def scenario(launcher: Launcher, sockets: Sockets) -> None:
         Parent.answers.append(ForkLost("it ended", exit_code=0))
         with pytest.raises(ForkLost):
-            await nursery.start(SPEC, None, {}, sockets)
-        assert (spawned, nursery.born) == ([], set())
+            await launcher.start(SPEC, None, {}, sockets)
+        assert (spawned, launcher.started) == ([], set())
 
     run(scenario)
 
 
 def test_a_fork_server_that_has_ended_is_followed_by_another(spawned: list[Any]) -> None:
-    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
+    async def scenario(launcher: Launcher, sockets: Sockets) -> None:
         Parent.answers += [FORKED, FORKED + 1, FORKED + 2]
         for _ in range(2):
-            await nursery.start(SPEC, None, {}, sockets)
+            await launcher.start(SPEC, None, {}, sockets)
         assert len(Parent.made) == 1
         Parent.made[0].alive = False
-        assert await nursery.start(SPEC, None, {}, sockets) == FORKED + 2
+        assert await launcher.start(SPEC, None, {}, sockets) == FORKED + 2
         assert len(Parent.made) == 2
 
     run(scenario)
 
 
 def test_a_host_that_ends_starts_no_worker(spawned: list[Any]) -> None:
-    async def scenario(nursery: Nursery, sockets: Sockets) -> None:
-        nursery.close()
+    async def scenario(launcher: Launcher, sockets: Sockets) -> None:
+        launcher.close()
         with pytest.raises(WorkerCrashed, match="the host is ending"):
-            await nursery.start(SPEC, None, {}, sockets)
+            await launcher.start(SPEC, None, {}, sockets)
         assert (spawned, Parent.made) == ([], [])
 
     run(scenario)

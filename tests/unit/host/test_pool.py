@@ -18,7 +18,7 @@ from polyhost.host.pool import Pool, State
 from polyhost.host.spool import Budget, Spool
 from polyhost.host.stream import ReplyStream
 from polyhost.predictor import ModelSpec
-from polyhost.settings import HostedModel, Limits
+from polyhost.settings import Limits, ModelConfig
 
 META = b'{"op":"predict","dialect":"drum","type":"text/csv"}'
 
@@ -49,11 +49,11 @@ def with_pool(
     async def main() -> None:
         output: list[bytes] = []
         spec = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
-        model = HostedModel(
+        model = ModelConfig(
             "m", spec, workers=workers, limits=Limits(deadline=deadline, max_queue=max_queue)
         )
-        nursery = StrangerNursery()
-        pool = Pool(model, nursery, lambda *args: output.append(args[2]))
+        launcher = StrangerNursery()
+        pool = Pool(model, launcher, lambda *args: output.append(args[2]))
         await pool.start()
         assert pool.state is State.READY
 
@@ -69,7 +69,7 @@ def with_pool(
         finally:
             pids += [worker.pid for worker in pool.workers]
             await pool.stop(5.0)
-            nursery.close()
+            launcher.close()
             sweep.cancel()
         for pid in pids:
             assert not Path(f"/proc/{pid}").exists()
@@ -187,7 +187,7 @@ def test_two_kills_from_outside_do_not_have_an_innocent_refused() -> None:
         await killed_twice(fixture, b"sleep 0.3")
         assert await fixture.ask(b"sleep 0.3") == b"SLEEP 0.3"
         assert fixture.pool.restarts == 2
-        assert not fixture.pool._dispatcher.killers
+        assert not fixture.pool._dispatcher.quarantine
 
     with_pool(scenario)
 

@@ -20,7 +20,7 @@ from polyhost.host.process import WorkerProcess
 from polyhost.host.sockets import Sockets
 from polyhost.predictor import ModelSpec
 from polyhost.wire import frames
-from polyhost.wire.frames import Frame, Kind
+from polyhost.wire.frames import Frame, FrameKind
 
 SPEC = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
 LABELS = tuple(f"a label of some length with the number {i}" for i in range(60_000))
@@ -30,7 +30,7 @@ import os, socket, struct, sys, time
 data, control = (socket.socket(fileno=int(fd)) for fd in sys.argv[1:3])
 def send(sock, kind, meta=b"", body=b"", flags=0):
     sock.sendall(struct.pack("<IIQBBH", len(meta), len(body), 0, kind, flags, 0) + meta + body)
-READY = {int(Kind.READY)}
+READY = {int(FrameKind.READY)}
 """
 
 
@@ -79,10 +79,10 @@ def test_a_worker_gets_ready_answers_and_ends_in_order() -> None:
         started.worker.initialise(SPEC, {})
         info = await started.worker.wait_ready(20)
         assert info.target == SPEC.target
-        started.worker.send(frames.encode(Kind.REQUEST, 7, b"{}", b"hello"))
+        started.worker.send(frames.encode(FrameKind.REQUEST, 7, b"{}", b"hello"))
         while not started.frames:
             await asyncio.sleep(0.005)
-        assert [(f.kind, f.id, f.body) for f in started.frames] == [(Kind.REPLY, 7, b"HELLO")]
+        assert [(f.kind, f.id, f.body) for f in started.frames] == [(FrameKind.REPLY, 7, b"HELLO")]
         await started.worker.stop(10)
         assert started.worker.exit_code == 0
 

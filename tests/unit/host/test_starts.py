@@ -16,13 +16,13 @@ from unit.host.stranger_nursery import StrangerNursery
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import WorkerCrashed
 from polyhost.host import pool as pools
-from polyhost.host.launcher import NO_BIRTH
-from polyhost.host.model_slot import Model
+from polyhost.host.launcher import NO_SETUP
+from polyhost.host.model_slot import ModelSlot
 from polyhost.host.pool import Pool, State
 from polyhost.host.sockets import Sockets
 from polyhost.host.warm_parent import ForkLost
 from polyhost.predictor import ModelSpec
-from polyhost.settings import HostedModel, Limits
+from polyhost.settings import Limits, ModelConfig
 
 SPEC = ModelSpec(Path("/nowhere"), "python", Target(TargetType.REGRESSION))
 
@@ -46,7 +46,7 @@ class Gated(StrangerNursery):
         python: str | None,
         env: dict[str, str],
         sockets: Sockets,
-        birth: Mapping[str, Any] = NO_BIRTH,
+        setup: Mapping[str, Any] = NO_SETUP,
     ) -> int:
         self.asked += 1
         await self.gate.wait()
@@ -59,7 +59,7 @@ class Gated(StrangerNursery):
             process.returncode = 0
             self.pids.append(process.pid)
             return process.pid
-        self.pids.append(await super().start(spec, python, env, sockets, birth))
+        self.pids.append(await super().start(spec, python, env, sockets, setup))
         return self.pids[-1]
 
     @property
@@ -79,8 +79,8 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def pool_of(nursery: Gated, workers: int = 1) -> Pool:
-    return Pool(HostedModel("m", SPEC, workers=workers), nursery, lambda *args: None)
+def pool_of(launcher: Gated, workers: int = 1) -> Pool:
+    return Pool(ModelConfig("m", SPEC, workers=workers), launcher, lambda *args: None)
 
 
 async def until(done: Callable[[], bool]) -> None:
@@ -90,29 +90,29 @@ async def until(done: Callable[[], bool]) -> None:
 
 def test_a_model_that_is_stopped_while_it_starts_leaves_no_process() -> None:
     async def scenario() -> None:
-        nursery = Gated()
-        pool = pool_of(nursery, 3)
+        launcher = Gated()
+        pool = pool_of(launcher, 3)
         starting = asyncio.create_task(pool.start())
-        await until(lambda: nursery.asked == 3)
+        await until(lambda: launcher.asked == 3)
         await pool.stop(1.0)
-        nursery.gate.set()
+        launcher.gate.set()
         await starting
-        assert (nursery.pids, pool.workers, pool.state) == ([], [], State.STOPPED)
+        assert (launcher.pids, pool.workers, pool.state) == ([], [], State.STOPPED)
 
     run(scenario)
 
 
 def test_a_model_that_is_removed_during_its_first_load_leaves_no_process() -> None:
     async def scenario() -> None:
-        nursery = Gated()
-        model = Model(HostedModel("m", SPEC), lambda hosted: pool_of(nursery))
-        loading = asyncio.create_task(model.load(model.model))
-        behind = asyncio.create_task(model.load(model.model))
-        await until(lambda: nursery.asked == 1)
+        launcher = Gated()
+        model = ModelSlot(ModelConfig("m", SPEC), lambda hosted: pool_of(launcher))
+        loading = asyncio.create_task(model.load(model.config))
+        behind = asyncio.create_task(model.load(model.config))
+        await until(lambda: launcher.asked == 1)
         await model.stop(1.0)
-        nursery.gate.set()
+        launcher.gate.set()
         assert (await loading, await behind) == (False, False)
-        assert (nursery.asked, nursery.pids, model.workers) == (1, [], [])
+        assert (launcher.asked, launcher.pids, model.workers) == (1, [], [])
         assert model.state is State.STOPPED
 
     run(scenario)
@@ -120,20 +120,20 @@ def test_a_model_that_is_removed_during_its_first_load_leaves_no_process() -> No
 
 def test_replicas_that_still_start_are_taken_back_by_a_smaller_number() -> None:
     async def scenario() -> None:
-        nursery = Gated()
-        nursery.gate.set()
-        pool = pool_of(nursery)
+        launcher = Gated()
+        launcher.gate.set()
+        pool = pool_of(launcher)
         await pool.start()
-        nursery.gate.clear()
+        launcher.gate.clear()
         growing = asyncio.create_task(pool.scale(4))
-        await until(lambda: nursery.asked == 4)
+        await until(lambda: launcher.asked == 4)
         await pool.scale(1)
-        nursery.gate.set()
+        launcher.gate.set()
         await growing
-        await until(lambda: len(nursery.alive) == 1)
+        await until(lambda: len(launcher.alive) == 1)
         assert len(pool.workers) == 1
         await pool.stop(1.0)
-        assert nursery.alive == []
+        assert launcher.alive == []
 
     run(scenario)
 
@@ -144,18 +144,18 @@ def test_a_start_that_waits_for_its_next_try_is_no_replica_too_many(
     monkeypatch.setattr(pools, "FIRST_PAUSE", 0.05)
 
     async def scenario() -> None:
-        nursery = Gated()
-        nursery.gate.set()
-        pool = pool_of(nursery, 2)
+        launcher = Gated()
+        launcher.gate.set()
+        pool = pool_of(launcher, 2)
         await pool.start()
-        nursery.failures = [WorkerCrashed("not yet", exit_code=1)]
-        os.kill(nursery.pids[0], 9)
-        await until(lambda: not nursery.failures)
+        launcher.failures = [WorkerCrashed("not yet", exit_code=1)]
+        os.kill(launcher.pids[0], 9)
+        await until(lambda: not launcher.failures)
         await pool.scale(1)  # the other start waits
         await pool.scale(2)
         await until(lambda: pool.ready_workers == 2)
         await asyncio.gather(*pool._tasks)
-        assert len(nursery.alive) == len(pool.workers) == 2
+        assert len(launcher.alive) == len(pool.workers) == 2
         await pool.stop(1.0)
 
     run(scenario)
@@ -163,11 +163,11 @@ def test_a_start_that_waits_for_its_next_try_is_no_replica_too_many(
 
 def test_a_fork_that_got_lost_is_tried_again_with_other_sockets() -> None:
     async def scenario() -> None:
-        nursery = Gated(ForkLost("it ended", exit_code=0))
-        nursery.gate.set()
-        pool = pool_of(nursery)
+        launcher = Gated(ForkLost("it ended", exit_code=0))
+        launcher.gate.set()
+        pool = pool_of(launcher)
         await pool.start()
-        assert (pool.state, nursery.asked) == (State.READY, 2)
+        assert (pool.state, launcher.asked) == (State.READY, 2)
         await pool.stop(1.0)
 
     run(scenario)
@@ -177,12 +177,12 @@ def test_an_unexpected_failure_of_a_start_is_tried_again(monkeypatch: pytest.Mon
     monkeypatch.setattr(pools, "FIRST_PAUSE", 0.01)
 
     async def scenario() -> None:
-        nursery = Gated()
-        nursery.gate.set()
-        pool = pool_of(nursery)
+        launcher = Gated()
+        launcher.gate.set()
+        pool = pool_of(launcher)
         await pool.start()
-        nursery.failures = [KeyError("a fault of ours"), OSError("no processes left")]
-        os.kill(nursery.pids[0], 9)
+        launcher.failures = [KeyError("a fault of ours"), OSError("no processes left")]
+        os.kill(launcher.pids[0], 9)
         result = await pool.submit(b'{"op":"predict"}', b"a", True).future
         assert result.body == b"A"
         await pool.stop(1.0)
@@ -197,16 +197,16 @@ def test_a_worker_that_does_not_get_ready_is_followed_by_another(
     monkeypatch.setattr(pools, "FIRST_PAUSE", 0.01)
 
     async def scenario() -> None:
-        nursery = Gated()
-        nursery.gate.set()
-        nursery.mute = {2, 3}
-        model = HostedModel("m", SPEC, limits=Limits(load_timeout=1.0))
-        pool = Pool(model, nursery, lambda *args: None)
+        launcher = Gated()
+        launcher.gate.set()
+        launcher.mute = {2, 3}
+        model = ModelConfig("m", SPEC, limits=Limits(load_timeout=1.0))
+        pool = Pool(model, launcher, lambda *args: None)
         await pool.start()
-        os.kill(nursery.pids[0], 9)
+        os.kill(launcher.pids[0], 9)
         result = await pool.submit(b'{"op":"predict"}', b"a", True).future
         assert result.body == b"A"
-        await until(lambda: len(nursery.alive) == 1)
+        await until(lambda: len(launcher.alive) == 1)
         await pool.stop(1.0)
 
     run(scenario)
@@ -218,9 +218,9 @@ def test_a_fault_after_the_start_of_a_process_ends_that_process(
     monkeypatch.setattr(pools, "FIRST_PAUSE", 0.01)
 
     async def scenario() -> None:
-        nursery = Gated()
-        nursery.gate.set()
-        pool = pool_of(nursery)
+        launcher = Gated()
+        launcher.gate.set()
+        pool = pool_of(launcher)
         await pool.start()
         load, faults = pool._load, [KeyError("a fault of ours")]
 
@@ -230,10 +230,10 @@ def test_a_fault_after_the_start_of_a_process_ends_that_process(
             await load(member, worker)
 
         monkeypatch.setattr(pool, "_load", faulty)
-        os.kill(nursery.pids[0], 9)
+        os.kill(launcher.pids[0], 9)
         result = await pool.submit(b'{"op":"predict"}', b"a", True).future
         assert result.body == b"A"
-        await until(lambda: len(nursery.alive) == 1)
+        await until(lambda: len(launcher.alive) == 1)
         await pool.stop(1.0)
 
     run(scenario)

@@ -12,7 +12,7 @@ from polyhost.data.target import Target, TargetType
 from polyhost.host.host import Host
 from polyhost.host.sweeper import Sweeper
 from polyhost.predictor import ModelSpec
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
 
 def broken(now: float) -> None:
@@ -52,7 +52,7 @@ def test_a_hosts_deadlines_outlive_a_fault_in_whatever_else_is_looked_at() -> No
         looks: list[str] = []
         enough = asyncio.Event()
         for name in ("first", "second"):
-            await host.deploy(HostedModel(name, spec, lazy=True))
+            await host.deploy(ModelConfig(name, spec, lazy=True))
         host.models["first"].sweep = broken  # type: ignore[method-assign]
 
         def second(now: float) -> None:

@@ -113,7 +113,7 @@ def test_a_command_is_answered_with_its_pid(made: Any) -> None:
     async def scenario(parent: WarmParent, server: ForkServer) -> None:
         asked = fork(parent)
         number, content = await server.command()
-        assert (content["cmd"], content["env"], content["birth"]) == (
+        assert (content["cmd"], content["env"], content["setup"]) == (
             "fork",
             {"A": "b"},
             {"cores": [0]},

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.fake_host import FakeHost
 
 from polyhost.config import load
-from polyhost.deploy.deployer import Deployment
-from polyhost.server.admin import Admin
+from polyhost.deploy.deployer import Deployer
+from polyhost.server.admin import AdminApi
 from polyhost.server.auth import admin_only, gated
 from polyhost.server.credentials import Access
 
@@ -33,9 +33,9 @@ class Api:
         loaded = load(config, {}, {})
         self.host = FakeHost()
         self.host.budget = None
-        self.deployment = Deployment(self.host, loaded.settings, None, loaded)
+        self.deployment = Deployer(self.host, loaded.settings, None, loaded)
         self.source = str(folder / "roots" / "m")
-        admin = Admin(self.host, self.deployment, "")
+        admin = AdminApi(self.host, self.deployment, "")
         guarded = admin_only(admin, loaded.settings, admin.path)
         self._app = gated(guarded, Access(loaded.settings).keys, "")
 

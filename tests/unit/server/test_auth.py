@@ -10,7 +10,7 @@ from polyhost.errors import SettingsError
 from polyhost.server.auth import check_exposure, digest_of, gated, new_key
 from polyhost.server.call.keys import Keys
 from polyhost.server.http.heads import is_loopback
-from polyhost.settings import Admin, ApiKey, ServerSettings
+from polyhost.settings import AdminSettings, ApiKey, ServerSettings
 
 KEY = ApiKey("one", hashlib.sha256(b"k").hexdigest())
 
@@ -69,4 +69,6 @@ def test_what_others_can_reach_is_warned_of(caplog: pytest.LogCaptureFixture) ->
 
 def test_an_admin_api_open_to_others_is_refused() -> None:
     with pytest.raises(SettingsError, match="expected a key of the role 'admin'"):
-        check_exposure(ServerSettings(address_host="0.0.0.0", admin=Admin(True), keys=(KEY,)))
+        check_exposure(
+            ServerSettings(address_host="0.0.0.0", admin=AdminSettings(True), keys=(KEY,))
+        )

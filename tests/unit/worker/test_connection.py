@@ -14,9 +14,9 @@ import pytest
 
 from polyhost.codecs import Answer, dispatch
 from polyhost.wire import descriptors, frames
-from polyhost.wire.frames import Flag, Frame, Kind, Parser
+from polyhost.wire.frames import Frame, FrameFlag, FrameKind, Parser
 from polyhost.worker.concurrent_loop import ConcurrentLoop
-from polyhost.worker.connection import Job, Line
+from polyhost.worker.connection import DataConnection, Job
 from polyhost.worker.counters import Counters
 from polyhost.worker.loop import DataLoop
 
@@ -36,7 +36,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def request(id: int, body: bytes = b"a") -> bytes:
-    return frames.encode(Kind.REQUEST, id, META, body)
+    return frames.encode(FrameKind.REQUEST, id, META, body)
 
 
 def test_a_front_that_is_killed_with_replies_unread_ends_its_line_alone(
@@ -44,7 +44,7 @@ def test_a_front_that_is_killed_with_replies_unread_ends_its_line_alone(
 ) -> None:
     ours, theirs = ends
     jobs: deque[Job] = deque()
-    line = Line(theirs, jobs)
+    line = DataConnection(theirs, jobs)
     ours.send(request(1))
     line.drain()
     line.send(b"a reply that is never read")
@@ -60,10 +60,10 @@ def test_what_came_over_a_closed_line_is_dropped_with_it(
     ours, theirs = ends
     other, others = socket.socketpair()
     jobs: deque[Job] = deque()
-    line, neighbour = Line(theirs, jobs), Line(others, jobs)
+    line, neighbour = DataConnection(theirs, jobs), DataConnection(others, jobs)
     body = os.memfd_create("body")
     os.write(body, b"large")
-    descriptors.send(ours, frames.encode(Kind.REQUEST, 1, META, flags=Flag.FD), [body])
+    descriptors.send(ours, frames.encode(FrameKind.REQUEST, 1, META, flags=FrameFlag.FD), [body])
     ours.send(request(2))
     other.send(request(3))
     descriptors.send(ours, request(4)[:30], [body])  # a frame that was cut off, and a descriptor
@@ -87,7 +87,7 @@ def test_writing_to_a_front_that_has_gone_is_no_error(
     ends: tuple[socket.socket, socket.socket], send: str
 ) -> None:
     ours, theirs = ends
-    line = Line(theirs, deque())
+    line = DataConnection(theirs, deque())
     ours.close()
     arguments = (b"x",) if send == "send" else (1, META, bytes(2 << 20))
     getattr(line, send)(*arguments)
@@ -98,9 +98,9 @@ def test_a_ping_on_the_data_socket_is_answered_when_it_is_read(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, theirs = ends
-    ours.send(frames.encode(Kind.PING, 7))
-    Line(theirs, deque()).drain()
-    assert Parser().feed(ours.recv(100)) == [Frame(Kind.PONG, 0, 7, b"", b"")]
+    ours.send(frames.encode(FrameKind.PING, 7))
+    DataConnection(theirs, deque()).drain()
+    assert Parser().feed(ours.recv(100)) == [Frame(FrameKind.PONG, 0, 7, b"", b"")]
 
 
 class Control:
@@ -169,7 +169,7 @@ def reply(sock: socket.socket, id: int) -> bytes:
     parser = Parser()
     while True:
         for frame in parser.feed(sock.recv(65536)):
-            if frame.kind == Kind.REPLY:
+            if frame.kind == FrameKind.REPLY:
                 assert frame.id == id
                 return frame.body
 
@@ -246,6 +246,6 @@ def test_a_stream_that_breaks_off_is_that_requests_error(
     ours.send(request(1, b"break") + request(2, b"next"))
     kinds: list[tuple[int, int]] = []
     parser = Parser()
-    while (Kind.REPLY, 2) not in kinds:
+    while (FrameKind.REPLY, 2) not in kinds:
         kinds += [(frame.kind, frame.id) for frame in parser.feed(ours.recv(65536))]
-    assert (Kind.ERROR, 1) in kinds
+    assert (FrameKind.ERROR, 1) in kinds

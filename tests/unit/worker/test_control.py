@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from polyhost.wire.frames import Frame, Kind
+from polyhost.wire.frames import Frame, FrameKind
 from polyhost.worker.main import Control
 
 
@@ -35,12 +35,12 @@ def control() -> Iterator[Control]:
 @pytest.mark.parametrize(("id", "times"), [(7, 1), (8, 1), (9, 0)])
 def test_only_what_runs_is_interrupted(control: Control, id: int, times: int):
     """Another front's request, or one that ended a moment ago, stops no other."""
-    control._handle(Frame(Kind.INTERRUPT, 0, id, b"", b""))
+    control._handle(Frame(FrameKind.INTERRUPT, 0, id, b"", b""))
     assert control.predictor.times == times
     assert control.interrupted == 7 * times
 
 
 def test_nothing_is_interrupted_when_nothing_runs(control: Control):
     control.running = 0
-    control._handle(Frame(Kind.INTERRUPT, 0, 7, b"", b""))
+    control._handle(Frame(FrameKind.INTERRUPT, 0, 7, b"", b""))
     assert control.predictor.times == 0

@@ -19,7 +19,7 @@ from polyhost.host.sockets import Sockets
 from polyhost.host.spawn import BOOT
 from polyhost.predictor import ModelSpec
 from polyhost.wire import descriptors, frames, linux
-from polyhost.wire.frames import Kind, LongMetas, Parser
+from polyhost.wire.frames import FrameKind, LongMetas, Parser
 from polyhost.wire.messages import spec_to_wire
 from polyhost.worker.forkserver import MAX_PACKET, WARM_ENVIRONMENT
 
@@ -96,14 +96,14 @@ def initialise(sockets: Sockets, content: bytes) -> dict[str, Any]:
     meta = {"protocol": frames.PROTOCOL_VERSION, "spec": json.loads(content)["spec"], "loop": {}}
     sockets.control.setblocking(True)
     sockets.control.settimeout(60)
-    sockets.control.sendall(frames.encode_long(Kind.INIT, frames.dumps(meta)))
+    sockets.control.sendall(frames.encode_long(FrameKind.INIT, frames.dumps(meta)))
     parser, pieces = Parser(), LongMetas()
     while True:
         data = sockets.control.recv(1 << 16)
         assert data, "the worker ended"
         for frame in map(pieces.add, parser.feed(data)):
-            if frame is not None and frame.kind in (Kind.READY, Kind.ERROR):
-                assert frame.kind == Kind.READY, frame.meta
+            if frame is not None and frame.kind in (FrameKind.READY, FrameKind.ERROR):
+                assert frame.kind == FrameKind.READY, frame.meta
                 return frame.json()
 
 

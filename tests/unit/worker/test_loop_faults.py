@@ -15,7 +15,7 @@ import pytest
 from polyhost.codecs import Answer, dispatch
 from polyhost.errors import GuestStatus
 from polyhost.wire import frames
-from polyhost.wire.frames import Flag, Frame, Kind, Parser
+from polyhost.wire.frames import Frame, FrameFlag, FrameKind, Parser
 from polyhost.worker.concurrent_loop import ConcurrentLoop
 from polyhost.worker.counters import Counters
 from polyhost.worker.loop import DataLoop
@@ -79,8 +79,8 @@ class Worker:
         """The last frame of each answer; ``alone``: they share no call."""
         self.answers += answers
         for id in range(1, len([a for a in answers if not isinstance(a, Beside)]) + 1):
-            flags = Flag.SOLO if alone else 0
-            self.ours.sendall(frames.encode(Kind.REQUEST, id, META, b"a", flags))
+            flags = FrameFlag.SOLO if alone else 0
+            self.ours.sendall(frames.encode(FrameKind.REQUEST, id, META, b"a", flags))
         self._thread.start()
         found: list[Frame] = []
         self.ours.settimeout(10)
@@ -90,7 +90,7 @@ class Worker:
         self._theirs.close()
         self.control.close()
         while data := self.ours.recv(1 << 20):
-            found += [f for f in self._parser.feed(data) if not f.flags & Flag.MORE]
+            found += [f for f in self._parser.feed(data) if not f.flags & FrameFlag.MORE]
         self.ours.close()
         return sorted(found, key=lambda frame: frame.id)
 
@@ -129,13 +129,13 @@ def test_an_answer_that_cannot_be_written_is_an_error_of_its_own(
     worker: Worker, bad: Answer
 ) -> None:
     found = worker.ask(GOOD, bad, GOOD)
-    assert kinds(found) == [(1, Kind.REPLY), (2, Kind.ERROR), (3, Kind.REPLY)]
+    assert kinds(found) == [(1, FrameKind.REPLY), (2, FrameKind.ERROR), (3, FrameKind.REPLY)]
     assert found[1].json()["kind"] == "InvalidOutput"
 
 
 def test_so_it_is_among_those_that_share_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Worker(monkeypatch).ask(GOOD, BAD_HEADS[0], GOOD, alone=False)
-    assert kinds(found) == [(1, Kind.REPLY), (2, Kind.ERROR), (3, Kind.REPLY)]
+    assert kinds(found) == [(1, FrameKind.REPLY), (2, FrameKind.ERROR), (3, FrameKind.REPLY)]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_so_it_is_among_those_that_share_a_call(monkeypatch: pytest.MonkeyPatch)
 )
 def test_whatever_is_raised_is_an_error_of_its_own(worker: Worker, error: BaseException) -> None:
     found = worker.ask(error, GOOD)
-    assert kinds(found) == [(1, Kind.ERROR), (2, Kind.REPLY)]
+    assert kinds(found) == [(1, FrameKind.ERROR), (2, FrameKind.REPLY)]
     wire = found[0].json()
     assert (wire["kind"], wire["facts"]["native_type"]) == ("ModelError", type(error).__name__)
 
@@ -158,7 +158,7 @@ def test_a_closed_standard_error_is_no_end_of_the_worker(
         flush = write
 
     monkeypatch.setattr(sys, "stderr", Closed())
-    assert kinds(worker.ask(KeyError("a"), GOOD)) == [(1, Kind.ERROR), (2, Kind.REPLY)]
+    assert kinds(worker.ask(KeyError("a"), GOOD)) == [(1, FrameKind.ERROR), (2, FrameKind.REPLY)]
 
 
 def test_a_status_that_no_answer_has_is_the_models_error(worker: Worker) -> None:
@@ -172,7 +172,7 @@ def test_a_generator_that_fails_ends_its_stream(worker: Worker) -> None:
         raise GeneratorExit
 
     found = worker.ask(Answer(chunks()), GOOD)
-    assert kinds(found) == [(1, Kind.ERROR), (2, Kind.REPLY)]
+    assert kinds(found) == [(1, FrameKind.ERROR), (2, FrameKind.REPLY)]
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -16,7 +16,7 @@ from polyhost.host.host import Host
 from polyhost.host.observers import NOBODY
 from polyhost.host.pool import Pool, State
 from polyhost.host.process import WorkerProcess
-from polyhost.host.quarantine import Killers
+from polyhost.host.quarantine import Quarantine
 from polyhost.host.shared_counts import SharedCounts
 from polyhost.predictor import ColumnInfo, GuestInfo, ModelInfo, ModelSpec
 from polyhost.server.fronts.channel import Channel, Message, encode
@@ -24,7 +24,7 @@ from polyhost.server.fronts.forker import Forker
 from polyhost.server.fronts.front_state import FrontHost
 from polyhost.server.fronts.supervisor import Fronts
 from polyhost.server.watch.metrics import Metrics
-from polyhost.settings import HostedModel, ServerSettings
+from polyhost.settings import ModelConfig, ServerSettings
 from polyhost.wire import descriptors
 
 SETTINGS = replace(ServerSettings(), fronts=2)
@@ -33,18 +33,18 @@ TARGET = Target(TargetType.REGRESSION)
 
 
 class FakePool:
-    def __init__(self, model: HostedModel) -> None:
-        self.model = model
+    def __init__(self, model: ModelConfig) -> None:
+        self.config = model
         self.name = model.name
         self.room = (1, 1)
-        self.killers = Killers()
+        self.quarantine = Quarantine()
 
 
 class FakeModel:
     """A slot of the host, set by hand."""
 
     def __init__(self, name: str = "m", **options: Any) -> None:
-        self.model = HostedModel(name, ModelSpec(Path("/m"), "python", TARGET), **options)
+        self.config = ModelConfig(name, ModelSpec(Path("/m"), "python", TARGET), **options)
         self.info: ModelInfo | None = None
         self.state = State.LOADING
         self.reason: Any = None
@@ -55,7 +55,7 @@ class FakeModel:
         guest = GuestInfo(columns=(ColumnInfo("a", "number", True),))
         self.info = ModelInfo("python", TARGET, hooks=(), guest=guest, batchable=False)
         self.state = State.READY
-        self.active_pool = FakePool(self.model)
+        self.active_pool = FakePool(self.config)
         return self.active_pool
 
 

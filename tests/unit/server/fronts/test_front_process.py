@@ -21,11 +21,11 @@ from polyhost.server.call.keys import Keys
 from polyhost.server.call.route import Service
 from polyhost.server.fronts import front_process as module
 from polyhost.server.fronts.channel import Channel
-from polyhost.server.fronts.front_process import FrontApp, FrontProcess
+from polyhost.server.fronts.front_process import FrontApplication, FrontProcess
 from polyhost.server.fronts.front_state import FrontHost
 from polyhost.server.fronts.messages import config_to_wire
-from polyhost.server.watch.instrument import Observation
-from polyhost.settings import ApiKey, HostedModel
+from polyhost.server.watch.instrument import Instruments
+from polyhost.settings import ApiKey, ModelConfig
 
 SPEC = ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION))
 
@@ -40,19 +40,21 @@ class Made:
             self.relayed.append(scope["path"])
 
         monkeypatch.setattr(module, "Relay", lambda path: relay)
-        counts, watch = SharedCounts(writers=3), Observation()
+        counts, watch = SharedCounts(writers=3), Instruments()
         self.host = FrontHost(lambda message: None, watch.of, counts, 0)
-        self.app = FrontApp(self.host, Service(SETTINGS, Budget(), Keys(()), watch), "/nowhere")
+        self.app = FrontApplication(
+            self.host, Service(SETTINGS, Budget(), Keys(()), watch), "/nowhere"
+        )
 
     def say(self, what: str, **parts: Any) -> None:
         self.host.on_message({"what": what, **parts}, None)
 
     def pool(self, number: int, name: str = "m") -> None:
-        config = config_to_wire(HostedModel(name, SPEC))
+        config = config_to_wire(ModelConfig(name, SPEC))
         self.say("pool", pool=number, config=config, cell=None, cost=(0.0, 0.0))
 
     def model(self, number: int, name: str, pool: int, state: State = State.READY) -> None:
-        config = config_to_wire(HostedModel(name, SPEC))
+        config = config_to_wire(ModelConfig(name, SPEC))
         parts: Any = {"config": config, "info": None, "reason": None, "state": state.value}
         self.say("model", number=number, pool=pool, **parts)
 

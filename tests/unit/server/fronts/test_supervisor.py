@@ -26,7 +26,7 @@ from polyhost.server.fronts import supervisor as module
 from polyhost.server.watch.metrics import Metrics
 from polyhost.settings import ApiKey, Limits
 from polyhost.wire import frames
-from polyhost.wire.frames import Kind, Parser
+from polyhost.wire.frames import FrameKind, Parser
 
 
 def test_a_front_knows_models_and_answers_over_its_own_socket() -> None:
@@ -37,13 +37,13 @@ def test_a_front_knows_models_and_answers_over_its_own_socket() -> None:
         await loaded(front)
         known = front.host.models["m"]
         assert known.info == model.info
-        assert known.model == model.model
+        assert known.config == model.config
         pending = known.submit(META, b"a", True)
         await asyncio.sleep(0)
         (frame,) = Parser().feed(worker.sockets[0].recv(65536))
-        assert (frame.kind, frame.id, frame.body) == (Kind.REQUEST, pending.id, b"a")
+        assert (frame.kind, frame.id, frame.body) == (FrameKind.REQUEST, pending.id, b"a")
         reply = b'{"status":200,"type":"text/plain"}'
-        worker.sockets[0].send(frames.encode(Kind.REPLY, pending.id, reply, b"A"))
+        worker.sockets[0].send(frames.encode(FrameKind.REPLY, pending.id, reply, b"A"))
         assert (await pending.future).body == b"A"
 
     with_world(scenario)
@@ -95,7 +95,7 @@ def test_a_front_that_comes_later_learns_everything_before_it_begins() -> None:
     async def scenario(world: World) -> None:
         world.model("loading")
         pool, worker = world.ready(world.model("ready"))
-        pool.killers.learn(b"\x01" * 32, True)
+        pool.quarantine.learn(b"\x01" * 32, True)
         world.fronts.renew(replace(SETTINGS, keys=(ApiKey("k", "00" * 32),)))
         world.fronts.cost_changed(cast(Pool, pool), (0.25, 0.5))
         front = await world.front()
@@ -108,7 +108,7 @@ def test_a_front_that_comes_later_learns_everything_before_it_begins() -> None:
         assert front.messages.index(access) < front.messages.index(front.of("begin")[0])
         (known,) = front.host._pools.values()
         assert known.cost == (0.25, 0.5)
-        assert known.dispatcher.killers.known() == [(b"\x01" * 32, True)]
+        assert known.dispatcher.quarantine.known() == [(b"\x01" * 32, True)]
         assert len(worker.sockets) == 1
 
     with_world(scenario)
@@ -216,7 +216,7 @@ def test_draining_ends_when_each_front_has_drained_or_ended() -> None:
         assert not drained.done()
         two.channel.close()
         reply = b'{"status":200,"type":"text/plain"}'
-        worker.sockets[0].send(frames.encode(Kind.REPLY, pending[0].id, reply, b"A"))
+        worker.sockets[0].send(frames.encode(FrameKind.REPLY, pending[0].id, reply, b"A"))
         await pending[0].future
         one.host.sweep(1.0)
         await asyncio.wait_for(drained, 20)
@@ -230,7 +230,7 @@ def test_counts_of_a_front_are_added_and_stay_when_it_ends() -> None:
         model = world.model()
         pool, _ = world.ready(model)
         own = Metrics()
-        own.of(model.model).route("drum").add(200, 0.25)
+        own.of(model.config).route("drum").add(200, 0.25)
         busy = {world.fronts._pool_numbers[id(pool)]: 3}
         for counted in (own.take_wire(), own.take_wire()):
             front.channel.send({"what": "counts", "counted": counted, "busy": busy})
@@ -239,7 +239,7 @@ def test_counts_of_a_front_are_added_and_stay_when_it_ends() -> None:
         front.channel.close()
         await until(lambda: not world.fronts._fronts)
         assert world.fronts.busy("m") == 0
-        assert world.metrics.of(model.model).route("drum").codes == {200: 1}
+        assert world.metrics.of(model.config).route("drum").codes == {200: 1}
 
     with_world(scenario)
 
@@ -284,8 +284,10 @@ def test_a_killer_that_one_front_finds_is_known_to_all() -> None:
         await until(lambda: one.host._pools and two.host._pools)
         number = world.fronts._pool_numbers[id(pool)]
         digest = b"\x02" * 32
-        one.host._pools[number].dispatcher.killers.tell(digest, True)
-        await until(lambda: two.host._pools[number].dispatcher.killers.known() == [(digest, True)])
-        assert pool.killers.known() == [(digest, True)]
+        one.host._pools[number].dispatcher.quarantine.tell(digest, True)
+        await until(
+            lambda: two.host._pools[number].dispatcher.quarantine.known() == [(digest, True)]
+        )
+        assert pool.quarantine.known() == [(digest, True)]
 
     with_world(scenario)

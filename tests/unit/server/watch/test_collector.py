@@ -16,9 +16,9 @@ from polyhost.data.target import Target, TargetType
 from polyhost.predictor import ModelSpec
 from polyhost.server.watch import collector
 from polyhost.server.watch.metrics import VERSIONS_KEPT, Metrics
-from polyhost.settings import HostedModel
+from polyhost.settings import ModelConfig
 
-MODEL = HostedModel(
+MODEL = ModelConfig(
     'odd "name"\\\n', ModelSpec(Path("/m"), "python", Target(TargetType.REGRESSION))
 )
 PLAIN = "text/plain;version=0.0.4"

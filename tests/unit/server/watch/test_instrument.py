@@ -8,13 +8,13 @@ import pytest
 from support.fake_model import FakeModel, carry
 
 from polyhost.server.watch import collector
-from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.instrument import Instruments
 from polyhost.server.watch.metrics import Metrics
 
-MODEL = FakeModel().model
+MODEL = FakeModel().config
 
 
-def counts(watch: Observation) -> dict[str, float]:
+def counts(watch: Instruments) -> dict[str, float]:
     """Counters of the model that are not 0, by name and code."""
     return {
         sample.name + sample.labels.get("code", ""): sample.value
@@ -25,7 +25,7 @@ def counts(watch: Observation) -> dict[str, float]:
 
 
 def test_answers_are_counted_by_status() -> None:
-    watch = Observation()
+    watch = Instruments()
     for word in ("answer", "answer", "invalid input"):
         carry(watch, word)
     assert counts(watch) == {
@@ -37,7 +37,7 @@ def test_answers_are_counted_by_status() -> None:
 
 
 def test_a_client_that_left_counts_as_499() -> None:
-    watch = Observation()
+    watch = Instruments()
     carry(watch, "silence", leaves=True)
     assert counts(watch) == {
         "model_infer_request_failure_total": 1,
@@ -46,13 +46,13 @@ def test_a_client_that_left_counts_as_499() -> None:
 
 
 def test_a_route_without_a_protocol_is_not_counted() -> None:
-    watch = Observation()
+    watch = Instruments()
     carry(watch, "answer", protocol="")
     assert counts(watch) == {}
 
 
 def test_the_call_is_the_exchange_of_its_request() -> None:
-    call = carry(Observation(), "invalid input")
+    call = carry(Instruments(), "invalid input")
     assert (call.id, call.model, call.status) == ("id-1", "m", 422)
 
 
@@ -60,8 +60,8 @@ def test_the_access_log_names_the_route_and_holds_no_payload(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, "polyhost.access"):
-        carry(Observation(access=True), "not ready", body=b"not ready\nsecret")
-        carry(Observation(access=False), "answer")
+        carry(Instruments(access=True), "not ready", body=b"not ready\nsecret")
+        carry(Instruments(access=False), "answer")
     (record,) = [found for found in caplog.records if found.name == "polyhost.access"]
     assert record.getMessage().startswith("POST /predict/ 503 ")
     assert record.__dict__["status"] == 503

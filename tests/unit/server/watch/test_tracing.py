@@ -10,9 +10,9 @@ import pytest
 from support.fake_model import FakeModel, carry
 
 from polyhost.server.watch import tracing
-from polyhost.server.watch.instrument import Observation
+from polyhost.server.watch.instrument import Instruments
 
-MODEL = FakeModel().model
+MODEL = FakeModel().config
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
@@ -60,7 +60,7 @@ def traced(status: int, *headers: tuple[bytes, bytes]) -> Any:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
 
-    watch = Observation(tracing=tracing.Tracing(provider))
+    watch = Instruments(tracing=tracing.Tracing(provider))
     words = {200: "answer", 422: "invalid input", 500: "model error"}
     carry(watch, words[status], headers=list(headers), times=(0.25, 0.5))
     (span,) = exporter.get_finished_spans()
