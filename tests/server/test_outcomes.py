@@ -361,7 +361,7 @@ def test_a_client_that_leaves_ends_its_call(word: str, suffix: str, path: str) -
                 wait_for(lambda: bool(world.model.seen))
         wait_for(lambda: len(world.model.cancelled) == 1)
         wait_for(lambda: world.host.budget.used == 0)
-    meters = world.watch.metrics.of(world.model.model).routes.values()
+    meters = world.watch.metrics.of(world.model.config).routes.values()
     counted = {code: count for meter in meters for code, count in meter.codes.items()}
     assert counted == {499: 1}
 
