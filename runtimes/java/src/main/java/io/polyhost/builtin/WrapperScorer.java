@@ -49,8 +49,7 @@ final class WrapperScorer {
       Column column = rows.column(name);
       boolean asText = column.type() == Column.Type.TEXT || model.isCategory(name);
       data.put(
-          name,
-          asText && !column.isMissing(row) ? column.text(row) : (Object) column.number(row));
+          name, asText && !column.isMissing(row) ? column.text(row) : (Object) column.number(row));
     }
     return data;
   }
