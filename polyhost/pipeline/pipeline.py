@@ -17,7 +17,7 @@ from polyhost.formats import arrow, csv_cells
 from polyhost.formats.csv import read_numbers, write_table
 from polyhost.formats.rows import check_count
 from polyhost.formats.text import unstructured_input
-from polyhost.pipeline import batching, infer_target, load_guest, schema_check
+from polyhost.pipeline import batching, infer_target, known_columns, load_guest, schema_check
 from polyhost.pipeline.apply_schema import Schema, raw_names
 from polyhost.pipeline.chat_reports import ChatMonitor, prompt_column
 from polyhost.pipeline.marshal import (
@@ -64,7 +64,7 @@ def open_predictor(spec: ModelSpec) -> Pipeline:
     except BaseException:
         guest.close()
         raise
-    return Pipeline(spec, guest, info)
+    return Pipeline(spec, guest, known_columns.completed(info, spec))
 
 
 class Pipeline:
