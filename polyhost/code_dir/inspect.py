@@ -127,7 +127,7 @@ def _custom_candidates(folder: Path, bridge: Bridge) -> List[Path]:
     found: List[Path] = []
     for name in bridge.custom:
         places = _folders(folder) if bridge.custom_recursive else iter((folder,))
-        # os.listdir, not exists(): a file system may not tell custom.R from custom.r.
+        # os.listdir, not exists(): a file system may not distinguish custom.R from custom.r.
         found += [place / name for place in places if name in os.listdir(place)]
     return [path for path in found if path.is_file()]
 

@@ -133,7 +133,7 @@ class Group:
         return True
 
     def enter(self, pid: int) -> None:
-        """Put a process in; its children will be born there."""
+        """Put a process in; its children will start there."""
         for path in self._paths:
             _write(path / "cgroup.procs", str(pid))
 

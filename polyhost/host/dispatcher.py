@@ -108,7 +108,7 @@ class Dispatcher:
         if self.quarantine.refuses(meta, body):
             raise WorkerCrashed(
                 f"this request ended the process of model {self.name!r} twice: it is refused for "
-                "now. Mend the input, or the model.",
+                "now. Fix the input, or the model.",
                 exit_code=0,
             )
         return self.quarantine.clears(meta, body)

@@ -50,7 +50,7 @@ async def check(pool: Pool) -> None:
     except PolyhostError as error:
         raise type(error)(
             f"the model does not answer its own stored example {path.name}: {error.message} "
-            "Mend the model or the example; the version before it stays.",
+            "Fix the model or the example; the version before it stays.",
             **error.facts,
         ) from error
     if json.loads(result.meta).get("status") != 200:

@@ -100,8 +100,8 @@ class Host:
         )
 
     def _changed(self) -> None:
-        for tell in self.on_change:
-            tell()
+        for changed in self.on_change:
+            changed()
 
     # Life of one model
 

@@ -24,7 +24,7 @@ NO_SETUP: Mapping[str, Any] = {}
 class Launcher:
     """Starts workers for a host; keeps one warm parent for each kind that the bridges name.
 
-    ``mark``: variables for every process that is started here. ``born``: pids of the workers; who
+    ``mark``: variables for every process that is started here. ``started``: pids of the workers; who
     reaps them takes them out.
     """
 

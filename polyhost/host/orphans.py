@@ -19,10 +19,10 @@ from polyhost.wire import linux
 logger = logging.getLogger(__name__)
 
 MARK = "POLYHOST_HOST"
-"""Variable that tells a host's workers, and what they start, from other hosts'."""
+"""Variable that marks a host's workers, and what they start, as its own."""
 
 NEWBORN = 5.0
-"""Seconds after which a process that may be a worker being born is surely none."""
+"""Seconds after which a process that may be a starting worker certainly is not one."""
 
 
 class Orphans:

@@ -402,7 +402,7 @@ class Pool:
         return next(i for i in range(len(taken) + 1) if i not in taken)
 
     def _settle(self) -> None:
-        """Choose who serves and who is spare, tell the state, and give out what waits."""
+        """Choose who serves and who is spare, set the state, and give out what waits."""
         serving = 0
         for member in self._members:
             if member.ready and not member.retiring:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 READ = 1 << 18
 
 STACKS_TIME, STACKS_REST = 1.0, 0.05
-"""Seconds that a hung worker has to tell its stacks; and those it lives on once it says it has,
+"""Seconds that a hung worker gets to dump its stacks; and those it lives on once it says it has,
 since the signal may still be at work."""
 
 OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
@@ -261,7 +261,7 @@ class WorkerProcess:
                 logger.debug("worker %s has ended by itself", self.pid)
 
     def end_hung(self) -> None:
-        """Kill a worker that does not answer, its stacks told first. Once is enough."""
+        """Kill a worker that does not answer, after it dumped its stacks. Once is enough."""
         if self._hung or self.exit_code is not None:
             return
         self._hung = True

@@ -22,11 +22,11 @@ LONGEST = 1 << 20
 class Quarantine:
     """Digests of deadly requests, bounded in number and time.
 
-    ``tell`` is called with each digest that is added here, and whether it ended its worker for certain.
+    ``on_added`` is called with each digest that is added here, and whether it ended its worker for certain.
     """
 
     def __init__(self) -> None:
-        self.tell: Callable[[bytes, bool], None] = lambda digest, certain: None
+        self.on_added: Callable[[bytes, bool], None] = lambda digest, certain: None
         self._known: OrderedDict[bytes, Tuple[float, bool]] = OrderedDict()
 
     def __bool__(self) -> bool:
@@ -41,7 +41,7 @@ class Quarantine:
         digest = _digest(pending.meta, pending.body)
         if digest is not None:
             self.learn(digest, certain)
-            self.tell(digest, certain)
+            self.on_added(digest, certain)
 
     def learn(self, digest: bytes, certain: bool) -> None:
         """Remember what another dispatcher of the same workers has found."""

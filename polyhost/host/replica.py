@@ -27,7 +27,7 @@ class Link(Protocol):
         ...
 
     def end_hung(self) -> None:
-        """Kill it, its stacks told first."""
+        """Kill it, after it dumped its stacks."""
         ...
 
 
@@ -38,7 +38,7 @@ class Replica:
     have theirs run there too. ``ready``: it is loaded; ``spare``: it is kept for when another dies; ``retiring``: it
     finishes what it has. ``interrupted``: since when it has been asked to stop a late request.
     Where it runs several at once, ``late`` holds those that it was asked to stop, and when;
-    ``hung`` those that it did not, and whose callers have been told.
+    ``hung`` those that it did not, and whose callers have their error.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class Replica:
         self.solo = False
 
     def cancel(self, pending: Pending) -> None:
-        """Tell it that nobody waits for this request."""
+        """Cancel this request: nobody waits for it."""
         if self.link is not None:
             self.link.send(frames.encode(FrameKind.CANCEL, pending.id))
 

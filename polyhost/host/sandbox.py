@@ -1,7 +1,7 @@
-"""What a worker may take of the machine, and whose it is: decided before it is born.
+"""What a worker may take of the machine, and whose it is: decided before it starts.
 
 Memory: a control group where one may be made; the pool watches PSS everywhere. Processor time: a
-control group too, else it keeps to as many cores as it may have. Either way it is told how many
+control group too, else it keeps to as many cores as it may have. Either way its environment says how many
 threads make sense.
 """
 
@@ -83,7 +83,7 @@ class Sandboxes:
         )
 
     def enter(self, sandbox: Sandbox, pid: int) -> None:
-        """Put a worker that was just born, and still waits for its model, into its sandbox."""
+        """Put a newly started worker, which still waits for its model, into its sandbox."""
         self._held[pid] = sandbox
         if sandbox.group is not None:
             try:
@@ -102,7 +102,7 @@ class Sandboxes:
         return found
 
     def drop(self, sandbox: Sandbox) -> None:
-        """The worker was never born."""
+        """The worker was never started."""
         if sandbox.group is not None:
             self._closing.append(sandbox.group)
             self._close()

@@ -12,7 +12,7 @@ from polyhost.host.worker_env import worker_environment
 from polyhost.settings import ModelConfig
 
 DEVICE_VARIABLES: Tuple[str, ...] = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
-"""How a worker is told which devices it may see."""
+"""Variables that say which devices a worker may see."""
 
 
 @dataclass

@@ -55,7 +55,7 @@ class WorkerUser:
 
     @property
     def variables(self) -> Dict[str, str]:
-        """What tells a process who it is."""
+        """Variables that name a process's user."""
         return {"HOME": self.home, "USER": self.name, "LOGNAME": self.name}
 
 

@@ -79,10 +79,10 @@ def gated(app: Any, keys: Keys, prefix: str) -> Any:
 
 
 def _without_details(send: Send) -> Send:
-    """Tell a probe the status, and nothing of the models."""
+    """Send a probe the status, and nothing of the models."""
     body = b""
 
-    async def tell(found: Message) -> None:
+    async def send_status(found: Message) -> None:
         nonlocal body
         if found["type"] == "http.response.start":
             good = found["status"] < 400
@@ -93,7 +93,7 @@ def _without_details(send: Send) -> Send:
         elif not found.get("more_body", False):
             await send({"type": "http.response.body", "body": body})
 
-    return tell
+    return send_status
 
 
 async def _deny(scope: Scope, receive: Receive, send: Send, status: int, text: str) -> None:

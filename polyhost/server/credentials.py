@@ -63,7 +63,7 @@ class Access:
 
 
 def access_to_wire(settings: ServerSettings) -> Dict[str, Any]:
-    """What a front is told of a configuration."""
+    """What a front gets of a configuration."""
     files = settings.tls
     return {
         "keys": [asdict(key) for key in settings.keys],

@@ -22,7 +22,7 @@ from polyhost.worker.loop import DataLoop, interrupted
 class SharedLine(DataConnection):
     """A line that one thread reads, and to which several write.
 
-    ``changed``: held while what was read is taken in, and told of it.
+    ``changed``: held while what was read is taken in, and announced.
     """
 
     def __init__(self, sock: socket.socket, jobs: Deque[Job], changed: threading.Condition) -> None:

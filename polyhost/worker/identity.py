@@ -15,7 +15,7 @@ def begin(setup: Dict[str, Any]) -> None:
         os.sched_setaffinity(0, setup["cores"])
     if setup.get("user"):
         become(setup["user"])
-    elif setup.get("settled"):  # born as that user
+    elif setup.get("settled"):  # started as that user
         linux.forbid_new_privileges()
 
 

@@ -22,7 +22,7 @@ from polyhost.worker.connection import DataConnection, Job, wait_for
 class DataLoop:
     """Serves a predictor over the data sockets, on the thread that calls :meth:`run`.
 
-    ``fronts``: more than one front may attach a socket; each is told when its request begins.
+    ``fronts``: more than one front may attach a socket; each gets a BEGIN when its request begins.
     ``limits``: the model's own, as options of every request (``max_rows``, ``call_rows``).
     """
 

@@ -109,7 +109,7 @@ class Control:
                 return
 
     def report(self) -> None:
-        """Tell the host what was counted since the last report."""
+        """Report to the host what was counted since the last report."""
         self.send(FrameKind.METRIC, 0, self.counters.take())
 
     def _handle(self, frame: Frame) -> None:

@@ -29,7 +29,7 @@ def main(data_fd: int, control_fd: int, host: int, setup: Dict[str, Any]) -> Non
 
 
 def _need_numpy(control_fd: int) -> None:
-    """Tell the host, and end, when this interpreter lacks the one package that workers need."""
+    """Report to the host, and end, when this interpreter lacks the one package that workers need."""
     try:
         import numpy  # noqa: F401
     except ImportError as error:

@@ -21,12 +21,12 @@ def answer_signal() -> None:
 
 def write_guest(predictor: Any) -> None:
     """Write what the guest's runtime says of its threads; called on the control thread."""
-    tell = getattr(predictor, "stacks", None)
-    if tell is None:
+    stacks = getattr(predictor, "stacks", None)
+    if stacks is None:
         return
     try:
-        text = tell()
+        text = stacks()
     except Exception as error:  # whatever a hung runtime answers, the worker is about to end
-        text = f"the stacks of the runtime cannot be told: {type(error).__name__}: {error}"
+        text = f"the stacks of the runtime cannot be had: {type(error).__name__}: {error}"
     if text:
         os.write(2, text.rstrip("\n").encode("utf-8", "replace") + b"\n")

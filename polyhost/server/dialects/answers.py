@@ -1,4 +1,4 @@
-"""What answers have in common, whatever the route: headers, JSON, and how an error is told."""
+"""What answers have in common, whatever the route: headers, JSON, and how an error is reported."""
 
 from __future__ import annotations
 

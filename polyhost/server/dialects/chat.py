@@ -143,10 +143,10 @@ def error_reply(error: PolyhostError, drum: bool) -> Tuple[int, bytes, List[Head
     status = _status(error, drum)
     text = error.message if isinstance(error, GuestStatus) else f"ERROR: {error.message}"
     fallback = "invalid_request_error" if status < 500 else "server_error"
-    told = error_object(error.message, _KINDS.get(status, fallback), error.facts.get("code"))
+    reported = error_object(error.message, _KINDS.get(status, fallback), error.facts.get("code"))
     if status == 500 or isinstance(error, GuestStatus):
         headers.append(NO_RETRY)
-    return status, dump({"message": text, "error": told}), headers
+    return status, dump({"message": text, "error": reported}), headers
 
 
 def _status(error: PolyhostError, drum: bool) -> int:
@@ -172,7 +172,7 @@ async def tell_of(model: Served, scope: Scope, send: Send) -> None:
 
 
 async def refuse(scope: Scope, send: Send, error: PolyhostError, settings: ServerSettings) -> None:
-    """Tell an error in place of an answer."""
+    """Send an error in place of an answer."""
     status, body, headers = error_reply(error, settings.drum)
     await respond(send, status, JSON, body, [*common_headers(scope), *headers])
 
@@ -192,16 +192,16 @@ def model_lists(models: Sequence[Served], settings: ServerSettings) -> List[Endp
 
     prefix = settings.url_prefix
 
-    async def tell(scope: Scope, send: Send, entry: Callable[[Served], object]) -> None:
+    async def send_list(scope: Scope, send: Send, entry: Callable[[Served], object]) -> None:
         known = opened(models, scope)
         data = [_own(model) for model in known if has_chat(model)]
         await _respond_list(scope, send, data, [entry(model) for model in known])
 
     async def list_v1(scope: Scope, receive: Receive, send: Send) -> None:
-        await tell(scope, send, lambda model: model.name)
+        await send_list(scope, send, lambda model: model.name)
 
     async def list_all(scope: Scope, receive: Receive, send: Send) -> None:
-        await tell(scope, send, lambda model: _entry(model, settings))
+        await send_list(scope, send, lambda model: _entry(model, settings))
 
     return [
         Endpoint("GET", f"{prefix}/v1/models", list_v1, "The models there are"),

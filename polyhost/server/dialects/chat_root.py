@@ -75,16 +75,16 @@ def by_id(models: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
         if not settings.drum:
             places.append(f"{prefix}/models/{name}")
         for place in places:
-            tell = partial(_of_one, models, routes, name, settings)
-            yield _endpoint(place + ONE, tell)
+            answer = partial(_of_one, models, routes, name, settings)
+            yield _endpoint(place + ONE, answer)
     if len(models) != 1:
         yield _endpoint(prefix + ONE, partial(_of_many, models, settings))
 
 
-def _endpoint(path: str, tell: Any) -> Endpoint:
+def _endpoint(path: str, answer: Any) -> Endpoint:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
-            await tell(scope["path"][len(path) :], scope, receive, send)
+            await answer(scope["path"][len(path) :], scope, receive, send)
         else:
             headers = [(b"allow", b"GET, HEAD"), *common_headers(scope)]
             await asgi_refuse(receive, send, 405, message("only GET is answered"), headers)

@@ -190,17 +190,17 @@ def is_no_form(content_type: str) -> bool:
 
 
 def error_endpoints(prefix: str, failure: Optional[PolyhostError]) -> List[Endpoint]:
-    """The error server: a failed start is told with 513 on the routes that clients poll."""
+    """The error server: a failed start is reported with 513 on the routes that clients poll."""
     text = failure.message if failure is not None else "the model failed to load"
     body = dump({"message": f"ERROR: {text}"})
 
-    async def tell(scope: Scope, receive: Receive, send: Send) -> None:
+    async def report(scope: Scope, receive: Receive, send: Send) -> None:
         await respond(send, 513, JSON, body, common_headers(scope))
 
     get = ["/", "/ping/", "/ping", "/health/", "/health"]
     post = ["/transform/", *ROUTES_OF["predict"], *ROUTES_OF["unstructured"]]
-    return [Endpoint("GET", prefix + path, tell, "The start failed") for path in get] + [
-        Endpoint("POST", prefix + path, tell, "The start failed") for path in post
+    return [Endpoint("GET", prefix + path, report, "The start failed") for path in get] + [
+        Endpoint("POST", prefix + path, report, "The start failed") for path in post
     ]
 
 
@@ -209,7 +209,7 @@ BACKENDS = ("/directAccess/", "/nim/")
 
 
 async def no_backend(scope: Scope, receive: Receive, send: Send) -> None:
-    """Tell that there is no model server to hand the request on to."""
+    """Report that there is no model server to hand the request on to."""
     text = "this model has no model server behind it that could be accessed directly."
     known = scope["method"] in ("GET", "HEAD", "POST", "PUT")
     body = dump({"message": f"ERROR: {text}"})

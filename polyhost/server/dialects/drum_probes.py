@@ -1,4 +1,4 @@
-"""DRUM's routes that tell of a model: whether it can answer, what it is, what it takes."""
+"""DRUM's routes that describe a model: whether it can answer, what it is, what it takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from polyhost.settings import ServerSettings
 
 
 class Probes:
-    """The operational routes of one model. ``timings``: what ``/stats/`` tells of predictions."""
+    """The operational routes of one model. ``timings``: what ``/stats/`` reports of predictions."""
 
     def __init__(self, model: Served, timings: Timings, settings: ServerSettings) -> None:
         self._model = model
@@ -79,7 +79,7 @@ class Probes:
 
     async def _capabilities(self, scope: Scope, receive: Receive, send: Send) -> None:
         info = self._model.info
-        # Arrow is taken, but not told here: clients of today's DRUM compare the whole answer.
+        # Arrow is taken, but not listed here: clients of today's DRUM compare the whole answer.
         listed = [name for name in self._formats() if name not in ("arrow", "parquet")]
         body = {
             "supported_methods": {"chat": info is not None and "chat" in info.hooks},

@@ -199,7 +199,7 @@ class FrontHost:
         number = message["pool"]
         pool = FrontPool(number, config, self._observe(config), queued)
         self._pools[number] = pool
-        pool.dispatcher.quarantine.tell = lambda digest, certain: self._ask(
+        pool.dispatcher.quarantine.on_added = lambda digest, certain: self._ask(
             {"what": "quarantine", "digest": digest.hex(), "certain": certain, "pool": number}
         )
         pool.use_cost(message["cost"])

@@ -315,7 +315,7 @@ class Fronts:
         number = next(self._numbers)
         self._workers[number] = (pool, worker)
         self._worker_numbers[worker.pid] = number
-        pool.quarantine.tell = lambda digest, certain: self._send_all(
+        pool.quarantine.on_added = lambda digest, certain: self._send_all(
             _quarantined(self._pool_numbers.get(id(pool), 0), digest, certain)
         )
         for front in self._fronts.values():

@@ -79,7 +79,7 @@ class AsgiTurn:
         self._news.set()
 
     def leave(self) -> None:
-        """Tell the application, the next time that it asks, and drop what it sends."""
+        """Report it to the application, the next time that it asks, and drop what it sends."""
         self._gone = True
         self._news.set()
 

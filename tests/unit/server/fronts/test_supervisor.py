@@ -284,7 +284,7 @@ def test_a_killer_that_one_front_finds_is_known_to_all() -> None:
         await until(lambda: one.host._pools and two.host._pools)
         number = world.fronts._pool_numbers[id(pool)]
         digest = b"\x02" * 32
-        one.host._pools[number].dispatcher.quarantine.tell(digest, True)
+        one.host._pools[number].dispatcher.quarantine.on_added(digest, True)
         await until(
             lambda: two.host._pools[number].dispatcher.quarantine.known() == [(digest, True)]
         )
