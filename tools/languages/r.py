@@ -9,11 +9,16 @@ from shell import VENV, StepFailed, output, works
 
 FOLDER = "runtimes/r"
 PACKAGES = (
+    "MASS",
     "Matrix",
     "caret",
     "e1071",
+    "gbm",
     "glmnet",
     "jsonlite",
+    "kernlab",
+    "mgcv",
+    "nnet",
     "randomForest",
     "ranger",
     "recipes",
