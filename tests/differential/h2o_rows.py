@@ -10,7 +10,7 @@ from typing import Any
 
 from support.bodies import Column
 
-from polyhost.bridges import native
+from polyhost.bridges.java import jars
 
 SCORER = Path(__file__).resolve().parent / "EasyScore.java"
 
@@ -19,13 +19,13 @@ class Scorer:
     """A process of H2O's scorer for the models of a folder."""
 
     def __init__(self, folder: Path, pojos: Sequence[str], work: Path) -> None:
-        jars = ":".join(map(str, native.java_jars()))
+        path = ":".join(map(str, jars.class_path()))
         sources = [SCORER, *(folder / name for name in pojos)]
-        compiled = ["javac", "-nowarn", "-cp", jars, "-d", work, *sources]
+        compiled = ["javac", "-nowarn", "-cp", path, "-d", work, *sources]
         subprocess.run(compiled, check=True, capture_output=True)
         self._folder, self._rows = folder, work / "rows.tsv"
         self._process = subprocess.Popen(
-            ["java", "-cp", f"{jars}:{work}", "EasyScore"],
+            ["java", "-cp", f"{path}:{work}", "EasyScore"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
