@@ -103,7 +103,10 @@ class FrontSlot:
     ) -> Pending:
         """Accept a request for the version that answers now."""
         if self.active is None or not self.any_ready:
-            raise WorkerNotReady(f"model {self.name!r} is {self.state.value}", retry_after=1)
+            why = f"model {self.name!r} is {self.state.value}"
+            if self.reason is not None:
+                why = f"model {self.name!r} failed to load: {self.reason.message}"
+            raise WorkerNotReady(why, retry_after=1)
         return self.active.dispatcher.submit(meta, body, retry, waiter)
 
     def cancel(self, pending: Pending) -> None:
