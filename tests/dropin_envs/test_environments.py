@@ -162,7 +162,7 @@ def test_the_entry_point_forwards_its_arguments(start):
     server.wait_answering("/")
     assert server.client.get("/info/").json()["targetType"] == "anomaly"
     assert "Running: polyhost server --target-type=anomaly" in server.out
-    assert f"ADDRESS=127.0.0.1:{server.port}" in server.out
+    assert "ADDRESS=127.0.0.1:" in server.out
 
 
 def test_a_model_that_cannot_be_loaded_is_told_with_513(start, tmp_path):
