@@ -69,14 +69,19 @@ def _serve_with_fronts(
     """Serve through fronts; this process keeps the models, and answers what they pass on."""
     sock.listen(BACKLOG)
     with tempfile.TemporaryDirectory(prefix="polyhost-fronts-") as folder:
-        place = os.path.join(folder, "supervisor")
-        counts = SharedCounts(writers=settings.fronts + 1)
-        serve_one = partial(serve_front, supervisor=place, counts=counts)
-        forker = fork_fronts(settings, sock, serve_one, counts)
-        sock.close()
-        local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        local.bind(place)
-        return int(runner()(_serve(settings, local, reload, loaded, (forker, counts))))
+        # The address of a local socket has 107 bytes at most; the temporary directory may be deeper.
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            place = f"/proc/self/fd/{held}/supervisor"
+            counts = SharedCounts(writers=settings.fronts + 1)
+            serve_one = partial(serve_front, supervisor=place, counts=counts)
+            forker = fork_fronts(settings, sock, serve_one, counts)
+            sock.close()
+            local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            local.bind(place)
+            return int(runner()(_serve(settings, local, reload, loaded, (forker, counts))))
+        finally:
+            os.close(held)
 
 
 def _bind(settings: ServerSettings) -> socket.socket:

@@ -83,8 +83,12 @@ def flood(served: Served, seconds: float, clients: int = 4) -> list[int]:
     return codes
 
 
-def test_predictions_probes_documents_and_metrics(serve: Serve, model: Model) -> None:
-    served = serve(model(TEXT), *REGRESSION, "--fronts", "2")
+def test_predictions_probes_documents_and_metrics(
+    serve: Serve, model: Model, tmp_path: Path
+) -> None:
+    deep = tmp_path / ("longer-than-the-address-of-a-local-socket-" * 3)
+    deep.mkdir()
+    served = serve(model(TEXT), *REGRESSION, "--fronts", "2", env={"TMPDIR": str(deep)})
     assert len(fronts_of(served)) == 2
     assert set(flood(served, 1.0)) == {200}
     assert served.post("/predict/", CSV).json() == {"predictions": [1.0, 2.0]}
