@@ -1,4 +1,4 @@
-"""Set up a checkout: system packages, virtual environment, native halves. Quick when nothing changed.
+"""Set up a checkout: system packages, virtual environments, native halves. Quick when nothing changed.
 
 python3 tools/setup.py                everything
 python3 tools/setup.py --runtime r    Python and one other language (may be repeated)
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from client_environments import IN_SETUP, make
 from language import Language
 from languages import LANGUAGES
 from python_packages import install
@@ -38,17 +39,22 @@ def main() -> int:
     except StepFailed as error:
         say(f"error: {error}")
         return 1
-    for language, why in missing.items():
-        say(f"{language} cannot be used here: {why}")
+    for name, why in missing.items():
+        say(f"{name} cannot be used here: {why}")
     return 1 if missing and CI else 0
 
 
 def set_up(languages: list[Language], *, system: bool) -> dict[str, str]:
-    """Bring everything for these languages; returns which stay unusable, and why."""
+    """Bring everything for these languages, and the clients of tests; returns which stay unusable, and why."""
     if system:
         debian.install([language.apt for language in languages])
     make_environment()
     missing = {}
+    for client in IN_SETUP:
+        try:
+            make(client)
+        except StepFailed as error:
+            missing[client] = str(error)
     for language in languages:
         try:
             language.prepare()
