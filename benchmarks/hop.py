@@ -156,7 +156,7 @@ def run(kind: str, rounds: int, seconds: float, temp: Path) -> None:
     lua.write_text(LUA.format(body=body))
     ports = {"bare": free_port(), "polyhost": free_port()}
     bare = [sys.executable, str(HERE / "bare_app.py"), kind, str(path), str(ports["bare"])]
-    ours = [sys.executable, "-m", "polyhost.cli", "serve", str(folder)]
+    ours = [sys.executable, "-m", "polyhost", "serve", str(folder)]
     ours += ["--port", str(ports["polyhost"]), *target_of(kind)]
     servers = {"bare": start(bare, ports["bare"]), "polyhost": start(ours, ports["polyhost"])}
     try:

@@ -26,7 +26,7 @@ from polyhost.bridges.doctor import examine, is_usable
 
 HERE = Path(__file__).resolve().parent
 JULIA_TOOLS = HERE.parent / "tests" / "models" / "builtin" / "julia"
-POLYHOST = [sys.executable, "-m", "polyhost.cli"]
+POLYHOST = [sys.executable, "-m", "polyhost"]
 READY_WITHIN = 300.0
 TOLERANCE = 1e-9
 """What the ways of computing a prediction may differ by."""

@@ -101,7 +101,7 @@ def _commands(kind: Kind, code_dir: Path) -> dict[str, Callable[[int], list[str]
     served = code_dir.with_name("served")
     shutil.copytree(code_dir, served)
     labels = ["--positive-class-label", kind.positive, "--negative-class-label", kind.negative]
-    ours = [sys.executable, "-m", "polyhost.cli", "serve", str(served), *labels]
+    ours = [sys.executable, "-m", "polyhost", "serve", str(served), *labels]
     found = {
         "polyhost": lambda port: [*ours, "--target-type", "binary", "--port", str(port)],
     }

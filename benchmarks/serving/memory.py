@@ -96,7 +96,7 @@ def _serving(count: int, artifact: Path, temp: Path) -> AbstractContextManager[S
         lines += [f'      negative_class_label: "{peers.NEGATIVE}"']
     (folder / "polyhost.yaml").write_text("\n".join(lines) + "\n")
     port = servers.free_port()
-    command = [sys.executable, "-m", "polyhost.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "polyhost", "serve", "--port", str(port)]
     body = PEERS["polyhost"].row("logistic", models.data("logistic", 1))
     path = f"/models/m{count - 1}/predict/"
     return servers.running("polyhost", command, port, path, body, folder / "log")

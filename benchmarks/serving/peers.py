@@ -51,7 +51,7 @@ class Peer:
 
 
 def ours(folder: Path, port: int) -> Start:
-    command = [sys.executable, "-m", "polyhost.cli", "serve", f"bench={_code_dir(folder)}"]
+    command = [sys.executable, "-m", "polyhost", "serve", f"bench={_code_dir(folder)}"]
     command += ["--port", str(port), "--target-type", "binary"]
     command += ["--positive-class-label", POSITIVE, "--negative-class-label", NEGATIVE]
     return Start(command)

@@ -50,7 +50,7 @@ def report(temp: Path) -> None:
     (folder / "code").mkdir()
     (folder / "code" / "custom.py").write_text(HOOKS)
     port = servers.free_port()
-    command = [sys.executable, "-m", "polyhost.cli", "serve", str(folder / "code")]
+    command = [sys.executable, "-m", "polyhost", "serve", str(folder / "code")]
     command += ["--port", str(port), "--target-type", "unstructured"]
     body = ("application/octet-stream", b"x")
     path = "/predictUnstructured/"

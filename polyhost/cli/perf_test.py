@@ -217,7 +217,7 @@ def _serving(options: argparse.Namespace) -> Iterator[Server]:
     environment = {**os.environ, PERF_TEST_MARK: "1"}
     environment.pop("WITH_ERROR_SERVER", None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "polyhost.cli", "server", *words, *address],
+        [sys.executable, "-m", "polyhost", "server", *words, *address],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,

@@ -114,7 +114,7 @@ def _try_here(options: argparse.Namespace, metadata: Metadata) -> None:
             words += [f"--{flag}", getattr(options, flag)]
     if options.skip_deps_install:
         words.append("--skip-deps-install")
-    command = [sys.executable, "-m", "polyhost.cli", *words]
+    command = [sys.executable, "-m", "polyhost", *words]
     code = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
     kind = SchemaViolation if code == VIOLATED else SettingsError
     if code:

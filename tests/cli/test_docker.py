@@ -37,7 +37,7 @@ if command[0] == "sh":
 mounts = [words[i + 1].rpartition(":") for i, word in enumerate(words) if word == "-v"]
 paths = {{inside: host for host, _, inside in mounts}}
 mapped = [paths.get(word, word) for word in command[1:]]
-sys.exit(subprocess.run([{python!r}, "-m", "polyhost.cli", *mapped]).returncode)
+sys.exit(subprocess.run([{python!r}, "-m", "polyhost", *mapped]).returncode)
 """
 CUSTOM = """
 import pandas as pd

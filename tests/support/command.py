@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-POLYHOST = [sys.executable, "-m", "polyhost.cli"]
+POLYHOST = [sys.executable, "-m", "polyhost"]
 
 
 def clean_environment(folder: Path, **extra: str) -> dict[str, str]:
