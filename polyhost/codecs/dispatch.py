@@ -12,6 +12,7 @@ from polyhost.errors import SettingsError
 from polyhost.predictor import Predictor
 
 DIALECTS = {
+    "batch": "polyhost.codecs.batch",
     "chat": "polyhost.codecs.chat",
     "drum": "polyhost.codecs.drum",
     "native": "polyhost.codecs.native",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from polyhost.bridges import bridge_for
 from polyhost.code_dir.spec import spec_of
-from polyhost.codecs import split_content_type
+from polyhost.codecs import Request, dispatch, split_content_type
 from polyhost.data.payload import Payload, Scores, Table
 from polyhost.errors import SettingsError
 from polyhost.formats.text import unstructured_output
@@ -40,13 +41,19 @@ def load(
     python: Optional[str] = None,
     strict_rows: bool = True,
     in_process: bool = False,
+    workers: int = 1,
 ) -> LoadedModel:
     """Load the model in the folder at ``path``.
 
     What is not given comes from its model-metadata.yaml. ``python`` is another interpreter to run
-    the worker in; ``"uv"`` builds one from the folder's requirements. Close the model, or use it
-    in a ``with`` statement, to end its worker.
+    the worker in; ``"uv"`` builds one from the folder's requirements. ``workers`` is how many
+    processes hold the model, for calls from several threads and for ``predict_batches``. Close the
+    model, or use it in a ``with`` statement, to end its workers.
     """
+    if workers < 1 or (in_process and workers > 1):
+        raise SettingsError(
+            f"workers={workers!r}: expected 1 or more, and no more than 1 with in_process."
+        )
     binary = (positive_class_label or "", negative_class_label or "")
     if any(binary) and not all(binary):
         raise SettingsError("positive_class_label and negative_class_label need each other.")
@@ -62,7 +69,7 @@ def load(
     if not in_process:
         from polyhost.embed.worker_model import BackgroundModel
 
-        return BackgroundModel(spec, python)
+        return BackgroundModel(spec, python, workers)
     if python is not None:
         raise SettingsError(f"python={python!r} needs a worker: leave in_process out.")
     return InProcessModel(spec)
@@ -80,6 +87,28 @@ class LoadedModel:
     def predict(self, rows: Rows) -> Any:
         """A DataFrame with the predictions of ``rows``, extra columns after them."""
         return self._predict(_as_request(rows)).together().to_pandas()
+
+    def predict_batch(self, batch: Any, *, passthrough: Sequence[str] = ()) -> Any:
+        """A ``pyarrow.RecordBatch`` with the answers to the rows of one, in order.
+
+        ``passthrough`` names columns of ``batch`` that stand after the answers, as they came. There
+        is one answer a row, or InvalidOutput.
+        """
+        from polyhost.batch import engine
+
+        return engine.predict_batch(self._workers(), batch, passthrough)
+
+    def predict_batches(
+        self, batches: Iterable[Any], *, passthrough: Sequence[str] = ()
+    ) -> Iterator[Any]:
+        """The same for an iterable of record batches, through all workers at once.
+
+        Answers come in order, a record batch for each of ``batches``, which is read no further ahead
+        than the workers can use: a stream of any length needs the memory of a few batches.
+        """
+        from polyhost.batch import engine
+
+        return engine.predict_batches(self._workers(), batches, passthrough)
 
     def transform(self, rows: Rows) -> Any:
         """A DataFrame with ``rows`` transformed (target type ``transform``)."""
@@ -122,6 +151,10 @@ class LoadedModel:
     ) -> None:
         self.close()
 
+    def _workers(self) -> Any:
+        """Whatever answers the requests of batch scoring: a :class:`polyhost.batch.engine.Workers`."""
+        raise NotImplementedError
+
     def _predict(self, request: Union[Payload, Table]) -> Scores:
         raise NotImplementedError
 
@@ -156,6 +189,22 @@ class InProcessModel(LoadedModel):
     def close(self) -> None:
         """Let the model go; the runtime it started stays in the process."""
         self._pipeline.close()
+
+    def _workers(self) -> InProcessModel:
+        return self
+
+    workers = 1
+
+    def submit(self, request: Request, pieces: Sequence[bytes]) -> Future[Any]:
+        """Answer a request here and now."""
+        done: Future[Any] = Future()
+        try:
+            answer = dispatch.answer(self._pipeline, request, b"".join(pieces))
+            body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
+            done.set_result(({"type": answer.content_type, "headers": answer.headers}, body))
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
     def _predict(self, request: Union[Payload, Table]) -> Scores:
         return self._pipeline.predict(request)

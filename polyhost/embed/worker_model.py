@@ -12,7 +12,8 @@ import json
 import logging
 import os
 import threading
-from typing import Any, Coroutine, List, Optional, Tuple, TypeVar, Union
+from concurrent.futures import Future
+from typing import Any, Coroutine, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from polyhost.codecs import Request
 from polyhost.codecs.native import ARROW, decode_scores, decode_table, encode_table
@@ -23,7 +24,7 @@ from polyhost.formats import arrow
 from polyhost.host.host import Host
 from polyhost.host.model_slot import ModelSlot
 from polyhost.host.request import Result
-from polyhost.host.spool import Spool
+from polyhost.host.spool import Budget, Spool
 from polyhost.predictor import ModelSpec
 from polyhost.settings import OWN_ENVIRONMENT, ModelConfig
 from polyhost.wire.frames import SPOOL_THRESHOLD, dumps
@@ -54,14 +55,19 @@ class _Background:
         return host
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run on the loop; called from any other thread. A forked process has no such loop."""
+        """Run on the loop; called from any other thread."""
+        return self.submit(work).result()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin to run on the loop; called from any other thread. A forked process has no such
+        loop."""
         if os.getpid() != self._process:
             work.close()
             raise WorkerNotReady(
                 "this process was forked from the one that loaded the model, whose threads it does "
                 "not have. Load the model in the forked process too."
             )
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
         self.run(self.host.stop(STOP_WITHIN))
@@ -121,10 +127,13 @@ def _close_all() -> None:
 class BackgroundModel(LoadedModel):
     """A model in a worker process."""
 
-    def __init__(self, spec: ModelSpec, python: Optional[str] = None) -> None:
+    def __init__(self, spec: ModelSpec, python: Optional[str] = None, workers: int = 1) -> None:
         name = f"{spec.code_dir.name or 'model'}-{next(_numbers)}"
         path = None if python == OWN_ENVIRONMENT else python
-        hosted = ModelConfig(name, spec, python=path, env=python, own_environment=True)
+        hosted = ModelConfig(
+            name, spec, python=path, workers=workers, env=python, own_environment=True
+        )
+        self.workers = workers
         self._name = name
         self._background = _enter(self)
         try:
@@ -173,22 +182,55 @@ class BackgroundModel(LoadedModel):
     ) -> Tuple[str, bytes]:
         accept = ARROW if arrow.available() else ""
         request = Request(op, "native", content_type, accept, query)
-        meta = dumps(request.to_wire())
-        return self._background.run(self._exchange(meta, body, retry=op != "unstructured"))
+        answer, found = self._submit(request, (body,), retry=op != "unstructured").result()
+        return str(answer["type"]), found
 
-    async def _exchange(self, meta: bytes, body: bytes, *, retry: bool) -> Tuple[str, bytes]:
-        carried: Union[bytes, Spool] = body
-        if len(body) > SPOOL_THRESHOLD:
-            carried = Spool(self._background.host.budget)
-            carried.write(body)
+    def submit(self, request: Request, pieces: Sequence[bytes]) -> Future[Tuple[Any, bytes]]:
+        """Have a body, given in pieces, answered by whichever worker is free.
+
+        The answer is its meta and its body. Where the worker dies of it, it is tried once more.
+        """
+        return self._submit(request, pieces, retry=True)
+
+    def _workers(self) -> BackgroundModel:
+        return self
+
+    def _submit(
+        self, request: Request, pieces: Sequence[bytes], *, retry: bool
+    ) -> Future[Tuple[Any, bytes]]:
+        meta = dumps(request.to_wire())
+        return self._background.submit(self._exchange(meta, pieces, retry=retry))
+
+    async def _exchange(
+        self, meta: bytes, pieces: Sequence[bytes], *, retry: bool
+    ) -> Tuple[Any, bytes]:
+        carried = _carried(pieces, self._background.host.budget)
         try:
             pending = self._pool.submit(meta, carried, retry)
         except PolyhostError:
             if isinstance(carried, Spool):
                 carried.close()
             raise
-        result = await pending.future
-        return str(json.loads(result.meta)["type"]), await _whole(result)
+        try:
+            result = await pending.future
+        except asyncio.CancelledError:
+            self._pool.cancel(pending)
+            raise
+        return json.loads(result.meta), await _whole(result)
+
+
+def _carried(pieces: Sequence[bytes], budget: Budget) -> Union[bytes, Spool]:
+    """A body as it crosses to the worker."""
+    if sum(map(len, pieces)) <= SPOOL_THRESHOLD:
+        return b"".join(pieces)
+    spool = Spool(budget)
+    try:
+        for piece in pieces:
+            spool.write(piece)
+    except PolyhostError:
+        spool.close()
+        raise
+    return spool
 
 
 async def _whole(result: Result) -> bytes:
