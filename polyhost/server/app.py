@@ -8,7 +8,7 @@ from polyhost.host.host import Host
 from polyhost.server.auth import Gate, guarded
 from polyhost.server.call.keys import Keys
 from polyhost.server.call.route import Service
-from polyhost.server.dialects import chat_root, drum, endpoints_of
+from polyhost.server.dialects import chat_root, drum, endpoints_of, refusals, root_endpoints
 from polyhost.server.http.asgi import Receive, Scope, Send
 from polyhost.server.http.endpoint import Endpoint, Handler, fast_routes
 from polyhost.server.http.fast_path import FastRoute
@@ -32,7 +32,7 @@ class Application:
         """Routes that need no ASGI; always the same dictionary."""
         self._routes: Dict[str, Dict[str, Endpoint]] = {}
         self._below: Dict[str, Handler] = {}
-        self._misses = Misses(self._routes_now, settings)
+        self._misses = Misses(self._routes_now, settings, refusals(self.prefix))
         self._gate = Gate(self.answer, self.keys, self.prefix) if self.keys.asked_for else None
         self.models: Mapping[str, Any] = {}
         self.on_use: List[Callable[[], None]] = []
@@ -58,8 +58,11 @@ class Application:
         return self._routes
 
     def mount(self, path: str, handler: Handler) -> None:
-        """Have everything below a path, which ends in a slash, answered by one handler."""
+        """Have everything below a path, which ends in a slash, answered by one handler.
+
+        Of two such paths the longer one counts."""
         self._below[path] = handler
+        self._below = dict(sorted(self._below.items(), key=lambda item: -len(item[0])))
 
     def knows(self, path: str) -> bool:
         """Whether a path is one of the table's, with any method, or below a mounted one."""
@@ -157,6 +160,7 @@ def _endpoints(host: Host, service: Service) -> List[Endpoint]:
         endpoints.extend(endpoints_of(model, service, places))
     if len(host.models) != 1:
         endpoints.extend(chat_root.endpoints(dict(host.models), endpoints, settings, host.budget))
+    endpoints.extend(root_endpoints(host.models, service))
     endpoints.extend(probes(host.models, settings))
     return endpoints
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Dict, Iterable, Mapping, Optional
 
 from polyhost import __version__
@@ -11,7 +10,6 @@ from polyhost.server.http.endpoint import Endpoint
 from polyhost.settings import ApiKey
 
 TITLE = "polyhost"
-_MODEL = re.compile(r"/models/([^/{]+)/")
 
 
 def openapi(endpoints: Iterable[Endpoint], *, keys: bool) -> Dict[str, Any]:
@@ -20,8 +18,7 @@ def openapi(endpoints: Iterable[Endpoint], *, keys: bool) -> Dict[str, Any]:
     for endpoint in endpoints:
         operation = {"summary": endpoint.summary, **endpoint.operation}
         operation.setdefault("responses", {"200": {"description": "OK"}})
-        model = _MODEL.search(endpoint.path)
-        operation.setdefault("tags", [model[1] if model else "server"])
+        operation.setdefault("tags", [endpoint.model or "server"])
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     document: Dict[str, Any] = {
         "openapi": "3.1.0",
@@ -36,7 +33,7 @@ def openapi(endpoints: Iterable[Endpoint], *, keys: bool) -> Dict[str, Any]:
 
 
 def visible(
-    endpoints: Iterable[Endpoint], models: Mapping[str, Any], key: Optional[ApiKey], prefix: str
+    endpoints: Iterable[Endpoint], models: Mapping[str, Any], key: Optional[ApiKey]
 ) -> Iterable[Endpoint]:
     """The endpoints that a key opens."""
     if key is None or not key.models:
@@ -46,6 +43,4 @@ def visible(
         return endpoints
     if len(models) == 1:
         return ()
-    roots = tuple(f"{prefix}/models/{name}/" for name in closed)
-    lists = {f"{prefix}/models/{name}" for name in closed}
-    return [e for e in endpoints if not e.path.startswith(roots) and e.path not in lists]
+    return [endpoint for endpoint in endpoints if endpoint.model not in closed]

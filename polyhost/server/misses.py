@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 from polyhost.server.auth import KEY
 from polyhost.server.call.keys import opens
-from polyhost.server.dialects import answers
+from polyhost.server.dialects import Refusal, answers
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint
 from polyhost.server.http.status_lines import message
@@ -18,10 +18,19 @@ Routes = Mapping[str, Mapping[str, Endpoint]]
 
 
 class Misses:
-    """Answers 404, 405, OPTIONS, HEAD where there is a GET, and 308 to the path with a slash."""
+    """Answers 404, 405, OPTIONS, HEAD where there is a GET, and 308 to the path with a slash.
 
-    def __init__(self, routes: Callable[[], Routes], settings: ServerSettings) -> None:
+    ``refusals``: how protocols write such an answer, by the beginning of the path.
+    """
+
+    def __init__(
+        self,
+        routes: Callable[[], Routes],
+        settings: ServerSettings,
+        refusals: Mapping[str, Refusal],
+    ) -> None:
         self.models: Mapping[str, Any] = {}
+        self._refusals = refusals
         self._routes = routes
         self._prefix = settings.url_prefix
         self._drum = settings.drum
@@ -37,7 +46,13 @@ class Misses:
             place = raw.split(b"?")[0] + b"/" + (b"?" + query if query else b"")
             await self._answer(send, scope, 308, b"", [(b"location", place)])
         else:
-            await self._answer(send, scope, 404, message(self._missing(scope)), [])
+            await self._answer(send, scope, 404, self._body(path, self._missing(scope)), [])
+
+    def _body(self, path: str, text: str) -> bytes:
+        for beginning, refusal in self._refusals.items():
+            if path == beginning or path.startswith(f"{beginning}/"):
+                return refusal(text)
+        return message(text)
 
     async def _answer(
         self, send: Send, scope: Scope, status: int, body: bytes, headers: List[Any]
@@ -57,7 +72,7 @@ class Misses:
             await self._answer(send, scope, 200, b"", allow)
         else:
             text = f"{scope['path']} does not answer {scope['method']}: expected {shown}"
-            await self._answer(send, scope, 405, message(text), allow)
+            await self._answer(send, scope, 405, self._body(scope["path"], text), allow)
 
     def _missing(self, scope: Scope) -> str:
         """What is wrong with an address, and what there is."""
@@ -75,8 +90,10 @@ class Misses:
 
     def _of_model(self, rest: str, names: List[str]) -> str:
         words = rest.strip("/").split("/")
-        if words[0] == "models" and len(words) > 1 and words[1] not in names:
-            return f"no model {words[1]!r} here: expected {_listed(names)}"
+        at = words.index("models") + 1 if "models" in words[:2] else 0
+        named = words[at].partition(":")[0] if 0 < at < len(words) else None
+        if named is not None and named not in names:
+            return f"no model {named!r} here: expected {_listed(names)}"
         one: Optional[str] = names[0] if len(names) == 1 else None
         known: Dict[str, str] = {path.rstrip("/"): path for path in self._routes()}
         place = f"{self._prefix}/models/{one or 'NAME'}"

@@ -163,7 +163,7 @@ def _add_documents(web: FastAPI, table: Application) -> None:
 
     def shown(request: Request) -> Response:
         document = web.openapi()
-        endpoints = visible(table.endpoints, table.models, request.scope.get(KEY), prefix)
+        endpoints = visible(table.endpoints, table.models, request.scope.get(KEY))
         hidden = {e.path for e in table.endpoints} - {e.path for e in endpoints}
         paths = {path: what for path, what in document["paths"].items() if path not in hidden}
         root = request.scope.get("root_path", "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
 from polyhost import plugins
 from polyhost.server.call.route import Service
@@ -11,11 +12,46 @@ from polyhost.server.dialects import chat, drum
 from polyhost.server.dialects.added import AddedModel
 from polyhost.server.http.endpoint import Endpoint
 
-DIALECTS = (drum.DrumRoutes, chat.ChatRoutes)
+Refusal = Callable[[str], bytes]
+"""The body of an answer that refuses a request, from the text that says why."""
+
+
+@dataclass(frozen=True)
+class RootRoutes:
+    """What a protocol has at the root of a server, whatever its models.
+
+    ``endpoints``: its routes over all models there are, which may be none. ``below``: paths under
+    which a request that no route answers gets the protocol's own refusal.
+    """
+
+    endpoints: Callable[[Mapping[str, Served], Service], List[Endpoint]]
+    below: Mapping[str, Refusal]
+
+
+DIALECTS: Tuple[Any, ...] = (drum.DrumRoutes, chat.ChatRoutes)
+"""Classes, called with a model and the service. ``endpoints(prefix)``: routes below a place of the
+model, which is the root where it is the only one, and ``/models/NAME``. ``named_endpoints(prefix)``,
+which not each has: routes at the root whose paths hold the model's name."""
+ROOT_ROUTES: Tuple[RootRoutes, ...] = ()
 
 
 def endpoints_of(model: Served, service: Service, places: Sequence[str]) -> List[Endpoint]:
-    """The routes of one model, below each of some prefixes."""
+    """The routes of one model: below each of some prefixes, and those at the root with its name."""
     spoken: List[Any] = [dialect(model, service) for dialect in DIALECTS]
     spoken += [AddedModel(added, model, service) for added in plugins.installed(plugins.DIALECTS)]
-    return [endpoint for place in places for each in spoken for endpoint in each.endpoints(place)]
+    found = [endpoint for place in places for each in spoken for endpoint in each.endpoints(place)]
+    for each in spoken:
+        named = getattr(each, "named_endpoints", None)
+        if named is not None:
+            found += named(service.settings.url_prefix)
+    return [replace(endpoint, model=model.name) for endpoint in found]
+
+
+def root_endpoints(models: Mapping[str, Served], service: Service) -> List[Endpoint]:
+    """The routes of protocols that are about the server, or about all its models."""
+    return [endpoint for root in ROOT_ROUTES for endpoint in root.endpoints(models, service)]
+
+
+def refusals(prefix: str) -> Mapping[str, Refusal]:
+    """How protocols refuse requests that no route answers, by the beginning of the path."""
+    return {prefix + path: body for root in ROOT_ROUTES for path, body in root.below.items()}

@@ -76,12 +76,12 @@ def by_id(models: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
             places.append(f"{prefix}/models/{name}")
         for place in places:
             answer = partial(_of_one, models, routes, name, settings)
-            yield _endpoint(place + ONE, answer)
+            yield _endpoint(place + ONE, answer, name)
     if len(models) != 1:
         yield _endpoint(prefix + ONE, partial(_of_many, models, settings))
 
 
-def _endpoint(path: str, answer: Any) -> Endpoint:
+def _endpoint(path: str, answer: Any, model: str = "") -> Endpoint:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
             await answer(scope["path"][len(path) :], scope, receive, send)
@@ -89,7 +89,8 @@ def _endpoint(path: str, answer: Any) -> Endpoint:
             headers = [(b"allow", b"GET, HEAD"), *common_headers(scope)]
             await asgi_refuse(receive, send, 405, message("only GET is answered"), headers)
 
-    return Endpoint("GET", path + ID, handle, "One of the models there are", _ONE_OPERATION)
+    summary = "One of the models there are"
+    return Endpoint("GET", path + ID, handle, summary, _ONE_OPERATION, model=model)
 
 
 async def _of_one(

@@ -21,6 +21,7 @@ class Endpoint:
     """One method and path. ``aliases`` answer alike and are left out of the OpenAPI document.
 
     ``route``: what the endpoint calls of a model, if it does; such a call checks the key by itself.
+    ``model``: the one that it is about; empty where it is about the server.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Endpoint:
     operation: Mapping[str, Any] = field(default_factory=dict)
     aliases: Tuple[str, ...] = ()
     route: Optional[Route] = None
+    model: str = ""
 
     @property
     def paths(self) -> Tuple[str, ...]:
