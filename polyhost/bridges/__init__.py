@@ -91,14 +91,18 @@ BRIDGES: Dict[str, Bridge] = {
         Bridge(
             "python",
             "polyhost.bridges.python",
-            artifacts=(".pkl", ".pth", ".h5", ".keras", ".joblib", ".onnx", ".pmml"),
+            artifacts=(".pkl", ".pth", ".h5", ".keras", ".joblib", ".onnx", ".pmml", ".cbm"),
             custom=("custom.py",),
             requires="pip install polyhost and the model's own library",
             custom_recursive=True,
             embeds=False,
             frameworks=plugins.FRAMEWORKS,
             image_install="RUN pip3 install {words}",
-            yielding=(".joblib", ".keras"),  # DRUM loads neither: there they are a hook's own data
+            yielding=(
+                ".joblib",
+                ".keras",
+                ".cbm",
+            ),  # DRUM loads none: there they are a hook's own data
         ),
         Bridge(
             "r",

@@ -13,6 +13,7 @@ from typing import Any, Optional, Protocol, Tuple
 from polyhost import plugins
 from polyhost.bridges.python.faults import facts
 from polyhost.bridges.python.frameworks import estimators
+from polyhost.bridges.python.frameworks.catboost import CatBoostFramework
 from polyhost.bridges.python.frameworks.keras import KerasFramework
 from polyhost.bridges.python.frameworks.libraries import missing_in
 from polyhost.bridges.python.frameworks.lightgbm import LightGBMFramework
@@ -64,6 +65,7 @@ FRAMEWORKS: Tuple[Framework, ...] = (
     SklearnFramework(),
     OnnxFramework(),
     PmmlFramework(),
+    CatBoostFramework(),
 )
 """In DRUM's order. A library is imported when a model of it is loaded, not before."""
 

@@ -9,6 +9,7 @@ from typing import Any, Optional
 from polyhost.errors import RuntimeUnavailable
 
 _PACKAGES = {
+    "catboost": "catboost",
     "h5py": "h5py",
     "joblib": "joblib",
     "keras": "keras tensorflow",
