@@ -16,6 +16,7 @@ PolyhostError
 ├── InvalidInput          the request is wrong: the caller acts
 │   ├── UnsupportedContentType
 │   ├── UnsupportedCoding     the body is compressed in a way that is not understood
+│   ├── NotAcceptable         the answer cannot have any of the types that Accept names
 │   ├── BodyTooLarge          the body has more bytes than the model, or the host, takes
 │   ├── TooManyRows           the body has more rows than the model takes at once
 │   ├── WrongEndpoint         a structured route for an unstructured model, and the like
@@ -155,6 +156,10 @@ class UnsupportedContentType(InvalidInput):
 
 class UnsupportedCoding(InvalidInput):
     """The body's Content-Encoding is not one that is understood."""
+
+
+class NotAcceptable(InvalidInput):
+    """The answer cannot have any of the types that the request's Accept names."""
 
 
 class BodyTooLarge(InvalidInput):

@@ -10,12 +10,13 @@ import logging
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Union
 
-from polyhost.codecs import Answer, Request, deployment, predictions, split_content_type
-from polyhost.codecs.inputs import JSON, read_payload, table_of
+from polyhost.codecs import Answer, Request, deployment, outputs, predictions, split_content_type
+from polyhost.codecs.inputs import JSON, read_payload, read_rows, table_of
+from polyhost.codecs.labels import values_of
 from polyhost.data.payload import Buffer, Payload, Scores, SparseTable, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SettingsError, WrongEndpoint
-from polyhost.formats import multipart, rows, sparse
+from polyhost.formats import json, multipart, rows, sparse
 from polyhost.formats.csv import write_table
 from polyhost.formats.text import unstructured_output
 from polyhost.pipeline import batching
@@ -49,17 +50,19 @@ def answer_many(
     together = predictor.info.batchable and request.op == "predict" and mimetype == JSON
     if not together or len(bodies) == 1:
         return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
-    limit = request.options.get("max_rows")
-    outcomes: List[Any] = [batching.attempt(lambda b: rows.decode(b, limit), b) for b in bodies]
+    outcomes: List[Any] = [
+        batching.attempt(lambda b: read_rows(predictor, request, b), b) for b in bodies
+    ]
     groups: Dict[Any, List[int]] = {}
     for i, decoded in enumerate(outcomes):
         if not isinstance(decoded, Exception):
-            groups.setdefault(_alike(predictor, decoded), []).append(i)
-    for alike in groups.values():
+            key = (_is_bare(request, bodies[i]), *_alike(predictor, decoded))
+            groups.setdefault(key, []).append(i)
+    for (bare, *_), alike in groups.items():
         counts = [len(outcomes[i][1]) for i in alike]
         for members in batching.packs(alike, counts, request.options.get("call_rows")):
             group = [outcomes[i] for i in members]
-            for i, found in zip(members, _answer_group(predictor, request, group)):
+            for i, found in zip(members, _answer_group(predictor, request, group, bare)):
                 outcomes[i] = found
     return outcomes
 
@@ -71,13 +74,26 @@ def _alike(predictor: Predictor, decoded: rows.Rows) -> Any:
     """
     names, data = decoded
     if predictor.info.guest.matrix:
-        return names
+        return (names,)
     if len(data) == 1:
         return names, tuple(map(type, data[0]))
     return names, tuple(frozenset(map(type, cells)) for cells in zip(*data))
 
 
-def _answer_group(predictor: Predictor, request: Request, group: List[rows.Rows]) -> List[Any]:
+def _is_bare(request: Request, body: Buffer) -> bool:
+    """Whether a body of records is one of MLflow 1, which is answered by a bare list."""
+    bare = request.options.get("bare_records")
+    if not bare:
+        return False
+    if "format=pandas-records" in request.content_type.replace(" ", "").lower():
+        return True
+    start = bytes(body[:64]).lstrip()
+    return bare == "always" and start[:1] == b"[" and start[1:].lstrip()[:1] == b"{"
+
+
+def _answer_group(
+    predictor: Predictor, request: Request, group: List[rows.Rows], bare: bool
+) -> List[Any]:
     """Answers to bodies that are alike, from one call; after a failure each is predicted alone."""
     names = group[0][0]
     counts = [len(data) for _, data in group]
@@ -90,21 +106,33 @@ def _answer_group(predictor: Predictor, request: Request, group: List[rows.Rows]
             logger.debug("a batch of %d failed, its members run singly: %s", len(group), error)
         else:
             if scores.predictions.rows == table.rows:
-                return _answers(predictor, request, scores, counts)
-    return [batching.attempt(lambda one: _alone(predictor, request, one), one) for one in group]
+                return _answers(predictor, request, scores, counts, bare)
+    return [
+        batching.attempt(lambda one: _alone(predictor, request, one, bare), one) for one in group
+    ]
 
 
-def _alone(predictor: Predictor, request: Request, decoded: rows.Rows) -> Answer:
+def _alone(predictor: Predictor, request: Request, decoded: rows.Rows, bare: bool) -> Answer:
     table = table_of(predictor, *decoded)
     scores = predictor.predict(table)
     check_rows(scores, table.rows, strict=True)
-    return _answers(predictor, request, scores, [table.rows])[0]
+    return _answers(predictor, request, scores, [table.rows], bare)[0]
 
 
 def _answers(
-    predictor: Predictor, request: Request, scores: Scores, counts: Sequence[int]
+    predictor: Predictor,
+    request: Request,
+    scores: Scores,
+    counts: Sequence[int],
+    bare: bool,
 ) -> List[Answer]:
     target = predictor.info.target
+    if bare:
+        values = (values_of(part, target) for part in batching.split(scores, counts))
+        return [Answer(json.in_ascii(json.dumps(part))) for part in values]
+    if request.accept:
+        parts = batching.split(scores, counts)
+        return [outputs.encode(predictions.columns_of(part, target), request) for part in parts]
     settings = request.options.get("deployment_config")
     if settings:
         bodies = [
@@ -124,7 +152,9 @@ def _predict(predictor: Predictor, request: Request, body: Buffer) -> Answer:
             target_type=target.type.value,
         )
     scores = predictor.predict(read_payload(predictor, request, body))
-    return _answers(predictor, request, scores, [scores.predictions.rows])[0]
+    is_json = split_content_type(request.content_type)[0].lower() == JSON
+    bare = is_json and _is_bare(request, body)
+    return _answers(predictor, request, scores, [scores.predictions.rows], bare)[0]
 
 
 def _unstructured(predictor: Predictor, request: Request, body: Buffer) -> Answer:
@@ -156,7 +186,10 @@ def _transform(predictor: Predictor, request: Request, body: Buffer) -> Answer:
     if target.type is not TargetType.TRANSFORM:
         raise _structured_model(target)
     payload = read_payload(predictor, request, body)
-    content, content_type = multipart.encode(_transformed(predictor.transform(payload), payload))
+    table = predictor.transform(payload)
+    if request.accept:
+        return outputs.encode(Table(_header(table.names), table.columns), request)
+    content, content_type = multipart.encode(_transformed(table, payload))
     return Answer(content, content_type)
 
 

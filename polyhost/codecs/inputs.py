@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, List, Mapping, Sequence
 
 from polyhost.codecs import Request, split_content_type
+from polyhost.codecs.accept import FORMS, LINES
+from polyhost.codecs.csv_header import names_of, with_header
 from polyhost.data.payload import Buffer, Payload, Table
 from polyhost.errors import InvalidInput, UnsupportedContentType
 from polyhost.formats import arrow, multipart, rows, sparse
@@ -39,17 +41,25 @@ def read_payload(predictor: Predictor, request: Request, body: Buffer) -> Payloa
         raise InvalidInput(_NO_SAMPLES)
     table = None
     if "read_input_data" not in predictor.info.hooks:
-        if kind == JSON:
-            decoded = rows.decode(body, request.options.get("max_rows"))
-            table = table_of(predictor, *decoded)
+        limit = request.options.get("max_rows")
+        if kind == JSON or FORMS.get(kind) == LINES:
+            table = table_of(predictor, *read_rows(predictor, request, body))
         elif kind in arrow.COLUMNAR:
-            limit = request.options.get("max_rows")
             table = arrow.read_table(body, kind, lambda names: _raw(predictor, names), limit)
-        elif kind not in _CSV_TYPES and kind != sparse.MIMETYPE:
+        elif kind in _CSV_TYPES:
+            body = with_header(predictor, request, body) if not parts else body
+        elif kind != sparse.MIMETYPE:
             raise _unsupported(request.content_type)
     return Payload(
         body, mimetype, charset, request.query, request.headers, parts, table, request.options
     )
+
+
+def read_rows(predictor: Predictor, request: Request, body: Buffer) -> rows.Rows:
+    """Names and cells of a JSON body, or of one of JSON lines; rows without names have the model's."""
+    mimetype, _ = split_content_type(request.content_type)
+    read = rows.decode if mimetype.lower() == JSON else rows.decode_lines
+    return read(body, request.options.get("max_rows"), lambda width: names_of(predictor, width))
 
 
 def table_of(predictor: Predictor, names: Sequence[str], cells: Sequence[List[Any]]) -> Table:
@@ -76,7 +86,8 @@ def _read_form(content_type: str, body: Buffer) -> tuple[Buffer, str, Dict[str, 
 
 def _unsupported(content_type: str) -> UnsupportedContentType:
     return UnsupportedContentType(
-        f"payload format {content_type!r} is not supported: expected text/csv, {JSON}, "
-        f"{sparse.MIMETYPE}, {arrow.MIMETYPES[0]}, {arrow.PARQUET} or multipart/form-data with a part `X`.",
+        f"payload format {content_type!r} is not supported: expected text/csv, {JSON}, {LINES}, "
+        f"{sparse.MIMETYPE}, {arrow.MIMETYPES[0]}, {arrow.MIMETYPES[2]}, {arrow.PARQUET} or "
+        "multipart/form-data with a part `X`.",
         content_type=content_type,
     )

@@ -25,6 +25,14 @@ def encode(scores: Scores, target: Target) -> bytes:
     return json.in_ascii(json.dumps(body))
 
 
+def columns_of(scores: Scores, target: Target) -> Table:
+    """The same as one table, extra output beside the predictions: for formats of columns."""
+    found = scores.predictions
+    if target.type.is_numeric:
+        found = Table.from_matrix(found.names, doubles(found))
+    return Scores(found, scores.extra).together()
+
+
 def encode_parts(scores: Scores, target: Target, counts: Sequence[int]) -> List[bytes]:
     """The bodies of a batch whose requests brought ``counts`` rows each."""
     if scores.extra is not None:
@@ -63,14 +71,18 @@ def listed(table: Table, target: Target) -> List[Any]:
 
 def _floats(table: Table) -> np.ndarray:
     """The predictions as doubles; what is not finite is counted, for JSON can only say null."""
-    if table.matrix is not None:
-        values = table.matrix.astype(np.float64, copy=False)
-    else:
-        values = np.column_stack([_float_column(name, column) for name, column in table])
+    values = doubles(table)
     if not np.isfinite(values).all():
         for i, name in enumerate(table.names):
             nonfinite.note(name, values[:, i])
     return values
+
+
+def doubles(table: Table) -> np.ndarray:
+    """The predictions as doubles, rows by columns; InvalidOutput when they are no numbers."""
+    if table.matrix is not None:
+        return table.matrix.astype(np.float64, copy=False)
+    return np.column_stack([_float_column(name, column) for name, column in table])
 
 
 def _float_column(name: str, column: Column) -> np.ndarray:

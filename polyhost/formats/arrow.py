@@ -1,4 +1,5 @@
-"""Arrow IPC streams and Parquet files, as tables; and streams back. Needs pyarrow, which is imported when first used."""
+"""Arrow IPC streams, IPC files and Parquet files: read and written as tables. Needs pyarrow, which
+is imported when first used."""
 
 from __future__ import annotations
 
@@ -12,11 +13,19 @@ from polyhost.errors import InvalidInput, UnsupportedContentType
 from polyhost.formats import tables
 from polyhost.formats.rows import check_count, objects
 
-MIMETYPES = ("application/x-apache-arrow-stream", "application/vnd.apache.arrow.stream")
+MIMETYPES = (
+    "application/x-apache-arrow-stream",
+    "application/vnd.apache.arrow.stream",
+    "application/vnd.apache.arrow.file",
+    "application/x-apache-arrow-file",
+)
+"""Types of IPC bodies; the first bytes of one say whether it is a stream or a file."""
 PARQUET = "application/vnd.apache.parquet"
-COLUMNAR = (*MIMETYPES, PARQUET)
+PARQUETS = (PARQUET, "application/x-parquet", "application/parquet")
+COLUMNAR = (*MIMETYPES, *PARQUETS)
 """Types of bodies whose columns are typed already."""
 _JSON_CELLS = b"polyhost.json"
+_FILE_MAGIC = b"ARROW1"
 
 Raw = Callable[[Sequence[str]], FrozenSet[str]]
 
@@ -38,12 +47,12 @@ def read(body: Buffer) -> Table:
 def read_table(
     body: Buffer, mimetype: str, raw: Raw = lambda names: frozenset(), limit: Optional[int] = None
 ) -> Table:
-    """A client's table, an IPC stream or a Parquet file; InvalidInput when it is ill-formed.
+    """A client's table, in Arrow's IPC or a Parquet file; InvalidInput when it is ill-formed.
 
     Columns that ``raw`` chooses among the names keep whole numbers as such where others of them
     are missing. A file of more than ``limit`` rows is not read.
     """
-    found = _read_parquet(body, limit) if mimetype.lower() == PARQUET else _read_stream(body)
+    found = _read_parquet(body, limit) if mimetype.lower() in PARQUETS else _read_ipc(body)
     check_count(found.num_rows, limit)
     _check(found)
     table = _table(found, raw(found.column_names))
@@ -55,7 +64,7 @@ def read_table(
 
 def read_with_notes(body: Buffer) -> Tuple[Table, Dict[str, Any]]:
     """The table, and what :func:`write` was given as ``notes``."""
-    found = _read_stream(body)
+    found = _read_ipc(body)
     metadata: Mapping[bytes, bytes] = found.schema.metadata or {}
     return _table(found, frozenset()), json.loads(metadata.get(b"polyhost", b"{}"))
 
@@ -71,15 +80,17 @@ def _pyarrow() -> Any:
     return pa
 
 
-def _read_stream(body: Buffer) -> Any:
+def _read_ipc(body: Buffer) -> Any:
     pa = _pyarrow()
+    is_file = bytes(body[: len(_FILE_MAGIC)]) == _FILE_MAGIC
     try:
-        with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
-            return stream.read_all()
+        with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(pa.py_buffer(body)) as found:
+            return found.read_all()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        what = "file" if is_file else "stream"
         raise InvalidInput(
-            f"the body is not an Arrow IPC stream: {error}. Write it with "
-            "pyarrow.ipc.new_stream (the file format is another)."
+            f"the body is not an Arrow IPC {what}: {error}. Write it with "
+            f"pyarrow.ipc.new_{what}, and send it whole."
         ) from error
 
 
@@ -182,21 +193,39 @@ def _is_wide(array: Any) -> bool:
     return found["max"] is not None and max(-found["min"], found["max"]) > 2**53
 
 
-def write(table: Table, notes: Optional[Mapping[str, Any]] = None) -> bytes:
-    """An IPC stream of one batch; ``notes`` travel in the schema. Cells that are neither text,
-    bytes nor numbers go as JSON text, and come back as they were."""
+def write(
+    table: Table, notes: Optional[Mapping[str, Any]] = None, *, as_file: bool = False
+) -> bytes:
+    """An IPC stream of one batch, or the file format; ``notes`` travel in the schema. Cells that
+    are neither text, bytes nor numbers go as JSON text, and come back as they were."""
+    import pyarrow as pa
+
+    found = _arrow_table(table, {b"polyhost": json.dumps(dict(notes or {})).encode()})
+    sink = pa.BufferOutputStream()
+    with (pa.ipc.new_file if as_file else pa.ipc.new_stream)(sink, found.schema) as writer:
+        writer.write_table(found)
+    return bytes(sink.getvalue())
+
+
+def write_parquet(table: Table) -> bytes:
+    """A Parquet file of the same columns."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    sink = pa.BufferOutputStream()
+    parquet.write_table(_arrow_table(table), sink)
+    return bytes(sink.getvalue())
+
+
+def _arrow_table(table: Table, metadata: Optional[Mapping[bytes, bytes]] = None) -> Any:
     import pyarrow as pa
 
     arrays, fields = [], []
     for name, column in table:
-        array, metadata = _array(column)
+        array, notes = _array(column)
         arrays.append(array)
-        fields.append(pa.field(name, array.type, metadata=metadata))
-    schema = pa.schema(fields, metadata={b"polyhost": json.dumps(dict(notes or {})).encode()})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    return bytes(sink.getvalue())
+        fields.append(pa.field(name, array.type, metadata=notes))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
 
 
 def _array(column: Column) -> Tuple[Any, Optional[Dict[bytes, bytes]]]:

@@ -1,9 +1,9 @@
-"""Rows in JSON: MLflow's ``dataframe_split`` and ``dataframe_records`` bodies, as tables."""
+"""Rows in JSON, as tables: MLflow's bodies, lists of rows and JSON lines."""
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -15,6 +15,13 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 Rows = Tuple[Tuple[str, ...], List[List[Any]]]
 """Column names, and the cells row by row as JSON gave them."""
+Naming = Callable[[int], Sequence[str]]
+"""Names for rows of so many cells that came without."""
+
+
+def counted(width: int) -> Sequence[str]:
+    """``0``, ``1``, ..."""
+    return [str(i) for i in range(width)]
 
 
 def check_count(rows: Optional[int], limit: Optional[int]) -> None:
@@ -28,25 +35,44 @@ def check_count(rows: Optional[int], limit: Optional[int]) -> None:
         )
 
 
-def decode(body: Buffer, limit: Optional[int] = None) -> Rows:
+def decode(body: Buffer, limit: Optional[int] = None, naming: Naming = counted) -> Rows:
     """Names and rows of a body; InvalidInput says what does not fit."""
-    names, data = _decode(body)
-    if limit is not None:
-        check_count(len(data), limit)
+    return _checked(_decode(body, naming), limit)
+
+
+def decode_lines(body: Buffer, limit: Optional[int] = None, naming: Naming = counted) -> Rows:
+    """The same of JSON lines: an object, a list of cells or a single cell on each."""
+    lines = [line for line in bytes(body).split(b"\n") if line.strip()]
+    check_count(len(lines), limit)
+    value = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            value.append(json.loads(line))
+        except InvalidInput as error:
+            raise InvalidInput(f"line {number}: {error.message}", row=number) from None
+    return _checked(_items(value, "a body of JSON lines", naming), limit)
+
+
+def _checked(found: Rows, limit: Optional[int]) -> Rows:
+    names, data = found
+    check_count(len(data), limit)
     tables.check_names(names)
     if not data:
         raise tables.no_rows(names)
-    return names, data
+    return found
 
 
-def _decode(body: Buffer) -> Rows:
+def _decode(body: Buffer, naming: Naming) -> Rows:
     value = json.loads(body)
-    if isinstance(value, list) and all(isinstance(record, dict) for record in value):
-        return _records(value)
+    if isinstance(value, list):
+        if all(isinstance(record, dict) for record in value):
+            return _records(value)
+        if all(isinstance(row, list) for row in value):
+            return _items(value, "the list", naming)
     if not isinstance(value, dict):
         raise InvalidInput(
-            "Invalid input. A JSON body must be an object, or a list of objects with a row each; "
-            f"found {_type(value)}. {_HINT}"
+            "Invalid input. A JSON body must be an object, or a list with an object, or a list of "
+            f"cells, for each row; found {_type(value)}. {_HINT}"
         )
     found = [form for form in FORMS if form in value]
     if len(found) != 1:
@@ -58,10 +84,37 @@ def _decode(body: Buffer) -> Rows:
         return _split(value["dataframe_split"])
     if found[0] == "dataframe_records":
         return _records(value["dataframe_records"])
-    raise InvalidInput(
-        f"Invalid input. {found[0]!r} bodies are not supported by this route: expected "
-        f"dataframe_split or dataframe_records. {_HINT}"
-    )
+    return _items(value[found[0]], f"{found[0]!r}", naming)
+
+
+def _items(value: Any, what: str, naming: Naming) -> Rows:
+    """Rows in one of these forms: objects, lists of cells, single cells; or an object of columns."""
+    if isinstance(value, dict):
+        return _columns(value, what)
+    if not isinstance(value, list):
+        raise InvalidInput(f"{what} must be a list with an item a row; found {_type(value)}.")
+    kinds = set(map(type, value))
+    if kinds == {dict} or not value:
+        return _records(value)
+    if dict in kinds or (list in kinds and len(kinds) > 1):
+        raise InvalidInput(
+            f"{what} mixes {', '.join(sorted({_type(item) for item in value}))}: expected rows of "
+            "one form, all objects, all lists of cells, or all single cells."
+        )
+    data = value if list in kinds else [[cell] for cell in value]
+    names = tuple(naming(len(data[0])))
+    _check_rows(data, len(names), what)
+    return names, data
+
+
+def _columns(value: Dict[str, Any], what: str) -> Rows:
+    lengths = {name: len(cells) for name, cells in value.items() if isinstance(cells, list)}
+    if len(lengths) < len(value) or len(set(lengths.values())) > 1:
+        raise InvalidInput(
+            f"{what} is an object whose values are no columns of one length: expected lists of as "
+            f"many cells each; found {lengths or _type(next(iter(value.values()), None))}."
+        )
+    return tuple(value), [list(row) for row in zip(*value.values())]
 
 
 _HINT = 'Send {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.'
@@ -89,15 +142,15 @@ def _split(value: Any) -> Rows:
     return names, data
 
 
-def _check_rows(data: List[Any], width: int) -> None:
+def _check_rows(data: List[Any], width: int, what: str = "'data'") -> None:
     if len(data) > _FEW and set(map(type, data)) == {list} and set(map(len, data)) == {width}:
         return
     for i, row in enumerate(data):
         if type(row) is not list:
-            raise InvalidInput(f"row {i} of 'data' must be a list; found {_type(row)}.")
+            raise InvalidInput(f"row {i} of {what} must be a list; found {_type(row)}.")
         if len(row) != width:
             raise InvalidInput(
-                f"row {i} of 'data' has {len(row)} value(s): expected {width}, one per column."
+                f"row {i} of {what} has {len(row)} value(s): expected {width}, one per column."
             )
 
 

@@ -10,6 +10,7 @@ from polyhost.errors import PolyhostError
 STATUS: Dict[Type[PolyhostError], int] = {
     errors.InvalidInput: 422,
     errors.UnsupportedCoding: 415,
+    errors.NotAcceptable: 406,
     errors.BodyTooLarge: 413,
     errors.TooManyRows: 413,
     errors.NoRoom: 507,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import parse_qsl
 
-from polyhost.codecs import Request
+from polyhost.codecs import Request, accept
 from polyhost.data.target import TargetType
 from polyhost.errors import InvalidInput, PolyhostError, WrongEndpoint
 from polyhost.server.auth import guarded
@@ -57,8 +57,11 @@ class DrumRoutes:
         self._timings = timings if settings.show_perf else None
         self._probes = Probes(model, timings, settings)
         self._empty = _NO_SAMPLES if settings.drum else _EMPTY
-        self._metas: Dict[str, bytes] = {}
         self._options: Dict[str, Any] = {}
+        self._invocations: Dict[str, Any] = {"bare_records": "named"}
+        """Of ``/invocations`` alone: what MLflow 1's and SageMaker's clients leave unsaid."""
+        if not settings.drum:
+            self._invocations = {"bare_records": "always", "guess_header": True}
         if settings.strict_rows or not settings.drum:
             self._options["strict_rows"] = True
         if settings.deployment_config is not None:
@@ -70,14 +73,16 @@ class DrumRoutes:
         return [
             *probes,
             self._predict(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
-            self._predict(error_body, f"{prefix}/invocations"),
+            self._predict(error_body, f"{prefix}/invocations", options=self._invocations),
             self._transform(f"{prefix}/transform/"),
             self._unstructured(
                 f"{prefix}/predictUnstructured/", f"{prefix}/predictionsUnstructured/"
             ),
         ]
 
-    def _predict(self, shape: Shape, path: str, *aliases: str) -> Endpoint:
+    def _predict(
+        self, shape: Shape, path: str, *aliases: str, options: Mapping[str, Any] = {}
+    ) -> Endpoint:
         """The hot route: forward the body, return the body."""
         refusal = self._refusal("predict")
         route = Route(
@@ -86,7 +91,7 @@ class DrumRoutes:
             path,
             protocol="drum",
             span="drum.invocations",
-            meta=self._meta,
+            meta=partial(self._meta, {}, {**self._options, **options}),
             shape=shape if refusal is None else drum_error,
             common=headers_of_id,
             retry=True,
@@ -134,17 +139,28 @@ class DrumRoutes:
         summary = "Answer a body of any kind"
         return calling("POST", path, route, summary, drum_operations.UNSTRUCTURED, aliases)
 
-    def _meta(self, head: RequestHead) -> bytes:
+    def _meta(
+        self,
+        known: Dict[Tuple[str, bytes], bytes],
+        options: Mapping[str, Any],
+        head: RequestHead,
+    ) -> bytes:
         """The request's meta for structured bodies of this type; equal ones may share a batch."""
-        content_type = head.content_type
-        meta = self._metas.get(content_type)
+        key = (head.content_type, head.get(b"accept"))
+        meta = known.get(key)
         if meta is None:
-            request = Request("predict", "drum", content_type, options=self._options)
-            meta = dumps(request.to_wire())
-            if len(self._metas) > 64:
-                self._metas.clear()
-            self._metas[content_type] = meta
+            form = self._form(head)
+            meta = dumps(Request("predict", "drum", key[0], form, options=options).to_wire())
+            if len(known) > 64:
+                known.clear()
+            known[key] = meta
         return meta
+
+    def _form(self, head: RequestHead, default: str = accept.JSON) -> str:
+        """The form of an answer; DRUM's own server does not look at what its clients accept."""
+        accepted = head.get(b"accept").decode("latin-1")
+        strict = not self._service.settings.drum
+        return accept.form_of(accepted, head.content_type, default, strict)
 
     def _full_meta(self, op: str, head: RequestHead) -> bytes:
         """The meta for a model's own code, which sees the query and the headers."""
@@ -153,6 +169,7 @@ class DrumRoutes:
             op,
             "drum",
             head.content_type,
+            self._form(head, accept.FORM) if op == "transform" else "",
             query=tuple(query),
             headers=head.for_model(keys=self._service.keys.asked_for),
             options=self._options,
