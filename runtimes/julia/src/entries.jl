@@ -62,10 +62,10 @@ end
 flush_output() = (flush(stdout); flush(stderr))
 
 function do_open(::Int64, data::Bytes, ::Int64, out::Out)
-    told = map(text, unpack(data))
-    CODE_DIR[] = code_dir = told[1]
-    labels = String[label for label in told[4:end]]
-    session = Session(code_dir; custom_file = told[2], target_type = told[3], labels = labels)
+    given = map(text, unpack(data))
+    CODE_DIR[] = code_dir = given[1]
+    labels = String[label for label in given[4:end]]
+    session = Session(code_dir; custom_file = given[2], target_type = given[3], labels = labels)
     give_text(out, json(Base.invokelatest(hook_names, session)), 2)
     give(out, keep(session))
     flush_output()
@@ -202,10 +202,10 @@ function do_unstructured(handle::Int64, data::Bytes, ::Int64, out::Out)
     is_text, body, mimetype, charset, has_headers = parts[1:5]
     queries = parse(Int, text(parts[6]))
     query, headers = dictionary(parts[7:6+2queries]), dictionary(parts[7+2queries:end])
-    told = (mimetype = text(mimetype), charset = text(charset), query = query)
-    told = has_headers === nothing ? told : merge(told, (headers = headers,))
+    given = (mimetype = text(mimetype), charset = text(charset), query = query)
+    given = has_headers === nothing ? given : merge(given, (headers = headers,))
     input = is_text === nothing ? body : text(body)
-    give_answer(out, run_unstructured(HANDLES[handle], input, told))
+    give_answer(out, run_unstructured(HANDLES[handle], input, given))
     flush_output()
 end
 

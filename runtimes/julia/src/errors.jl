@@ -13,7 +13,7 @@ Base.showerror(io::IO, fault::Fault) = print(io, fault.message)
 
 const TRACE_LINES = 60
 
-"""What a host tells of an exception: its type, message, traceback, and `file:line` in `code_dir`."""
+"""What a host reports of an exception: its type, message, traceback, and `file:line` in `code_dir`."""
 function report(exception, backtrace, code_dir::AbstractString)
     frames = julia_frames(backtrace)
     (
@@ -27,7 +27,7 @@ end
 
 line_of(i, frame) = "[$i] $(frame.func) at $(frame.file):$(frame.line)"
 
-"""What `showerror` prints, without the type's name before it, which is told apart."""
+"""What `showerror` prints, without the type's name before it, which is reported separately."""
 function message_of(exception)
     try
         text = Base.invokelatest(sprint, showerror, exception)

@@ -54,7 +54,7 @@ function verb(session::Session, name::Symbol, args...)
     nothing
 end
 
-told_by(session::Session, name::Symbol, fallback) =
+declared_by(session::Session, name::Symbol, fallback) =
     (f = verb(session, name); f === nothing ? fallback : f(session.model))
 
 """Whether anything can predict for this model; by `to_guest`'s frames, which are all it is given."""
@@ -69,18 +69,18 @@ function describe(session::Session)
         framework = machine ? "MLJ $(nameof(typeof(session.model.model)))" :
                     session.model === nothing ? nothing : String(nameof(typeof(session.model))),
         labels = machine ? machine_labels(session.model) :
-                 map(level_text, collect(told_by(session, :classes, ()))),
+                 map(level_text, collect(declared_by(session, :classes, ()))),
         columns = map(described, session.schema),
-        target_type = told_target(session),
-        row_wise = machine || told_by(session, :row_wise, false)::Bool,
+        target_type = declared_target(session),
+        row_wise = machine || declared_by(session, :row_wise, false)::Bool,
         predicts = predicts(session),
     )
 end
 
-function told_target(session::Session)
+function declared_target(session::Session)
     is_machine(session.model) && return machine_target(session.model)
-    told = told_by(session, :target_type, nothing)
-    told === nothing ? nothing : String(told)
+    given = declared_by(session, :target_type, nothing)
+    given === nothing ? nothing : String(given)
 end
 
 """Labels of a machine: the levels of the target that it was saved with."""
@@ -106,7 +106,7 @@ function machine_target(mach)
     "regression" : nothing
 end
 
-"""The built-in predict: names and columns; a name is empty where the model does not tell it."""
+"""The built-in predict: names and columns; a name is empty where the model does not name it."""
 function predict_frame(session::Session, data)
     check_features(session, data)
     is_machine(session.model) && return machine_frame(session, data)
@@ -123,7 +123,7 @@ function predict_frame(session::Session, data)
 end
 
 function check_features(session::Session, data)
-    expected = map(Symbol, collect(told_by(session, :features, ())))
+    expected = map(Symbol, collect(declared_by(session, :features, ())))
     isempty(expected) && return
     found = propertynames(data)
     absent = filter(name -> !(name in found), expected)
@@ -149,7 +149,7 @@ to_columns(session::Session, y::AbstractVector)::Columns =
 const PREDICTIONS = "Predictions"
 
 function to_columns(session::Session, y::AbstractMatrix)::Columns
-    labels = is_classification(session) ? collect(told_by(session, :classes, ())) : []
+    labels = is_classification(session) ? collect(declared_by(session, :classes, ())) : []
     length(labels) == size(y, 2) || (labels = positional_names(session, size(y, 2)))
     map(string, labels), AbstractVector[y[:, column] for column = 1:size(y, 2)]
 end

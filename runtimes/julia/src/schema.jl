@@ -100,7 +100,7 @@ function read_schema(session::Session)::Vector{ColumnSchema}
         column_schema(Symbol(name), kind) for (name, kind) in as_pairs(f(session.model))
     ]
     is_machine(session.model) && return machine_schema(session.model)
-    ColumnSchema[ColumnSchema(Symbol(name), "any") for name in told_by(session, :features, ())]
+    ColumnSchema[ColumnSchema(Symbol(name), "any") for name in declared_by(session, :features, ())]
 end
 
 as_pairs(columns::Union{NamedTuple,AbstractDict}) = pairs(columns)

@@ -106,19 +106,19 @@ function run_load_model(session::Session)
 end
 
 """
-    call(f, args, told)
+    call(f, args, given)
 
-Call a hook with what it may be told, in the form that it takes: one keyword named `kwargs` which
+Call a hook with the keywords it may take, in the form that it takes: one keyword named `kwargs` which
 holds all of it, `kwargs...`, some of the names, or none.
 """
-function call(f, args::Tuple, told::NamedTuple)
+function call(f, args::Tuple, given::NamedTuple)
     taken = keywords(f, args)
-    :kwargs in taken && return f(args...; kwargs = told, chosen(told, taken)...)
-    any(name -> endswith(String(name), "..."), taken) && return f(args...; told...)
-    f(args...; chosen(told, taken)...)
+    :kwargs in taken && return f(args...; kwargs = given, chosen(given, taken)...)
+    any(name -> endswith(String(name), "..."), taken) && return f(args...; given...)
+    f(args...; chosen(given, taken)...)
 end
 
-chosen(told::NamedTuple, taken) = (name => told[name] for name in keys(told) if name in taken)
+chosen(given::NamedTuple, taken) = (name => given[name] for name in keys(given) if name in taken)
 
 """Names of the keywords of the method that takes `args`; none when no method does."""
 function keywords(f, args::Tuple)
@@ -126,7 +126,7 @@ function keywords(f, args::Tuple)
     Symbol[name for name in Base.kwarg_decl(which(f, Tuple{map(Core.Typeof, args)...}))]
 end
 
-"""What `score` is told beside data and model; `nothing` where the target type has no such label."""
+"""What `score` gets beside data and model; `nothing` where the target type has no such label."""
 function labels_told(session::Session)
     binary = session.target_type == "binary"
     many = session.target_type in ("multiclass", "multilabel")

@@ -6,23 +6,23 @@ struct Answer
 end
 
 """
-Run `score_unstructured` in the form that it has, see [`form_of`](@ref); `told` is what it may know
+Run `score_unstructured` in the form that it has, see [`form_of`](@ref); `given` is what it may know
 of the request.
 """
-function run_unstructured(session::Session, data, told::NamedTuple)
+function run_unstructured(session::Session, data, given::NamedTuple)
     f = needed_hook(session, :score_unstructured)
     form = form_of(f, session.model, data)
     form === :by_name &&
-        return answer_of(call_unstructured(f, (data,), merge((model = session.model,), told)))
+        return answer_of(call_unstructured(f, (data,), merge((model = session.model,), given)))
     args = form === :model_first ? (session.model, data) : (data, session.model)
-    answer_of(call_unstructured(f, args, told))
+    answer_of(call_unstructured(f, args, given))
 end
 
 """
     form_of(f, model, data)
 
 How a `score_unstructured` takes these two: `:by_name` is `(data; model, ...)`, `:model_first` is
-`(model, data; ...)` and `:data_first` is `(data, model; ...)`. The last two are told apart by the
+`(model, data; ...)` and `:data_first` is `(data, model; ...)`. The last two are distinguished by the
 names `model` and `data` of its arguments, then by their types. What stays ambiguous is refused:
 the wrong order would pass unnoticed.
 """
@@ -84,24 +84,24 @@ function check_unstructured(session::Session)
 end
 
 """As [`call`](@ref); a `kwargs` keyword never holds the model, which has a keyword of its own."""
-function call_unstructured(f, args::Tuple, told::NamedTuple)
-    :kwargs in keywords(f, args) || return call(f, args, told)
-    request = (; (name => told[name] for name in keys(told) if name !== :model)...)
-    named = chosen(told, keywords(f, args))
+function call_unstructured(f, args::Tuple, given::NamedTuple)
+    :kwargs in keywords(f, args) || return call(f, args, given)
+    request = (; (name => given[name] for name in keys(given) if name !== :model)...)
+    named = chosen(given, keywords(f, args))
     f(args...; kwargs = request, named...)
 end
 
 answer_of(value) = Answer(body_of(value), nothing, nothing)
 
 function answer_of(pair::Tuple{Any,Any})
-    told = last(pair)
-    told isa Union{Nothing,AbstractDict,NamedTuple} || refuse(pair)
-    Answer(body_of(first(pair)), told_text(told, "mimetype"), told_text(told, "charset"))
+    given = last(pair)
+    given isa Union{Nothing,AbstractDict,NamedTuple} || refuse(pair)
+    Answer(body_of(first(pair)), text_of_key(given, "mimetype"), text_of_key(given, "charset"))
 end
 
-told_text(::Nothing, name) = nothing
-function told_text(told, name)
-    for (key, value) in pairs(told)
+text_of_key(::Nothing, name) = nothing
+function text_of_key(given, name)
+    for (key, value) in pairs(given)
         string(key) == name && value !== nothing && return string(value)
     end
     nothing

@@ -22,7 +22,7 @@ end
     @test all(!=(C_NULL), TABLE)
 end
 
-@testset "an error is told as JSON" begin
+@testset "an error is reported as JSON" begin
     status, _ = enter(:do_rows, 999_999)
     @test status == 1
     _, out = enter(:do_last_error)

@@ -28,12 +28,12 @@ end
 end
 
 @testset "forms of keywords" begin
-    told = (a = 1, b = 2)
-    @test call((x; kwargs) -> kwargs, (0,), told) == told
-    @test call((x; kwargs...) -> (; kwargs...), (0,), told) == told
-    @test call((x; b) -> b, (0,), told) == 2
-    @test call(x -> x, (0,), told) == 0
-    @test_throws MethodError call(x -> x, (0, 1), told)
+    given = (a = 1, b = 2)
+    @test call((x; kwargs) -> kwargs, (0,), given) == given
+    @test call((x; kwargs...) -> (; kwargs...), (0,), given) == given
+    @test call((x; b) -> b, (0,), given) == 2
+    @test call(x -> x, (0,), given) == 0
+    @test_throws MethodError call(x -> x, (0, 1), given)
 end
 
 @testset "init in every form" begin

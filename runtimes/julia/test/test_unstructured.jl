@@ -10,9 +10,9 @@ same(a::Answer, b::Answer) = (a.body, a.mimetype, a.charset) == (b.body, b.mimet
 @test_throws PolyHost.Fault answer_of(1)
 @test_throws PolyHost.Fault answer_of(("x", 1))
 
-told = (model = 1, mimetype = "t")
-@test call_unstructured((d; model, kwargs) -> (model, kwargs), (0,), told) == (1, (mimetype = "t",))
-@test call_unstructured((d; model, kwargs...) -> (model, kwargs[:mimetype]), (0,), told) == (1, "t")
+given = (model = 1, mimetype = "t")
+@test call_unstructured((d; model, kwargs) -> (model, kwargs), (0,), given) == (1, (mimetype = "t",))
+@test call_unstructured((d; model, kwargs...) -> (model, kwargs[:mimetype]), (0,), given) == (1, "t")
 
 using PolyHost: form_of
 
@@ -50,7 +50,7 @@ end
     wrong = (model::String, data::Trained) -> 1  # names against types
     @test_throws PolyHost.Fault form_of(wrong, MODEL, "text")
     @test_throws PolyHost.Fault form_of((a, b, c) -> 1, MODEL, "text")
-    # A model that is a text itself: only names can tell.
+    # A model that is a text itself: only names can decide.
     @test form_of((model, data) -> 1, "the model", "hello world") === :model_first
     @test_throws PolyHost.Fault form_of((a::String, b::String) -> 1, "the model", "hello world")
 end

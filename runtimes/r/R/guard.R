@@ -33,7 +33,7 @@ print_warning <- function(name, condition) {
   cat("Warning in ", name, ": ", conditionMessage(condition), "\n", sep = "", file = stderr())
 }
 
-#' Where an interrupted call was: the last chance to tell, should it not end
+#' Where an interrupted call was: the last chance to report it, should it not end
 #' @noRd
 print_calls <- function(name, calls) {
   inner <- vapply(guest_calls(name, calls), call_text, "")
@@ -55,7 +55,7 @@ failure <- function(name, condition, calls) {
 
 #' The calls from the hook inwards, without those that handle the error
 #'
-#' An endless recursion leaves thousands: the outer 10 and the inner 40 tell it.
+#' An endless recursion leaves thousands: the outer 10 and the inner 40 show it.
 #' @noRd
 guest_calls <- function(name, calls) {
   heads <- vapply(calls, call_head, "")

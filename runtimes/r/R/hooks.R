@@ -32,7 +32,7 @@ load_hooks <- function(file) {
       if (!nzchar(where)) where <- file
       abort(
         "load_error", "cannot load ", where, ": ", class(condition)[[1L]], ": ",
-        conditionMessage(condition), ". Expected a file that R can source; mend it there."
+        conditionMessage(condition), ". Expected a file that R can source; fix it there."
       )
     }
   )
@@ -54,7 +54,7 @@ parse_custom <- function(file) {
     error = function(condition) {
       abort(
         "load_error", "cannot parse the custom file: ", conditionMessage(condition),
-        "\nExpected R code. Mend the line named here."
+        "\nExpected R code. Fix the line named here."
       )
     }
   )
@@ -121,7 +121,7 @@ call_load_model <- function(hooks, code_dir) {
 #'
 #' A hook that names `positive_class_label`, `negative_class_label` or
 #' `class_labels` gets them by name. A third parameter of another name gets one
-#' list of all three. With `...` and labels to tell, both are given.
+#' list of all three. With `...` and labels, both are given.
 #' @export
 call_score <- function(hooks, data, model, labels) {
   accepted <- takes(hooks$score)

@@ -35,7 +35,7 @@ train_refusal <- function(model, classify) {
   }
 }
 
-#' Methods that must be told before training that probabilities are wanted
+#' Methods that need to know before training that probabilities are wanted
 #' @noRd
 needs_class_probs <- function(model) any(grepl("^(svm|lssvm|rvm|gaussp)", model$method))
 

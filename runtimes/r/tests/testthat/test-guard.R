@@ -17,7 +17,7 @@ test_that("an error of ours keeps its kind", {
   expect_identical(failure[1:3], c("schema_mismatch", "polyhost_schema_mismatch", "column x"))
 })
 
-test_that("an endless recursion is told in at most fifty calls", {
+test_that("an endless recursion is reported in at most fifty calls", {
   score <- function(n) score(n + 1)
   failure <- guard("score", call_hook, list(list(score = score), "score", list(1)))[[2]]
   expect_match(failure[[3]], "infinite recursion|C stack usage")

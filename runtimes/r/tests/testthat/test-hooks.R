@@ -79,19 +79,19 @@ test_that("an unstructured reply is text, raw, NULL or a pair", {
 })
 
 test_that("fit gets what it names", {
-  told <- NULL
-  hook <- function(X, y, output_dir, ...) told <<- list(X, y, output_dir, list(...))
+  given <- NULL
+  hook <- function(X, y, output_dir, ...) given <<- list(X, y, output_dir, list(...))
   rows <- data.frame(a = 1:2)
   rest <- list(output_dir = "d", class_order = c("p", "n"), parameters = list(k = 1))
   expect_null(call_fit(list(fit = hook), rows, data.frame(y = 3:4), NULL, rest))
-  expect_identical(told[1:3], list(rows, 3:4, "d"))
-  expect_identical(told[[4L]]$class_order, c("p", "n"))
-  hooks <- list(fit = function(X) told <<- X)
+  expect_identical(given[1:3], list(rows, 3:4, "d"))
+  expect_identical(given[[4L]]$class_order, c("p", "n"))
+  hooks <- list(fit = function(X) given <<- X)
   expect_null(call_fit(hooks, rows, NULL, NULL, rest))
-  expect_identical(told, rows)
+  expect_identical(given, rows)
   hooks$transform <- function(data, model) data.frame(a = data$a * 2, unset = is.null(model))
   expect_null(call_fit(hooks, rows, NULL, NULL, rest))
-  expect_identical(told, data.frame(a = c(2, 4), unset = TRUE))
+  expect_identical(given, data.frame(a = c(2, 4), unset = TRUE))
   expect_null(call_fit(hooks, rows, NULL, NULL, rest, transforms = TRUE))
-  expect_identical(told, rows)
+  expect_identical(given, rows)
 })

@@ -1,6 +1,6 @@
 package io.polyhost;
 
-/** Something polyhost itself found wrong, told apart by who must act. */
+/** Something polyhost itself found wrong, by who must act. */
 public final class PredictorException extends Exception {
   private static final long serialVersionUID = 1L;
 

@@ -14,12 +14,12 @@ public final class Reply {
     this.charset = charset;
   }
 
-  /** Answer with a text; {@code text/plain} in UTF-8 unless told otherwise. */
+  /** Answer with a text; {@code text/plain} in UTF-8 unless set otherwise. */
   public static Reply text(String text) {
     return new Reply(text, null, null, null);
   }
 
-  /** Answer with bytes; {@code application/octet-stream} unless told otherwise. */
+  /** Answer with bytes; {@code application/octet-stream} unless set otherwise. */
   public static Reply bytes(byte[] bytes) {
     return new Reply(null, bytes, null, null);
   }

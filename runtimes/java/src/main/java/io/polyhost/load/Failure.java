@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.lang.reflect.InvocationTargetException;
 
-/** What a throwable tells, as texts. */
+/** What is reported of a throwable, as texts. */
 public final class Failure {
   private Failure() {}
 

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class CustomPredictorTest {
   private static final String[] NONE = {};
 
-  /** Tells what it was given. */
+  /** Answers with what it was given. */
   public static class Telling extends BasePredictor {
     private Map<String, Object> params = Map.of();
 

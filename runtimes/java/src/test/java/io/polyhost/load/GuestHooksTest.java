@@ -94,11 +94,11 @@ class GuestHooksTest {
     assertThatThrownBy(() -> hooks.init("/"))
         .satisfies(
             thrown -> {
-              String[] told = Failure.describe(thrown);
-              assertThat(told[0]).isEqualTo("java.lang.RuntimeException");
-              assertThat(told[1]).isEqualTo("no");
-              assertThat(told[2]).contains("at polyhost-model//Custom.init(Custom.java:3)");
-              assertThat(told[3]).isEqualTo("Custom.java:3");
+              String[] described = Failure.describe(thrown);
+              assertThat(described[0]).isEqualTo("java.lang.RuntimeException");
+              assertThat(described[1]).isEqualTo("no");
+              assertThat(described[2]).contains("at polyhost-model//Custom.init(Custom.java:3)");
+              assertThat(described[3]).isEqualTo("Custom.java:3");
             });
     assertThat(Failure.describe(new ExceptionInInitializerError(new Error()))[0])
         .isEqualTo("java.lang.Error");
