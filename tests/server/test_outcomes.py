@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import io
 import json
 import socket
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -99,6 +101,19 @@ CASES = {
     "predict: zstd bomb": Case(
         413, zstandard.compress(b"x" * (64 << 20)), headers=(("Content-Encoding", "zstd"),)
     ),
+    "predict: deflate": Case(
+        200, zlib.compress(b"answer"), headers=(("Content-Encoding", "deflate"),)
+    ),
+    "predict: deflate without a header": Case(
+        418, zlib.compress(b"model status")[2:-4], headers=(("Content-Encoding", "deflate"),)
+    ),
+    "predict: deflate bomb": Case(
+        413, zlib.compress(b"x" * (MAX_BODY + 1)), headers=(("Content-Encoding", "deflate"),)
+    ),
+    "predict: half a deflate": Case(
+        422, zlib.compress(bytes(range(256)))[:99], headers=(("Content-Encoding", "deflate"),)
+    ),
+    "predict: not deflate": Case(422, b"answer", headers=(("Content-Encoding", "deflate"),)),
     "predict: not gzip": Case(422, b"answer", headers=(("Content-Encoding", "gzip"),)),
     "predict: not zstd": Case(422, b"answer", headers=(("Content-Encoding", "zstd"),)),
     "predict: half a gzip": Case(
@@ -121,6 +136,12 @@ CASES = {
     "predict: stream that breaks": case(200, "stream that breaks"),
     "predict: stream without a body": case(204, "stream without a body"),
 }
+PACKED = {
+    f"{word} in {coding}": Case(200, word.encode(), headers=(("Accept-Encoding", coding),))
+    for word in ("answer", "large answer", "file", "stream", "packed")
+    for coding in ("gzip", "zstd", "deflate")
+}
+CASES |= PACKED
 KEYED = {
     "no key": Case(401, b"answer"),
     "unknown key": Case(401, b"answer", headers=(("Authorization", "Bearer x"),)),
@@ -210,11 +231,15 @@ def over_asgi(world: World) -> Ask:
             headers.append(("Content-Type", case.kind))
         content: Any = stream(case.body) if case.chunked else case.body
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            del client.headers["Accept-Encoding"]
             try:
-                found = await client.post(case.path, content=content, headers=headers)
+                async with client.stream(
+                    "POST", case.path, content=content, headers=headers
+                ) as found:
+                    body = b"".join([piece async for piece in found.aiter_raw()])
             except PolyhostBroken:
                 return Seen(200, [], b"", True)
-        return seen(found.status_code, dict(found.headers), found.content)
+        return seen(found.status_code, dict(found.headers), body)
 
     return lambda case: asyncio.run(request(case))
 
@@ -325,6 +350,31 @@ def test_keys_are_judged_alike_by_every_way(
     keyed_ways: dict[str, tuple[World, Ask]], name: str
 ) -> None:
     check(keyed_ways, KEYED[name])
+
+
+def unpack(body: bytes, coding: str) -> bytes:
+    """By the libraries of each coding."""
+    if coding == "zstd":
+        return zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body)).read()
+    return gzip.decompress(body) if coding == "gzip" else zlib.decompress(body)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd", "deflate"])
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("large answer", b"x" * 3_000_000), ("file", b"y" * 700_000), ("packed", b"z" * 2000)],
+)
+def test_large_answers_are_compressed(word: str, expected: bytes, coding: str) -> None:
+    found = over_asgi(World(SETTINGS))(PACKED[f"{word} in {coding}"])
+    headers = dict(found.headers)
+    assert (headers["content-encoding"], headers["vary"]) == (coding, "accept-encoding")
+    assert unpack(found.body, coding) == expected
+
+
+@pytest.mark.parametrize("word", ["answer", "stream"])
+def test_small_answers_and_streams_are_not(word: str) -> None:
+    found = over_asgi(World(SETTINGS))(PACKED[f"{word} in gzip"])
+    assert "content-encoding" not in dict(found.headers)
 
 
 def test_what_an_answer_is() -> None:

@@ -67,6 +67,7 @@ RESULTS: dict[str, Callable[[], Result]] = {
     "status 205": lambda: Result(meta(205), b"dropped", None, None),
     "status 304": lambda: Result(meta(304), b"dropped", None, None),
     "large answer": lambda: Result(meta(), b"x" * 3_000_000, None, None),
+    "packed": lambda: Result(meta(), b"z" * 2000, None, None),
     "file": lambda: Result(meta(kind="text/csv"), b"", _file(b"y" * 700_000), None),
     "empty file": lambda: Result(meta(kind="text/csv"), b"", _file(b""), None),
     "file without a body": lambda: Result(meta(204), b"", _file(b"dropped"), None),

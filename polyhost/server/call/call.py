@@ -11,12 +11,13 @@ import asyncio
 import logging
 from contextvars import copy_context
 from time import perf_counter
-from typing import Any, AsyncIterator, Optional, Set
+from typing import Any, AsyncIterator, Coroutine, Optional, Set
 
 from polyhost.errors import PolyhostError, RequestCancelled
 from polyhost.host.observers import RequestRecord, current
 from polyhost.host.request import Pending, Result
 from polyhost.host.stream import ReplyStream
+from polyhost.server.call.answer_coding import AT_ONCE, packed, packs
 from polyhost.server.call.body_reader import Body, Intake, check_size, discard, size_of
 from polyhost.server.call.content_coding import coding_of, unpacked
 from polyhost.server.call.head import RequestHead
@@ -26,7 +27,8 @@ from polyhost.wire.frames import SPOOL_THRESHOLD
 
 logger = logging.getLogger(__name__)
 
-_unpacking: Set[asyncio.Task[None]] = set()
+_aside: Set[asyncio.Task[None]] = set()
+"""Bodies that are unpacked, and answers that are packed."""
 
 
 class Call(RequestRecord):
@@ -133,9 +135,7 @@ class Call(RequestRecord):
                 self._refuse(body, error)
                 return
             if coding:
-                task = asyncio.get_running_loop().create_task(self._unpack(body, coding))
-                _unpacking.add(task)
-                task.add_done_callback(_unpacking.discard)
+                _run_aside(self._unpack(body, coding))
                 return
         self._submit(body)
 
@@ -210,7 +210,17 @@ class Call(RequestRecord):
             route.timings.add(pending.accepted)
         self._stream = result.stream
         chunks = self._chunks(result.stream) if result.stream is not None else None
-        self._deliver(outcome_of(result, chunks))
+        outcome = outcome_of(result, chunks)
+        coding = packs(outcome, self.head.get(b"accept-encoding"))
+        if not coding:
+            self._deliver(outcome)
+        elif len(outcome.body) <= AT_ONCE:
+            self._deliver(packed(outcome, coding))
+        else:
+            _run_aside(self._pack(outcome, coding))
+
+    async def _pack(self, outcome: Outcome, coding: str) -> None:
+        self._deliver(await asyncio.to_thread(packed, outcome, coding))
 
     def set_exception(self, error: PolyhostError) -> None:
         """There is none."""
@@ -266,3 +276,9 @@ class Call(RequestRecord):
         if self._held:
             self.route.budget.give_back(self._held)
             self._held = 0
+
+
+def _run_aside(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _aside.add(task)
+    task.add_done_callback(_aside.discard)

@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import zlib
-from typing import BinaryIO, Callable, Dict, Tuple, Type
+from typing import Any, BinaryIO, Callable, Dict, Tuple, Type
 
 from polyhost.errors import InvalidInput, UnsupportedCoding
 from polyhost.host.spool import Budget
@@ -34,12 +34,46 @@ def _open_gzip(source: BinaryIO) -> BinaryIO:
     return gzip.GzipFile(fileobj=source, mode="rb")  # type: ignore[return-value]
 
 
+def _open_deflate(source: BinaryIO) -> BinaryIO:
+    return io.BufferedReader(_Inflated(source), PIECE)
+
+
+class _Inflated(io.RawIOBase):
+    """What a body in ``deflate`` unpacks to: zlib's format, or the bare one that some send."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
+        first, second = (source.read(2) + b"\0\0")[:2]
+        source.seek(0)
+        bare = first & 15 != zlib.DEFLATED or (first << 8 | second) % 31
+        self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS)
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        unpacker, size = self._unpacker, len(buffer)
+        while not unpacker.eof:
+            packed = unpacker.unconsumed_tail or self._source.read(AT_ONCE)
+            data = unpacker.decompress(packed, size)
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+            if not packed:
+                raise EOFError("it ends before its own end")
+        if unpacker.unused_data or self._source.read(1):
+            raise OSError("something stands behind its end")
+        return 0
+
+
 _OPEN: Dict[str, Callable[[BinaryIO], BinaryIO]] = {
     "gzip": _open_gzip,
     "x-gzip": _open_gzip,
+    "deflate": _open_deflate,
     "zstd": _open_zstd,
 }
-ACCEPTED = b"gzip, zstd"
+ACCEPTED = b"gzip, deflate, zstd"
 """What is answered to a coding that is not supported."""
 
 
@@ -50,7 +84,7 @@ def coding_of(value: bytes) -> str:
         return ""
     if coding not in _OPEN:
         raise UnsupportedCoding(
-            f"content coding {coding!r} is not supported: expected gzip or zstd, one of them once",
+            f"content coding {coding!r} is not supported: expected gzip, deflate or zstd, one of them once",
             found=coding,
         )
     return coding

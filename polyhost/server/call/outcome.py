@@ -17,15 +17,17 @@ FILE_CHUNK = 256 << 10
 class OutcomeHead:
     """Status and headers of an answer, without those of every answer and its length.
 
-    Equal ones of the same worker are one object; ``line`` keeps them as a transport writes them.
+    Equal ones of the same worker are one object; ``line`` keeps them as a transport writes them,
+    ``coded`` those of a compressed body.
     """
 
-    __slots__ = ("status", "headers", "line")
+    __slots__ = ("status", "headers", "line", "coded")
 
     def __init__(self, status: int, headers: List[Header]) -> None:
         self.status = status
         self.headers = headers
         self.line: Optional[bytes] = None
+        self.coded: Optional[Dict[str, Optional[OutcomeHead]]] = None
 
     @property
     def has_body(self) -> bool:
