@@ -129,12 +129,6 @@ def test_written_as_pandas_writes():
     assert csv.write_table(TABLE, newline="\r\n").count(b"\r\n") == 4
 
 
-def test_both_writers_agree(monkeypatch):
-    small = csv.write_table(TABLE)
-    monkeypatch.setattr(csv, "_SMALL", 0)
-    assert csv.write_table(TABLE) == small
-
-
 def test_dates_are_written_by_pandas():
     dates = np.array(["2024-01-01", "NaT"], "datetime64[ns]")
     assert csv.write_table(Table(["d"], [dates])) == b'd\n2024-01-01\n""\n'
