@@ -6,24 +6,22 @@ Those of one batch with the same columns are gathered and predicted in one call.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Union
+from functools import partial
+from typing import Callable, Dict, List, Mapping, Sequence, Union
 
 from polyhost.codecs import Answer, Request, deployment, outputs, predictions, split_content_type
-from polyhost.codecs.inputs import JSON, read_payload, read_rows, table_of
+from polyhost.codecs.inputs import JSON, read_payload, read_rows
 from polyhost.codecs.labels import values_of
+from polyhost.codecs.together import Asked, answer_all
 from polyhost.data.payload import Buffer, Payload, Scores, SparseTable, Table
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SettingsError, WrongEndpoint
-from polyhost.formats import json, multipart, rows, sparse
+from polyhost.formats import json, multipart, sparse
 from polyhost.formats.csv import write_table
 from polyhost.formats.text import unstructured_output
 from polyhost.pipeline import batching
-from polyhost.pipeline.marshal import check_rows
 from polyhost.predictor import Predictor
-
-logger = logging.getLogger(__name__)
 
 _ROUTES = {
     TargetType.UNSTRUCTURED: "/predictUnstructured/",
@@ -50,34 +48,11 @@ def answer_many(
     together = predictor.info.batchable and request.op == "predict" and mimetype == JSON
     if not together or len(bodies) == 1:
         return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
-    outcomes: List[Any] = [
-        batching.attempt(lambda b: read_rows(predictor, request, b), b) for b in bodies
-    ]
-    groups: Dict[Any, List[int]] = {}
-    for i, decoded in enumerate(outcomes):
-        if not isinstance(decoded, Exception):
-            key = (_is_bare(request, bodies[i]), *_alike(predictor, decoded))
-            groups.setdefault(key, []).append(i)
-    for (bare, *_), alike in groups.items():
-        counts = [len(outcomes[i][1]) for i in alike]
-        for members in batching.packs(alike, counts, request.options.get("call_rows")):
-            group = [outcomes[i] for i in members]
-            for i, found in zip(members, _answer_group(predictor, request, group, bare)):
-                outcomes[i] = found
-    return outcomes
 
+    def read(body: Buffer) -> Asked:
+        return Asked(read_rows(predictor, request, body), _is_bare(request, body))
 
-def _alike(predictor: Predictor, decoded: rows.Rows) -> Any:
-    """What two bodies must share to be one table: names, and the types of each column's cells.
-
-    A model that takes a matrix has numbers only, whatever JSON calls them.
-    """
-    names, data = decoded
-    if predictor.info.guest.matrix:
-        return (names,)
-    if len(data) == 1:
-        return names, tuple(map(type, data[0]))
-    return names, tuple(frozenset(map(type, cells)) for cells in zip(*data))
+    return answer_all(predictor, request, bodies, read, partial(_answers, predictor, request))
 
 
 def _is_bare(request: Request, body: Buffer) -> bool:
@@ -89,34 +64,6 @@ def _is_bare(request: Request, body: Buffer) -> bool:
         return True
     start = bytes(body[:64]).lstrip()
     return bare == "always" and start[:1] == b"[" and start[1:].lstrip()[:1] == b"{"
-
-
-def _answer_group(
-    predictor: Predictor, request: Request, group: List[rows.Rows], bare: bool
-) -> List[Any]:
-    """Answers to bodies that are alike, from one call; after a failure each is predicted alone."""
-    names = group[0][0]
-    counts = [len(data) for _, data in group]
-    if len(group) > 1:
-        try:
-            gathered = [row for _, data in group for row in data]
-            table = table_of(predictor, names, gathered)
-            scores = predictor.predict(table)
-        except Exception as error:
-            logger.debug("a batch of %d failed, its members run singly: %s", len(group), error)
-        else:
-            if scores.predictions.rows == table.rows:
-                return _answers(predictor, request, scores, counts, bare)
-    return [
-        batching.attempt(lambda one: _alone(predictor, request, one, bare), one) for one in group
-    ]
-
-
-def _alone(predictor: Predictor, request: Request, decoded: rows.Rows, bare: bool) -> Answer:
-    table = table_of(predictor, *decoded)
-    scores = predictor.predict(table)
-    check_rows(scores, table.rows, strict=True)
-    return _answers(predictor, request, scores, [table.rows], bare)[0]
 
 
 def _answers(
