@@ -14,6 +14,7 @@ from polyhost.predictor import Predictor
 DIALECTS = {
     "batch": "polyhost.codecs.batch",
     "chat": "polyhost.codecs.chat",
+    "cloud": "polyhost.codecs.cloud",
     "drum": "polyhost.codecs.drum",
     "native": "polyhost.codecs.native",
 }

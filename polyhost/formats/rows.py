@@ -37,7 +37,12 @@ def check_count(rows: Optional[int], limit: Optional[int]) -> None:
 
 def decode(body: Buffer, limit: Optional[int] = None, naming: Naming = counted) -> Rows:
     """Names and rows of a body; InvalidInput says what does not fit."""
-    return _checked(_decode(body, naming), limit)
+    return decode_value(json.loads(body), limit, naming)
+
+
+def decode_value(value: Any, limit: Optional[int] = None, naming: Naming = counted) -> Rows:
+    """The same of a body that was parsed already."""
+    return _checked(_decode(value, naming), limit)
 
 
 def decode_lines(body: Buffer, limit: Optional[int] = None, naming: Naming = counted) -> Rows:
@@ -62,8 +67,7 @@ def _checked(found: Rows, limit: Optional[int]) -> Rows:
     return found
 
 
-def _decode(body: Buffer, naming: Naming) -> Rows:
-    value = json.loads(body)
+def _decode(value: Any, naming: Naming) -> Rows:
     if isinstance(value, list):
         if all(isinstance(record, dict) for record in value):
             return _records(value)

@@ -162,6 +162,12 @@ def test_what_cannot_be_had_is_406(models: dict[str, Application]) -> None:
     assert "expected one of application/json, text/csv" in reply.json()["message"]
 
 
+def test_a_type_that_is_not_known_is_415_on_invocations(models: dict[str, Application]) -> None:
+    reply = post(models["line"], "/invocations", CSV, content_type="application/xml")
+    assert reply.status_code == 415
+    assert post(models["line"], "/predict/", CSV, content_type="application/xml").status_code == 422
+
+
 def test_drums_own_server_disregards_it(tmp_path: Path) -> None:
     app = application(direct(tmp_path / "m", LINE), settings=ServerSettings(drum=True))
     reply = post(app, "/predict/", CSV, content_type="text/csv", accept="image/png")

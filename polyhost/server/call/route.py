@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, FrozenSet, List, Optional, Tuple
 
 from polyhost.errors import (
     KeyMissing,
@@ -51,7 +51,8 @@ class Route:
     every answer, by the request's id. ``retry``: a request is tried once more when its worker dies.
     ``empty``: the error of a request without a body, or with one that ``is_body`` does not count;
     None where a body is not needed. ``refusal``: the error of every request, once its body is read.
-    ``tail``: the end of a stream that broke off; without it its connection ends.
+    ``echo``: the headers of every answer to a request that has one of the headers ``echoed``, in
+    place of ``common``. ``tail``: the end of a stream that broke off; without it its connection ends.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Route:
         meta: Callable[[RequestHead], bytes],
         shape: Shape,
         common: Callable[[bytes], List[Header]],
+        echoed: FrozenSet[bytes] = frozenset(),
+        echo: Optional[Callable[[RequestHead], List[Header]]] = None,
         retry: bool = False,
         empty: Optional[PolyhostError] = None,
         is_body: Optional[Callable[[str], bool]] = None,
@@ -78,6 +81,8 @@ class Route:
         self.keys = service.keys
         self.meta = meta
         self.common = common
+        self.echoed = echoed
+        self._echo = echo
         self.retry = retry
         self.empty = empty
         self.is_body = is_body
@@ -93,6 +98,12 @@ class Route:
         self.limit = max_body
         """Bytes of the largest body that the model takes; None for what the budget allows."""
         self.largest = service.budget.limit if max_body is None else max_body
+
+    def headers_of(self, head: RequestHead) -> List[Header]:
+        """The headers that every answer to such a request has."""
+        if self._echo is not None and any(head.get(name) for name in self.echoed):
+            return self._echo(head)
+        return self.common(head.id)
 
     def failed(self, error: PolyhostError, content_type: str, *, ends: bool = False) -> Outcome:
         """The outcome of an error, once the log has it."""

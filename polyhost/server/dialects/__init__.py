@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
 from polyhost import plugins
 from polyhost.server.call.route import Service
 from polyhost.server.call.served_model import Served
-from polyhost.server.dialects import chat, drum
+from polyhost.server.dialects import chat, cloud, drum, sagemaker
 from polyhost.server.dialects.added import AddedModel
 from polyhost.server.http.endpoint import Endpoint
 
@@ -25,14 +25,14 @@ class RootRoutes:
     """
 
     endpoints: Callable[[Mapping[str, Served], Service], List[Endpoint]]
-    below: Mapping[str, Refusal]
+    below: Mapping[str, Refusal] = field(default_factory=dict)
 
 
-DIALECTS: Tuple[Any, ...] = (drum.DrumRoutes, chat.ChatRoutes)
+DIALECTS: Tuple[Any, ...] = (drum.DrumRoutes, chat.ChatRoutes, cloud.CloudRoutes)
 """Classes, called with a model and the service. ``endpoints(prefix)``: routes below a place of the
 model, which is the root where it is the only one, and ``/models/NAME``. ``named_endpoints(prefix)``,
 which not each has: routes at the root whose paths hold the model's name."""
-ROOT_ROUTES: Tuple[RootRoutes, ...] = ()
+ROOT_ROUTES: Tuple[RootRoutes, ...] = (RootRoutes(sagemaker.root_routes),)
 
 
 def endpoints_of(model: Served, service: Service, places: Sequence[str]) -> List[Endpoint]:
@@ -44,6 +44,7 @@ def endpoints_of(model: Served, service: Service, places: Sequence[str]) -> List
         named = getattr(each, "named_endpoints", None)
         if named is not None:
             found += named(service.settings.url_prefix)
+    found += sagemaker.further_addresses(tuple(found), model.name, service.settings.url_prefix)
     return [replace(endpoint, model=model.name) for endpoint in found]
 
 

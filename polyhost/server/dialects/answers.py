@@ -6,7 +6,7 @@ import json
 from typing import Any, Dict, List, Mapping, Tuple
 
 from polyhost.drum_compat import DRUM_VERSION
-from polyhost.errors import GuestStatus, InvalidInput, PolyhostError
+from polyhost.errors import GuestStatus, InvalidInput, PolyhostError, UnsupportedContentType
 from polyhost.server.call.status import status_of
 from polyhost.server.http.asgi import Header, Scope
 from polyhost.server.http.request_id import request_id
@@ -50,6 +50,12 @@ def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, Lis
     if error.facts.get("is_schema_validation_error"):
         body["is_schema_validation_error"] = True
     return status, dump(body), headers
+
+
+def invocations_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
+    """The same on ``/invocations``, where MLflow's and SageMaker's clients expect 415."""
+    status, body, headers = error_body(error, content_type)
+    return 415 if isinstance(error, UnsupportedContentType) else status, body, headers
 
 
 def drum_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:

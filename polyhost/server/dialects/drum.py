@@ -21,6 +21,7 @@ from polyhost.server.dialects.answers import (
     dump,
     error_body,
     headers_of_id,
+    invocations_error,
 )
 from polyhost.server.dialects.drum_probes import Probes
 from polyhost.server.dialects.samples import with_samples
@@ -60,6 +61,7 @@ class DrumRoutes:
         self._options: Dict[str, Any] = {}
         self._invocations: Dict[str, Any] = {"bare_records": "named"}
         """Of ``/invocations`` alone: what MLflow 1's and SageMaker's clients leave unsaid."""
+        self._shape = error_body if settings.drum else invocations_error
         if not settings.drum:
             self._invocations = {"bare_records": "always", "guess_header": True}
         if settings.strict_rows or not settings.drum:
@@ -73,7 +75,7 @@ class DrumRoutes:
         return [
             *probes,
             self._predict(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
-            self._predict(error_body, f"{prefix}/invocations", options=self._invocations),
+            self._predict(self._shape, f"{prefix}/invocations", options=self._invocations),
             self._transform(f"{prefix}/transform/"),
             self._unstructured(
                 f"{prefix}/predictUnstructured/", f"{prefix}/predictionsUnstructured/"

@@ -103,7 +103,7 @@ async def _read(call: AsgiCall, receive: Receive) -> bool:
 
 async def send_outcome(outcome: Outcome, call: Call, receive: Receive, send: Send) -> None:
     """Send the outcome of a call."""
-    headers = headers_of(outcome, call.route.common(call.head.id))
+    headers = headers_of(outcome, call.route.headers_of(call.head))
     await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
     if outcome.ends:
         await send({"type": "http.response.body", "body": outcome.body, "more_body": True})

@@ -219,6 +219,7 @@ def _may_be_fast(connection: Connection, names: Dict[bytes, bytes], fast: FastRo
         and 0 < int(length) <= fast.largest
         and not connection.write_paused
         and b"expect" not in names
+        and fast.route.echoed.isdisjoint(names)
         and parser.get_method() == b"POST"
         and parser.get_http_version() == "1.1"
         and bool(parser.should_keep_alive())
