@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyhost import logs
+from polyhost.cli import platforms
 from polyhost.cli.flags import SWITCH, TARGET_FLAGS, Flag, add_flags
 from polyhost.cli.options import check_labels
 from polyhost.config import kinds, schema
@@ -105,12 +106,16 @@ def configuration(options: argparse.Namespace) -> Loaded:
 
     check_labels(options.parser, options)
     path, models = _sources(options)
+    brought = "" if path or models else platforms.model_source(options.environment)
+    if brought:
+        models = [split_name(brought)]
     if path is None and not models:
         raise SettingsError(
             f"nothing to serve: expected folders of models, or a configuration file; found no "
             f"{FILE_NAME} here. Give --config FILE, or the folder of a model."
         )
-    return load(path, options.environment, flag_values(options), models)
+    environment = platforms.with_address(options.environment, bool(brought))
+    return load(path, environment, flag_values(options), models)
 
 
 def _sources(options: argparse.Namespace) -> tuple[Path | None, list[tuple[str, str]]]:

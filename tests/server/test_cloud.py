@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from support.direct_model import application, direct, get, post
+from support.served import Served
 
 from polyhost.data.target import Target, TargetType
 from polyhost.server.app import Application
@@ -168,3 +171,16 @@ def test_batch_transform_gets_a_line_a_row(
     rows = FRAME.to_csv(index=False)
     reply = post(short, "/invocations", rows, content_type="text/csv", accept="text/csv")
     assert len(reply.text.splitlines()) == len(FRAME)
+
+
+def test_a_container_is_started_with_the_word_serve_alone(
+    tmp_path: Path, serve: Callable[..., Served]
+) -> None:
+    """As SageMaker and Azure ML do: what is served is in variables."""
+    folder = tmp_path / "var" / "line"
+    folder.mkdir(parents=True)
+    (folder / "model.pkl").write_bytes(pickle.dumps(LINE))
+    server = serve(env={"AZUREML_MODEL_DIR": str(folder.parent)})
+    assert server.client.get("/ping").status_code == 200
+    assert server.client.post("/score", json={"data": ROWS}).json() == PREDICTED
+    assert "listening at 0.0.0.0" in server.err
