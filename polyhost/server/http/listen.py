@@ -62,11 +62,11 @@ async def listen(
     gc.freeze()  # what lives as long as the server need not be looked through again and again
     context = None if local else access.context
     server = await _start(wire, sock, context)
-    watching = asyncio.create_task(wire.watch())
+    wire.sweeper.start()
     await stop.wait()
     server.close()
     await wire.drain(settings.grace)
-    watching.cancel()
+    wire.sweeper.stop()
 
 
 async def _start(wire: Wire, sock: socket.socket, context: Optional[ssl.SSLContext]) -> Any:

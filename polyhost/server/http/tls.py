@@ -79,13 +79,21 @@ async def accept(wire: Wire, context: ssl.SSLContext, listener: socket.socket) -
                 logger.error("a client could not be accepted: %s", error.strerror)
                 await asyncio.sleep(PAUSE)
             continue
-        if wire.full:
+        try:
+            _begin(wire, context, client)
+        except Exception:  # the fault of one client must not keep out all others
+            logger.exception("a client could not be accepted")
             client.close()
-            continue
-        connection = _Secure(wire)
-        wire.handshakes.add(connection)
-        wire.publish()
-        wire.run(_shake(connection, context, client))
+
+
+def _begin(wire: Wire, context: ssl.SSLContext, client: socket.socket) -> None:
+    if wire.full:
+        client.close()
+        return
+    connection = _Secure(wire)
+    wire.handshakes.add(connection)
+    wire.publish()
+    wire.run(_shake(connection, context, client))
 
 
 async def _shake(connection: _Secure, context: ssl.SSLContext, client: socket.socket) -> None:

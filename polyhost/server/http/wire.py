@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence, Set
 
 from polyhost.host.shared_counts import SharedCount
+from polyhost.host.sweeper import Sweeper
 from polyhost.server.http.heads import Fault, Header, HostRule
 from polyhost.settings import HostLimits
 
@@ -56,6 +56,10 @@ class Wire:
         self.handshakes: Set[Any] = set()
         self.tasks: Set[asyncio.Task[None]] = set()
         """What answers requests."""
+        pause = LOOK_EVERY if self.timeout is None else min(LOOK_EVERY, self.timeout / 4)
+        self.sweeper = Sweeper(pause)
+        """Looks at the connections as often as the time allowed to a client asks for."""
+        self.sweeper.parts.append(self.look)
 
     @property
     def full(self) -> bool:
@@ -104,14 +108,7 @@ class Wire:
     def look(self, now: float) -> None:
         """End every connection whose client is too slow."""
         for connection in tuple(self.connections):
-            connection.look(now)
-
-    async def watch(self) -> None:
-        """Look as often as the time allowed to a client asks for; never returns."""
-        pause = LOOK_EVERY if self.timeout is None else min(LOOK_EVERY, self.timeout / 4)
-        while True:
-            await asyncio.sleep(pause)
-            self.look(time.monotonic())
+            self.sweeper.call(connection.look, now)
 
     def run(self, coroutine: Any) -> None:
         """Run what answers a request."""
