@@ -23,7 +23,8 @@ class Bridge:
     """One language.
 
     ``module``: has ``open(spec) -> Guest``, ``doctor() -> list[Finding]`` and, when a warm parent
-    serves it, ``warm() -> None`` (run once in the fork server before any worker is forked).
+    serves it, ``warm() -> None`` (run once in the fork server before any worker is forked) and
+    ``warm_model(spec) -> bool`` (run there before a model's worker is; True if it did something).
     ``artifacts``: extensions, matched without case at the end of a name; a file of one in
     ``yielding`` is no model where another artifact lies beside it. ``custom``: names of the
     custom file. ``warm_parent``: name of the fork server whose children host it, or None to spawn.

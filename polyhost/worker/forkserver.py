@@ -19,9 +19,10 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Sequence, Set
+from typing import Any, Dict, List, Mapping, Sequence, Set
 
 from polyhost.wire import descriptors, linux
+from polyhost.wire.messages import spec_from_wire
 from polyhost.worker import identity
 
 MAX_PACKET = 1 << 16
@@ -98,7 +99,7 @@ def _fork(
     sock: socket.socket, command: Dict[str, Any], fds: List[int], host: int
 ) -> Dict[str, Any]:
     try:
-        _warm_for(command["spec"]["language"])
+        _warm_for_model(command["spec"])
     except Exception as error:  # the worker meets it again, and reports it as it should be
         sys.stderr.write(f"polyhost: warming up failed: {error}\n")
     threads = linux.thread_count()
@@ -124,19 +125,30 @@ def _fork(
     return {"pid": int(pid)} if pid else {"refused": "the fork failed"}
 
 
-def _warm_for(language: str) -> None:
+def _warm_for(language: str) -> Any:
     """Do here, once for all later workers, the costly start that the language's bridge names."""
     from polyhost.bridges import bridge_for
 
     module = bridge_for(language).load()
-    if module.__name__ in _warmed:
-        return
-    _warmed.add(module.__name__)
-    warm = getattr(module, "warm", None)
-    if warm is not None:
-        warm()
-        gc.collect()
-        gc.freeze()
+    if module.__name__ not in _warmed:
+        _warmed.add(module.__name__)
+        warm = getattr(module, "warm", None)
+        if warm is not None:
+            warm()
+            _settle()
+    return module
+
+
+def _warm_for_model(wire: Mapping[str, Any]) -> None:
+    """The same, and what the bridge does for this model and others like it."""
+    warm_model = getattr(_warm_for(wire["language"]), "warm_model", None)
+    if warm_model is not None and warm_model(spec_from_wire(wire)):
+        _settle()
+
+
+def _settle() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def _become_worker(command: Dict[str, Any], fds: List[int], host: int) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import importlib
 import platform
-from typing import List
+import sys
+from pathlib import Path
+from typing import Iterator, List, Sequence
 
 from polyhost.bridges.doctor import Finding
 from polyhost.bridges.python.guest import PythonGuest
+from polyhost.files.regular import read_start
 from polyhost.predictor import ModelSpec
 
-__all__ = ["doctor", "open", "warm"]
+__all__ = ["doctor", "open", "warm", "warm_model"]
 
-_WARM = ("pandas", "pyarrow", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline")
+_ALWAYS = ("pandas", "pyarrow")
+_SCIKIT_LEARN = ("sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline")
+_PICKLES = (".pkl", ".joblib")
+_TEXTS = ("*.py", "MLmodel")
 
 
 def open(spec: ModelSpec) -> PythonGuest:
@@ -39,7 +45,36 @@ def doctor() -> List[Finding]:
 
 def warm() -> None:
     """Import what most models need, once, before workers are forked from this process."""
-    for name in _WARM:
+    _import(_ALWAYS)
+
+
+def warm_model(spec: ModelSpec) -> bool:
+    """Import scikit-learn before a model's worker is forked, where the model seems to need it.
+
+    The import takes longer than all the rest of a start. True if something new was imported.
+    """
+    if all(name in sys.modules for name in _SCIKIT_LEARN) or not _needs_scikit_learn(spec):
+        return False
+    _import(_SCIKIT_LEARN)
+    return True
+
+
+def _needs_scikit_learn(spec: ModelSpec) -> bool:
+    """Whether there is a pickle, or code that names the library. A wrong no costs time only."""
+    if any(path.suffix.lower() in _PICKLES for path in spec.artifacts):
+        return True
+    return any(b"sklearn" in read_start(path) for path in _texts(spec))
+
+
+def _texts(spec: ModelSpec) -> Iterator[Path]:
+    if spec.custom_file is not None:
+        yield spec.code_dir / spec.custom_file
+    for pattern in _TEXTS:
+        yield from spec.code_dir.glob(pattern)
+
+
+def _import(names: Sequence[str]) -> None:
+    for name in names:
         try:
             importlib.import_module(name)
         except ImportError:

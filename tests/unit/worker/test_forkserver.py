@@ -82,12 +82,13 @@ def sockets() -> Iterator[Sockets]:
     sockets.worker_control.close()
 
 
-def command(folder: Path, labels: int = 2) -> bytes:
+def command(folder: Path, labels: int = 2, artifacts: tuple[str, ...] = ()) -> bytes:
     target = Target(TargetType.UNSTRUCTURED)
     if labels:
         names = tuple(f"a label with the number {i}" for i in range(labels))
         target = Target(TargetType.MULTICLASS, names)
-    spec = spec_to_wire(ModelSpec(folder, "python", target, Path("custom.py")))
+    found = tuple(map(Path, artifacts))
+    spec = spec_to_wire(ModelSpec(folder, "python", target, Path("custom.py"), found))
     return json.dumps({"cmd": "fork", "spec": spec, "env": dict(os.environ)}).encode()
 
 
@@ -150,6 +151,36 @@ def test_a_command_that_cannot_be_read_is_refused_and_the_next_is_not(
     assert refused["number"] == 1
     assert "pid" not in refused
     pid = server.ask(2, command(tmp_path), sockets)["pid"]
+    sockets.close_worker_ends()
+    sockets.control.close()  # the host has gone: it ends
+    os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("custom", "artifacts", "wanted"),
+    [
+        (CUSTOM, (), False),
+        (CUSTOM, ("model.onnx",), False),
+        (CUSTOM, ("model.pkl",), True),
+        (CUSTOM + "    import sklearn", (), True),
+    ],
+)
+def test_scikit_learn_is_imported_for_models_that_seem_to_need_it(
+    server: Server,
+    sockets: Sockets,
+    tmp_path: Path,
+    custom: str,
+    artifacts: tuple[str, ...],
+    wanted: bool,
+) -> None:
+    def imported() -> bool:
+        return "/sklearn/" in Path(f"/proc/{server.process.pid}/maps").read_text()
+
+    assert not imported()
+    (tmp_path / "custom.py").write_text(custom, encoding="utf-8")
+    os.mkfifo(tmp_path / "pipe.py")  # reading it would wait for ever
+    pid = server.ask(1, command(tmp_path, 0, artifacts), sockets)["pid"]
+    assert imported() == wanted
     sockets.close_worker_ends()
     sockets.control.close()  # the host has gone: it ends
     os.waitpid(pid, 0)
