@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conformance.builtin import Made, make_builtin
+from conformance.builtin import Made, copy_builtin
 from conformance.gaps import GAPS
 from conformance.scenarios import BUILTIN, SCENARIOS, with_metadata
 from support.command import Command
+from support.made_models import made_models
 from support.served import Served
 from support.warm_command import WarmCommand, WarmProcess
 
@@ -90,14 +91,13 @@ def _hosted(language: str, into: Path) -> dict[str, dict[str, object]]:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]:
-    """``made(language, scenario)``: the builtin model, made once a session."""
+    """``made(language, scenario)``: a copy of the builtin model."""
     models: dict[str, dict[str, Made]] = {}
 
     def get(language: str, scenario: str) -> Made:
         if language not in models:
-            models[language] = make_builtin(
-                language, tmp_path_factory.mktemp(f"builtin-{language}")
-            )
+            copies = tmp_path_factory.mktemp(f"builtin-{language}")
+            models[language] = copy_builtin(made_models(language, tmp_path_factory), copies)
         return models[language][scenario]
 
     return get

@@ -1,20 +1,19 @@
-"""H2O models with every kind of column, trained and exported by H2O itself: ``h2o_models.py OUT_DIR``.
+"""H2O models with every kind of column, trained and exported by H2O itself.
+
+In ``tests``: ``python -m differential.h2o_models OUT_DIR``.
 
 Each is a MOJO, ``NAME.zip``; those in ``POJOS`` are a POJO, ``NAME.java``, as well.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import h2o
 import numpy as np
 import pandas as pd
-from h2o.backend import H2OLocalServer
 from h2o.estimators import (
     H2ODeepLearningEstimator,
     H2OGeneralizedLinearEstimator,
@@ -23,6 +22,7 @@ from h2o.estimators import (
     H2ORandomForestEstimator,
     H2OXGBoostEstimator,
 )
+from models.builtin.java.make import own_h2o
 
 ROWS = 400
 KINDS = {
@@ -82,21 +82,6 @@ def data() -> pd.DataFrame:
     frame["bit"] = (y > y.mean()).astype(int).astype(str)
     frame.loc[rng.choice(ROWS, 30, replace=False), ["code", "size"]] = None
     return frame
-
-
-@contextlib.contextmanager
-def own_h2o() -> Iterator[None]:
-    """An H2O of our own on the loopback, and its end."""
-    server = H2OLocalServer.start(
-        nthreads=1, max_mem_size=1 << 30, bind_to_localhost=True, port="54500+", verbose=False
-    )
-    try:
-        h2o.connect(server=server, verbose=False)
-        h2o.no_progress()
-        yield
-        h2o.connection().close()
-    finally:
-        server.shutdown()
 
 
 def upload(folder: Path) -> Any:

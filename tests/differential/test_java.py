@@ -82,8 +82,8 @@ class Models:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> Iterator[Models]:
     folder = tmp_path_factory.mktemp("h2o")
-    make = [sys.executable, "-W", "ignore", HERE / "h2o_models.py", folder]
-    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, timeout=280)
+    make = [sys.executable, "-W", "ignore", "-m", "differential.h2o_models", folder]
+    subprocess.run(make, check=True, cwd=HERE.parent, stdout=subprocess.DEVNULL, timeout=280)
     process = GuestProcess(tmp_path_factory.mktemp("java"), DRUM_JAVA_XMX="512m")
     scorer = h2o_rows.Scorer(folder, POJOS, tmp_path_factory.mktemp("scorer"))
     yield Models(folder, process, scorer)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conformance.builtin import Made, make
+from conformance.builtin import Made
 from faults.conftest import LANGUAGES
+from support.made_models import made_models
 from support.served import Served
 
 CLIENTS = 8
@@ -81,7 +82,8 @@ def batched(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Batched]:
     """The language's own regression model behind a server."""
-    made = make(request.param, "regression", tmp_path_factory.mktemp("made"))
+    folder = made_models(request.param, tmp_path_factory) / "regression"
+    made = Made("regression", folder)
     served = Served.start(tmp_path_factory.mktemp("server"), made.model, *made.target_flags)
     yield Batched(served, made)
     served.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.made_models import made_models
 
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target, TargetType
@@ -29,9 +30,7 @@ TARGETS = {
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     pytest.importorskip("sklearn")
-    out = tmp_path_factory.mktemp("made")
-    subprocess.run([sys.executable, BUILTIN / "make.py", "all", out], check=True)
-    return out
+    return made_models("julia", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

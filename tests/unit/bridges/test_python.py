@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pickle
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -28,6 +27,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from support.made_models import made_models
 
 from polyhost.bridges.python import doctor
 from polyhost.bridges.python.frameworks.estimators import is_row_wise, takes_matrix
@@ -96,18 +96,17 @@ def probabilities(model, frame) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("scenario", ["regression", "binary", "multiclass"])
-def test_scikit_learns_own_predictions(tmp_path, scenario):
-    make = MODELS / "builtin" / "python" / "make.py"
-    subprocess.run([sys.executable, make, scenario, tmp_path], check=True)
-    expected = pd.read_csv(tmp_path / "expected.csv")
+def test_scikit_learns_own_predictions(tmp_path_factory, scenario):
+    folder = made_models("python", tmp_path_factory) / scenario
+    expected = pd.read_csv(folder / "expected.csv")
     kind = TargetType(scenario)
     labels = tuple(expected.columns) if kind.is_classification else ()
     artifact = (Path("model.pkl"),)
-    spec = ModelSpec(tmp_path / "model", "python", Target(kind, labels), artifacts=artifact)
+    spec = ModelSpec(folder / "model", "python", Target(kind, labels), artifacts=artifact)
     predictor = open_predictor(spec)
-    body = (tmp_path / "input.csv").read_bytes()
+    body = (folder / "input.csv").read_bytes()
     pd.testing.assert_frame_equal(predicted(predictor.predict(Payload(body))), expected)
-    table = Table.from_pandas(pd.read_csv(tmp_path / "input.csv"))
+    table = Table.from_pandas(pd.read_csv(folder / "input.csv"))
     pd.testing.assert_frame_equal(predicted(predictor.predict(table)), expected)
     predictor.close()
 

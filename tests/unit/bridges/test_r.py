@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.r_models import MODELS, context, open_guest, rscript, run_r, spec, write_hooks
+from support.made_models import made_models
+from support.r_models import MODELS, context, open_guest, rscript, spec, write_hooks
 
 from polyhost.data.payload import Payload, Table
 from polyhost.errors import (
@@ -41,15 +42,7 @@ ROWS = Payload(b"a,b,name\n1,2,x\n3,4,y\n", "text/csv")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """``made(scenario)``: the folder in which make.R put model, input and expected predictions."""
-    folders = {}
-
-    def make(scenario):
-        if scenario not in folders:
-            folders[scenario] = tmp_path_factory.mktemp(scenario)
-            run_r(MODELS / "builtin/r/make.R", scenario, folders[scenario])
-        return folders[scenario]
-
-    return make
+    return made_models("r", tmp_path_factory).joinpath
 
 
 def saved(tmp_path, code):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.guest_process import GuestProcess, RemoteGuest
+from support.made_models import made_models
 
 from polyhost.data.target import Target, TargetType
 from polyhost.predictor import ModelSpec
 
-MAKE = Path(__file__).resolve().parents[3] / "models/builtin/java/make.py"
 REGRESSION = Target(TargetType.REGRESSION)
 IMPORTS = "import io.polyhost.*;\nimport java.nio.file.Path;\nimport java.util.*;\n"
 
@@ -47,11 +45,4 @@ def opened(
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for each scenario of make.py: model, input, and H2O's own predictions."""
-    out = tmp_path_factory.mktemp("h2o")
-    subprocess.run(
-        [sys.executable, "-W", "ignore", str(MAKE), "all", str(out)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        timeout=280,
-    )
-    return out
+    return made_models("java", tmp_path_factory)
