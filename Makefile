@@ -4,6 +4,8 @@
 #   make test             every test of every language; RUNTIME=r (java, julia, python): one
 #   make test-tensorflow  the tests of Keras models, in an environment of their own (1.5 GB)
 #   make test-torch       the tests of PyTorch models, under Debian's Python and its python3-torch
+#   make images           the drop-in images, with docker, podman, nerdctl or buildah; one: make image NAME=r_lang
+#   make test-images      build and test five of them as CI does; others: NAMES="python3_onnx mlflow"
 #   make check            formatters, linters, type checker; make format: correct what can be
 #   make bench-serving    speed and memory against other servers, each in its own environment
 #   make wheel            dist/*.whl, with the Java, R and Julia halves inside
@@ -11,9 +13,11 @@
 PYTHON ?= python3
 VENV := .venv/bin
 RUNTIME ?=
+NAMES ?=
+BUILD ?=
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo test test-tensorflow test-torch check format bench-serving wheel clean
+.PHONY: help setup demo test test-tensorflow test-torch images image test-images check format bench-serving wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -35,6 +39,15 @@ test-tensorflow:
 test-torch: setup
 	@/usr/bin/python3 -c 'import torch' 2>/dev/null || $(SUDO) apt-get install -q -y --no-install-recommends python3-torch
 	@$(VENV)/python -m pytest -k 'torch' tests/server/test_environments.py tests/unit/bridges/python/frameworks
+
+images: setup
+	@$(VENV)/python tools/images.py build $(BUILD)
+
+image: setup
+	@$(VENV)/python tools/images.py build $(NAME) $(BUILD)
+
+test-images: setup
+	@$(VENV)/python tools/images.py test $(NAMES) $(BUILD)
 
 check: setup
 	@$(VENV)/python tools/run_checks.py

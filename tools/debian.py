@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shell import output, say, step, works
+from shell import StepFailed, output, say, step, works
 
 if TYPE_CHECKING:
     from language import Apt
@@ -34,6 +36,25 @@ def install(languages: list[Apt]) -> None:
             apt.add_source(root)
             lacking.update(apt.held)  # installed or not: another version of it
     _install(sorted(lacking), root)
+
+
+def install_packages(packages: list[str]) -> None:
+    """Install what is lacking of these packages, where there is apt and somebody may use it."""
+    lacking = sorted(set(packages) - installed(packages)) if shutil.which("apt-get") else []
+    root = _as_root()
+    if lacking and root is not None:
+        _install(lacking, root)
+
+
+def mirror() -> str:
+    """The Debian mirror which apt uses here, from either notation of its sources."""
+    folder = Path("/etc/apt")
+    for file in (folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))):
+        text = file.read_text() if file.is_file() else ""
+        for uri in re.findall(r"^(?:URIs:|deb(?:\s+\[.*?\])?)\s+(\S+)", text, re.MULTILINE):
+            if uri.rstrip("/").endswith("/debian"):
+                return str(uri)
+    raise StepFailed(f"no Debian mirror found in {folder}/sources.list and sources.list.d")
 
 
 def _install(packages: list[str], root: list[str]) -> None:

@@ -7,10 +7,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
+from typing import ClassVar
 
 from polyhost.errors import RuntimeUnavailable, SettingsError
 
@@ -36,16 +37,29 @@ class ContainerEngine:
     """An engine with docker's command line."""
 
     program: str
+    build_flags: ClassVar[tuple[str, ...]] = ()
 
     def has(self, image: str) -> bool:
         """Whether an image of that name is here."""
         return _quietly(self.program, "image", "inspect", image).returncode == 0
 
-    def build(self, context: Path, tag: str) -> str:
-        """Build a folder with a Dockerfile; the image's id. What the engine prints is shown."""
+    def build(
+        self,
+        context: Path,
+        tag: str,
+        *,
+        arguments: Mapping[str, str] = MappingProxyType({}),
+        platform: str | None = None,
+    ) -> str:
+        """Build a folder with a Dockerfile; the image's id. What the engine prints is shown.
+
+        ``arguments``: values of the Dockerfile's ``ARG``. ``platform``: such as ``linux/arm64``.
+        """
         with tempfile.TemporaryDirectory(prefix="polyhost-") as folder:
             noted = Path(folder, "id")
-            command = [self.program, "build", "--iidfile", str(noted), "-t", tag, str(context)]
+            command = [self.program, "build", *self.build_flags, "--iidfile", str(noted), "-t", tag]
+            command += [f"--build-arg={name}={value}" for name, value in arguments.items()]
+            command += [*(["--platform", platform] if platform else []), str(context)]
             code = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
             if code:
                 raise SettingsError(
@@ -70,12 +84,17 @@ class ContainerEngine:
 
 
 class Buildah(ContainerEngine):
-    """buildah, which makes a container first and runs in the machine's own network."""
+    """buildah, which makes a container first and runs in the machine's own network.
+
+    Docker's format keeps the health check; layers that are there already are taken again.
+    """
+
+    build_flags = ("--format", "docker", "--layers")
 
     def __init__(self, program: str) -> None:
         super().__init__(program)
-        if not shutil.which("crun") and not shutil.which("runc"):
-            os.environ.setdefault("BUILDAH_ISOLATION", "chroot")  # the others need one of them
+        # The others need crun or runc, and neither starts everywhere (cgroups of both versions).
+        os.environ.setdefault("BUILDAH_ISOLATION", "chroot")
 
     def has(self, image: str) -> bool:
         """Whether an image of that name is here."""

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 from support.command import clean_environment
+from support.drop_in import contexts
 from support.served import ANY_PORT, Served
 
 from polyhost import __version__
 from polyhost.bridges import BRIDGES
 
 FOLDER = Path(__file__).resolve().parents[2] / "dropin_envs"
-ENVIRONMENTS = sorted(path for path in FOLDER.iterdir() if path.is_dir())
+ENVIRONMENTS = sorted(path for path in FOLDER.iterdir() if path.is_dir() and path.name != "shared")
 FILES = {"Dockerfile", "README.md", "env_info.json", "requirements.txt", "start_server.sh"}
+FILES |= {"Dockerfile.in", "requirements.in"}
 KEYS = {
     *("id", "name", "description", "programmingLanguage", "label", "environmentVersionId"),
     *("environmentVersionDescription", "isPublic", "isDownloadable", "useCases", "contextUrl"),
@@ -41,6 +43,7 @@ def load_model(code_dir):
 def score(data, model, **kwargs):
     return pd.DataFrame({"Predictions": data["a"] * model})
 """
+METADATA = "name: double\ntype: inference\ntargetType: regression\n"
 
 each_environment = pytest.mark.parametrize("folder", ENVIRONMENTS, ids=lambda path: path.name)
 
@@ -49,8 +52,24 @@ def info_of(folder: Path) -> dict[str, object]:
     return json.loads((folder / "env_info.json").read_text(encoding="utf-8"))
 
 
-def test_there_is_one_for_each_language():
-    assert {info_of(folder)["programmingLanguage"] for folder in ENVIRONMENTS} == set(BRIDGES)
+def test_there_is_one_for_each_language_and_one_for_all():
+    languages = {info_of(folder)["programmingLanguage"] for folder in ENVIRONMENTS}
+    assert languages == {*BRIDGES, "other"}
+
+
+@each_environment
+def test_what_it_shares_is_a_copy_of_the_shared_parts(folder):
+    assert folder.name in contexts.names()
+    for name, (text, mode) in contexts.rendered(folder.name).items():
+        path = folder / name
+        assert path.read_text(encoding="utf-8") == text, "run `tools/images.py render`"
+        assert path.stat().st_mode & 0o111 == mode & 0o111
+
+
+def test_every_shared_part_is_included_somewhere():
+    sources = "".join((folder / "Dockerfile.in").read_text() for folder in ENVIRONMENTS)
+    parts = {path.stem for path in (FOLDER / "shared").glob("*.docker")}
+    assert parts == set(re.findall(r"^INCLUDE (\w+)$", sources, re.MULTILINE))
 
 
 def test_no_two_share_an_id():
@@ -71,43 +90,44 @@ def test_its_files(folder):
 @each_environment
 def test_its_requirements_are_pinned_and_name_this_version(folder):
     lines = (folder / "requirements.txt").read_text(encoding="utf-8").split()
-    assert all(re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", line) for line in lines)
-    assert re.sub(r"\[\w+\]", "", lines[0]) == f"polyhost=={__version__}"
+    assert all(re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.]+", line) for line in lines)
+    assert re.sub(r"\[[\w,]+\]", "", lines[0]) == f"polyhost=={__version__}"
+
+
+@each_environment
+def test_all_that_it_asks_for_is_among_its_pinned_requirements(folder):
+    wanted = (folder / "requirements.in").read_text(encoding="utf-8").split()
+    pinned = (folder / "requirements.txt").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{re.escape(name)}==", pinned, re.MULTILINE) for name in wanted)
 
 
 @each_environment
 def test_its_image_keeps_the_contract(folder):
     text = (folder / "Dockerfile").read_text(encoding="utf-8")
+    assert text.count("\nFROM ") > 1, "the tools that build are not in the image"
+    assert text.startswith(contexts.NOTE)
     found = dict(re.findall(r"^\s*(?:ENV )?(\w+)=(\S+)", text, re.MULTILINE))
     assert {name: found.get(name) for name in VARIABLES} == VARIABLES
     assert "WORKDIR /opt/code\n" in text
     assert "EXPOSE 8080\n" in text
-    assert text.endswith('ENTRYPOINT ["/opt/code/start_server.sh"]\n')
-    copied = re.findall(r"^COPY (?!--from)(\S+)", text, re.MULTILINE)
-    assert all(name == "." or (folder / name).is_file() for name in copied)
+    assert "\nHEALTHCHECK " in text
+    assert "COPY --chown=10001:0 *.sh /opt/code/\nUSER 10001:0\n" in text
+    assert text.endswith('ENTRYPOINT ["/opt/polyhost/start_server.sh"]\n')
+    copied = re.findall(r"^COPY (?!--)(\S+)", text, re.MULTILINE)
+    assert all(name == "." or list(folder.glob(name)) for name in copied)
 
 
 TRAINABLE = [folder for folder in ENVIRONMENTS if (folder / "fit.sh").exists()]
 
 
 def test_languages_that_can_be_trained_have_a_script_for_it():
-    assert {info_of(folder)["programmingLanguage"] for folder in TRAINABLE} == {"python", "r"}
+    languages = {info_of(folder)["programmingLanguage"] for folder in TRAINABLE}
+    assert languages == {"python", "r", "other"}
 
 
-def test_the_script_is_the_same_in_all_and_plain_sh():
-    first, *others = [folder / "fit.sh" for folder in TRAINABLE]
-    for script in others:
-        assert script.read_bytes() == first.read_bytes()
-    assert all(os.access(folder / "fit.sh", os.X_OK) for folder in TRAINABLE)
-    assert subprocess.run(["sh", "-n", first], check=False).returncode == 0
-    for folder in TRAINABLE:
-        assert "COPY start_server.sh fit.sh /opt/code/" in (folder / "Dockerfile").read_text()
-
-
-@each_environment
-def test_its_entry_point_is_the_same_as_the_others_and_plain_sh(folder):
-    script = folder / "start_server.sh"
-    assert script.read_bytes() == (ENVIRONMENTS[0] / "start_server.sh").read_bytes()
+@pytest.mark.parametrize("name", ["start_server.sh", "fit.sh"])
+def test_its_scripts_are_plain_sh(name):
+    script = FOLDER / "shared" / name
     assert os.access(script, os.X_OK)
     assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
     if shutil.which("shellcheck"):
@@ -125,13 +145,8 @@ def start(tmp_path):
 
     def run(*arguments: str, **variables: str) -> Served:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = clean_environment(
-            tmp_path,
-            CODE_DIR=str(model),
-            ADDRESS=ANY_PORT,
-            TARGET_TYPE="regression",
-            **variables,
-        )
+        fixed = {"CODE_DIR": str(model), "ADDRESS": ANY_PORT, "TARGET_TYPE": "regression"}
+        environment = clean_environment(tmp_path, **{**fixed, **variables})
         with open(tmp_path / "out", "wb") as out, open(tmp_path / "err", "wb") as err:
             process = subprocess.Popen(
                 [model / "start_server.sh", *arguments],
@@ -163,6 +178,18 @@ def test_the_entry_point_forwards_its_arguments(start):
     assert server.client.get("/info/").json()["targetType"] == "anomaly"
     assert "Running: polyhost server --target-type=anomaly" in server.out
     assert "ADDRESS=127.0.0.1:" in server.out
+
+
+def test_a_folder_of_models_is_served_whole(start, tmp_path):
+    for name in ("one", "two"):
+        shutil.copytree(tmp_path / "model", tmp_path / "models" / name)
+        (tmp_path / "models" / name / "start_server.sh").unlink()
+        (tmp_path / "models" / name / "model-metadata.yaml").write_text(METADATA)
+    server = start(CODE_DIR=str(tmp_path / "models"), TARGET_TYPE="")
+    server.exit_code = 0
+    server.wait_answering("/readyz")
+    assert server.post("/models/two/predict/", "a\n1\n").json() == {"predictions": [2]}
+    assert server.client.get("/models/one/info/").json()["language"] == "python"
 
 
 def test_a_model_that_cannot_be_loaded_is_told_with_513(start, tmp_path):

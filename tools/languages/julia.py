@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 from language import Apt, Check, Language, Runner
 
-from debian import installed
+from debian import installed, mirror
 from shell import StepFailed, works
 
 FOLDER = "runtimes/julia"
@@ -60,22 +59,11 @@ def add_bullseye(root: list[str]) -> None:
     """Add the source, and what keeps everything else from coming from there."""
     files = {
         "/etc/apt/preferences.d/polyhost-bullseye": PINS,
-        "/etc/apt/sources.list.d/polyhost-bullseye.sources": SOURCE.format(mirror=_mirror()),
+        "/etc/apt/sources.list.d/polyhost-bullseye.sources": SOURCE.format(mirror=mirror()),
     }
     for path, text in files.items():
         command = [*root, "tee", path]
         subprocess.run(command, input=text, text=True, stdout=subprocess.DEVNULL, check=True)
-
-
-def _mirror() -> str:
-    """The Debian mirror which apt uses here, from either notation of its sources."""
-    folder = Path("/etc/apt")
-    for file in (folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))):
-        text = file.read_text() if file.is_file() else ""
-        for uri in re.findall(r"^(?:URIs:|deb(?:\s+\[.*?\])?)\s+(\S+)", text, re.MULTILINE):
-            if uri.rstrip("/").endswith("/debian"):
-                return str(uri)
-    raise StepFailed(f"no Debian mirror found in {folder}/sources.list and sources.list.d")
 
 
 LANGUAGE = Language(

@@ -25,6 +25,8 @@ from polyhost.files.replace import write_whole
 
 EXECUTABLE_VARIABLE = "POLYHOST_JULIA"
 SYSTEM_IMAGE_VARIABLE = "JULIA_SYS_IMAGE"
+PREPARED_VARIABLE = "POLYHOST_JULIA_CACHE"
+"""Names a cache folder that was filled before, when an image was built; it may be read-only."""
 INSTALL_EXTRA = "pip install 'polyhost[julia]'"
 INSTALL_JULIA = "install Julia 1.5 or later from https://julialang.org/downloads"
 
@@ -51,12 +53,12 @@ def find() -> Installation:
     """The Julia that ``POLYHOST_JULIA`` names, or the one on the path."""
     executable = _executable()
     status = os.stat(executable)
-    key = _digest(executable, str(status.st_mtime_ns), os.environ.get(SYSTEM_IMAGE_VARIABLE, ""))
-    known = cache_folder() / f"installation-{key}.json"
+    key = _digest(executable, str(int(status.st_mtime)), os.environ.get(SYSTEM_IMAGE_VARIABLE, ""))
+    name = f"installation-{key}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):  # absent, or of another version
-        return Installation(**json.loads(known.read_text("utf-8")))
+        return Installation(**json.loads(_place_of(name).read_text("utf-8")))
     found = _ask(executable)
-    write_whole(known, json.dumps(asdict(found)).encode("utf-8"))
+    write_whole(cache_folder() / name, json.dumps(asdict(found)).encode("utf-8"))
     return found
 
 
@@ -64,9 +66,11 @@ def prepare() -> Path:
     """Precompile the Julia package once; the depot that holds it. Safe to call from many processes."""
     installation = find()
     package = native.folder("julia")
-    depot = cache_folder() / f"depot-{_digest(str(package))}-{installation.version}"
-    sources = (f"{path}:{path.stat().st_mtime_ns}" for path in sorted(package.rglob("src/**/*.jl")))
-    ready = depot / f"ready-{_digest(installation.libjulia, installation.sysimage, *sources)}"
+    sources = map(_state, sorted(package.rglob("src/**/*.jl")))
+    name = f"depot-{_digest(str(package))}-{installation.version}"
+    mark = f"ready-{_digest(installation.libjulia, installation.sysimage, *sources)}"
+    ready = _place_of(f"{name}/{mark}")
+    depot = ready.parent
     if not ready.exists():
         depot.mkdir(parents=True, exist_ok=True)
         with locked(depot / "lock"):
@@ -74,6 +78,20 @@ def prepare() -> Path:
                 _precompile(installation, package, depot)
                 ready.touch()
     return depot
+
+
+def _state(path: Path) -> str:
+    """What changes with a file. Whole seconds: the layers of an image keep no more."""
+    status = path.stat()
+    return f"{path}:{status.st_size}:{int(status.st_mtime)}"
+
+
+def _place_of(name: str) -> Path:
+    """A file of the cache: where an image's build left it, or in this user's folder."""
+    prepared = os.environ.get(PREPARED_VARIABLE)
+    if prepared and (Path(prepared) / name).exists():
+        return Path(prepared) / name
+    return cache_folder() / name
 
 
 def findings() -> List[Finding]:
