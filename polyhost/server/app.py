@@ -128,11 +128,15 @@ def build(
     settings: ServerSettings,
     observation: Optional[Instruments] = None,
     keys: Optional[Keys] = None,
+    deployer: Any = None,
 ) -> Application:
-    """The application over the host's models, which follows them as they come and go."""
+    """The application over the host's models, which follows them as they come and go.
+
+    ``deployer``: who trains, loads and unloads models for protocols that can ask for it.
+    """
     watch = observation or Instruments()
     app = Application(settings, keys)
-    service = Service(settings, host.budget, app.keys, watch)
+    service = Service(settings, host.budget, app.keys, watch, deployer)
     if settings.drum:
         for path in drum.BACKENDS:
             app.mount(f"{settings.url_prefix}{path}", drum.no_backend)

@@ -73,7 +73,7 @@ def create_app(
             await host.stop(chosen.grace)
             deployment.close()
 
-    table = build(host, chosen, watch, access.keys)
+    table = build(host, chosen, watch, access.keys, deployment)
     if chosen.admin.enabled:
         admin = AdminApi(host, deployment, chosen.url_prefix)
         table.mount(admin.path, admin_only(admin, chosen, admin.path))

@@ -229,7 +229,7 @@ def _app(
     access: Access,
 ) -> Any:
     """The application, behind what the one model of a ``polyhost server`` adds to it."""
-    app = build(host, settings, watch, access.keys)
+    app = build(host, settings, watch, access.keys, deployment)
     if settings.admin.enabled:
         admin = AdminApi(host, deployment, settings.url_prefix)
         app.mount(admin.path, admin_only(admin, settings, admin.path))

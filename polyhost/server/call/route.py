@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, FrozenSet, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, FrozenSet, List, Optional, Tuple
 
 from polyhost.errors import (
     KeyMissing,
@@ -36,12 +36,17 @@ Tail = Callable[[PolyhostError], bytes]
 
 @dataclass(frozen=True)
 class Service:
-    """What the routes of all models of a process share."""
+    """What the routes of all models of a process share.
+
+    ``deployer``: who changes which models there are (:class:`polyhost.deploy.deployer.Deployer`);
+    None in a front, and where nothing may be changed.
+    """
 
     settings: ServerSettings
     budget: Budget
     keys: Keys
     watch: Instruments
+    deployer: Any = None
 
 
 class Route:
