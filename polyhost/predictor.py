@@ -278,6 +278,20 @@ class TargetGuest(Protocol):
 
 
 @runtime_checkable
+class InvokedGuest(Protocol):
+    """What a guest has beside whose model answers any input with any value: MLflow's models."""
+
+    def invoke(self, data: Any, params: Optional[Mapping[str, Any]]) -> Any:
+        """What the model answers to a handle, to arrays, or to a plain value of JSON. ``params``
+        are those of the call; None where the model declares none and none came."""
+        ...
+
+    def invoke_stream(self, data: Any, params: Optional[Mapping[str, Any]]) -> Iterator[Any]:
+        """The parts of an answer as the model makes them; WrongEndpoint when it makes none."""
+        ...
+
+
+@runtime_checkable
 class TensorGuest(Protocol):
     """What a guest that works on arrays has beside; others are given a table of them."""
 
@@ -303,6 +317,17 @@ class Predictor(Protocol):
 
     def predict(self, request: Union[Payload, Table, Tensors], /) -> Scores:
         """Predict one request: one row out per row in, for the types that promise it."""
+        ...
+
+    def invoke(self, data: Any, params: Optional[Mapping[str, Any]] = None, /) -> Any:
+        """What the model itself answers to a payload, a table, arrays or a plain value, with the
+        parameters of the call; WrongEndpoint where it cannot be asked so."""
+        ...
+
+    def invoke_stream(
+        self, data: Any, params: Optional[Mapping[str, Any]] = None, /
+    ) -> Iterator[Any]:
+        """The same, part by part."""
         ...
 
     def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:

@@ -97,6 +97,24 @@ def time(text: str) -> Optional[np.datetime64]:
     return None if moment is None else np.datetime64(moment, "us")
 
 
+_NANOSECONDS = re.compile(r":[0-9]{2}[.,]([0-9]{7,9})")
+
+
+def nanoseconds(text: str) -> Optional[np.datetime64]:
+    """The same in nanoseconds, of which a text may have nine digits."""
+    moment = _moment(text)
+    if moment is None:
+        return None
+    found: Any = np.datetime64(moment, "us").astype("M8[ns]")
+    if found.astype("M8[us]") != np.datetime64(moment, "us"):
+        raise ValueError("expected a moment from 1677 to 2262")
+    more = _NANOSECONDS.search(text)
+    if more is not None:
+        found = found + np.timedelta64(int(more[1].ljust(9, "0")[6:]), "ns")
+    nanoseconds: np.datetime64 = found
+    return nanoseconds
+
+
 def _moment(text: str) -> Optional[datetime.datetime]:
     text = text.strip()
     if text in MISSING_WORDS or text == "NaT":

@@ -71,9 +71,13 @@ Dictionary. Missing is NaN, NaT or None; an int column has no missing values."""
 
 
 class Table:
-    """Named columns of equal length. Names may repeat; order matters. Never changed in place."""
+    """Named columns of equal length. Names may repeat; order matters. Never changed in place.
 
-    __slots__ = ("names", "_columns", "rows", "index", "matrix")
+    ``index`` names the rows, where they have names; ``labels`` are the columns' names as a client
+    gave them, where they are numbers.
+    """
+
+    __slots__ = ("names", "_columns", "rows", "index", "matrix", "labels")
 
     def __init__(
         self,
@@ -86,6 +90,7 @@ class Table:
         self.names: Tuple[str, ...] = tuple(names)
         self._columns: Optional[Tuple[Column, ...]] = tuple(columns)
         self.index = index
+        self.labels: Optional[Sequence[Any]] = None
         self.matrix = matrix
         if len(self.names) != len(self._columns):
             raise ValueError(f"{len(self.names)} names for {len(self._columns)} columns")
@@ -101,6 +106,7 @@ class Table:
         table.names = tuple(names)
         table._columns = None
         table.index = None
+        table.labels = None
         table.matrix = matrix
         table.rows, width = matrix.shape
         if width != len(table.names):

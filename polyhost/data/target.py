@@ -26,6 +26,8 @@ class TargetType(str, enum.Enum):
     VECTOR_DATABASE = "vectordatabase"
     AGENTIC_WORKFLOW = "agenticworkflow"
     MULTILABEL = "multilabel"
+    ANY = "any"
+    """Whatever the model's own ``predict`` answers: MLflow's models."""
 
     @classmethod
     def parse(cls, text: str) -> TargetType:
@@ -53,6 +55,7 @@ class TargetType(str, enum.Enum):
         return not self.is_classification and self not in (
             TargetType.UNSTRUCTURED,
             TargetType.TRANSFORM,
+            TargetType.ANY,
         )
 
     @property
@@ -62,6 +65,7 @@ class TargetType(str, enum.Enum):
             TargetType.GEO_POINT,
             TargetType.UNSTRUCTURED,
             TargetType.TRANSFORM,
+            TargetType.ANY,
         )
 
     @property

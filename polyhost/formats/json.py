@@ -64,10 +64,16 @@ def in_ascii(body: bytes) -> bytes:
 
     A client that takes an answer for Latin-1, since its type names no charset, reads it right.
     """
-    if not body.isascii():
-        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], body.decode("utf-8"))
-        body = text.encode("ascii")
+    body = escaped(body)
     return body.replace(b"/", b"\\/") if b"/" in body else body
+
+
+def escaped(body: bytes) -> bytes:
+    """The same document in ASCII alone."""
+    if body.isascii():
+        return body
+    text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], body.decode("utf-8"))
+    return text.encode("ascii")
 
 
 _NOT_ASCII = re.compile("[^\x00-\x7f]+")

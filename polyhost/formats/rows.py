@@ -70,7 +70,7 @@ def _checked(found: Rows, limit: Optional[int]) -> Rows:
 def _decode(value: Any, naming: Naming) -> Rows:
     if isinstance(value, list):
         if all(isinstance(record, dict) for record in value):
-            return _records(value)
+            return records(value)
         if all(isinstance(row, list) for row in value):
             return _items(value, "the list", naming)
     if not isinstance(value, dict):
@@ -85,9 +85,9 @@ def _decode(value: Any, naming: Naming) -> Rows:
             f"{', '.join(found) or 'none'} (keys: {', '.join(map(repr, value)) or 'none'}). {_HINT}"
         )
     if found[0] == "dataframe_split":
-        return _split(value["dataframe_split"])
+        return split(value["dataframe_split"])
     if found[0] == "dataframe_records":
-        return _records(value["dataframe_records"])
+        return records(value["dataframe_records"])
     return _items(value[found[0]], f"{found[0]!r}", naming)
 
 
@@ -99,7 +99,7 @@ def _items(value: Any, what: str, naming: Naming) -> Rows:
         raise InvalidInput(f"{what} must be a list with an item a row; found {_type(value)}.")
     kinds = set(map(type, value))
     if kinds == {dict} or not value:
-        return _records(value)
+        return records(value)
     if dict in kinds or (list in kinds and len(kinds) > 1):
         raise InvalidInput(
             f"{what} mixes {', '.join(sorted({_type(item) for item in value}))}: expected rows of "
@@ -124,7 +124,8 @@ def _columns(value: Dict[str, Any], what: str) -> Rows:
 _HINT = 'Send {"dataframe_split": {"columns": [...], "data": [[...], ...]}}.'
 
 
-def _split(value: Any) -> Rows:
+def split(value: Any) -> Rows:
+    """Names and rows of what ``dataframe_split`` holds."""
     if not isinstance(value, dict):
         raise InvalidInput(f"dataframe_split must be an object; found {_type(value)}. {_HINT}")
     data = value.get("data")
@@ -158,7 +159,8 @@ def _check_rows(data: List[Any], width: int, what: str = "'data'") -> None:
             )
 
 
-def _records(value: Any) -> Rows:
+def records(value: Any) -> Rows:
+    """The same of a list with an object a row; a name that a row lacks is a missing cell."""
     if not isinstance(value, list):
         raise InvalidInput(f"dataframe_records must be a list of objects; found {_type(value)}.")
     names: Dict[str, None] = {}

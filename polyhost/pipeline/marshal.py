@@ -30,6 +30,8 @@ def marshal(
     """
     if target.type.is_classification:
         return _marshal_classes(table, target, positive_first, missing_rows)
+    if target.type is TargetType.ANY:
+        return table
     if len(table.names) != 1:
         raise InvalidOutput(
             f"{target.type.value} predictions must contain only 1 column; "
@@ -74,7 +76,7 @@ def split_extra(table: Table, target: Target) -> Tuple[Table, Optional[Table]]:
         missing = [label for label in target.labels if label not in table.names]
         expected: Sequence[str] = target.labels
     else:
-        if len(table.names) <= 1:
+        if len(table.names) <= 1 or target.type is TargetType.ANY:
             return table, None
         expected = _value_names(target)
         wanted = [table.names.index(name) for name in expected if name in table.names][:1]

@@ -7,10 +7,12 @@ says so in its traits; nothing here knows a language.
 from __future__ import annotations
 
 import time
-from typing import Any, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union, cast
+from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from polyhost.code_dir.type_schema import TypeSchema
 from polyhost.data.payload import Payload, Scores, Table, Tensors
+from polyhost.data.signature import Signature
+from polyhost.data.signature import parse as parse_signature
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import InvalidOutput, SchemaMismatch, WrongEndpoint
 from polyhost.formats import arrow, csv_cells
@@ -28,6 +30,7 @@ from polyhost.pipeline.marshal import (
     with_extra,
 )
 from polyhost.pipeline.reports import Monitor, Monitoring, reporter_for
+from polyhost.pipeline.signature import SignatureSchema, enforced_params, enforced_tensors
 from polyhost.predictor import (
     INFER_TARGET,
     ChatGuest,
@@ -36,6 +39,7 @@ from polyhost.predictor import (
     GuestInfo,
     Handle,
     HookContext,
+    InvokedGuest,
     ModelInfo,
     ModelSpec,
     Reply,
@@ -87,7 +91,8 @@ class Pipeline:
                 self._chats = ChatMonitor(reporter, prompt_column(monitoring))
         self._no_request = HookContext(spec.target, _NO_PAYLOAD)
         self._schema = TypeSchema.of(spec.options)
-        self._columns = _input_schema(spec, guest, info)
+        self.signature = _signature(spec)
+        self._columns = _input_schema(spec, guest, info, self.signature)
         self.rows = 0
         """Rows answered so far, for whoever counts them."""
         self.info = ModelInfo(
@@ -127,6 +132,47 @@ class Pipeline:
         if not self.info.batchable:
             return [batching.attempt(self.predict, table) for table in tables]
         return batching.predict_tables(self.predict, tables)
+
+    # Any input, any answer
+
+    def invoke(self, data: Any, params: Optional[Mapping[str, Any]] = None, /) -> Any:
+        """What the model itself answers to a payload, a table, arrays or a plain value."""
+        guest = self._invoked_guest()
+        given, context = self._given(data)
+        rows = self._guest.rows(given)
+        check_count(rows, context.payload.options.get("max_rows"))
+        found = guest.invoke(given, self._params(params))
+        self.rows += rows or 1
+        return found
+
+    def invoke_stream(
+        self, data: Any, params: Optional[Mapping[str, Any]] = None, /
+    ) -> Iterator[Any]:
+        """The same, part by part."""
+        given, _ = self._given(data)
+        return self._invoked_guest().invoke_stream(given, self._params(params))
+
+    def _invoked_guest(self) -> InvokedGuest:
+        if not isinstance(self._guest, InvokedGuest):
+            raise _wrong_endpoint(self._target, "calls with any input")
+        return self._guest
+
+    def _given(self, data: Any) -> Tuple[Any, HookContext]:
+        """What the guest gets: a handle of rows, or arrays and values as the signature says."""
+        signature = self.signature
+        tensors = None if signature is None else signature.tensors
+        if isinstance(data, (Payload, Table)) and tensors is None:
+            return self._read(data)
+        context = self._no_request
+        if isinstance(data, Payload):
+            table, context = self._read(data)
+            data = self._guest.unwrap(table)
+        if isinstance(data, Tensors):
+            data = data.arrays.get("", data.arrays)
+        return (data if tensors is None else enforced_tensors(tensors, data)), context
+
+    def _params(self, params: Optional[Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:
+        return enforced_params(None if self.signature is None else self.signature.params, params)
 
     def _read(self, request: Union[Payload, Table, Tensors]) -> Tuple[Handle, HookContext]:
         if isinstance(request, Tensors):
@@ -324,9 +370,19 @@ def _batchable(spec: ModelSpec, guest: Guest, info: GuestInfo) -> bool:
     return mode == "on" or (info.row_wise and not (_STRUCTURED_HOOKS & guest.hooks))
 
 
-def _input_schema(spec: ModelSpec, guest: Guest, info: GuestInfo) -> Optional[Schema]:
+def _signature(spec: ModelSpec) -> Optional[Signature]:
+    """The signature of a model that MLflow saved; None of any other."""
+    option = spec.options.get("mlmodel")
+    return None if option is None else parse_signature(option["signature"], option["from_hints"])
+
+
+def _input_schema(
+    spec: ModelSpec, guest: Guest, info: GuestInfo, signature: Optional[Signature]
+) -> Union[Schema, SignatureSchema, None]:
     """What a request's columns are held against: None where a hook sees the rows first, or the
     model knows none, or its bridge cannot take columns that are not typed yet."""
+    if signature is not None and signature.columns is not None:
+        return None if signature.from_hints else SignatureSchema(signature.columns)
     if not info.columns or not info.predicts or _DATA_HOOKS & guest.hooks:
         return None
     schema = Schema(
