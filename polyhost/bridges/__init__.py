@@ -36,6 +36,8 @@ class Bridge:
     before the runtime starts in it; the module is imported in the host, so it must be light.
     ``templates``: folder of what ``polyhost new model`` writes; None is ours.
     ``frameworks``: group of entry points whose objects load further artifacts, by ``extensions``.
+    ``flavors``: those of a folder that MLflow saved which this language serves, the preferred first;
+    ``added_flavors``: group of entry points whose objects serve further ones, by ``name``.
     """
 
     language: str
@@ -52,6 +54,14 @@ class Bridge:
     environment: str = ""
     templates: Optional[Path] = None
     frameworks: str = ""
+    flavors: Tuple[str, ...] = ()
+    added_flavors: str = ""
+
+    @property
+    def all_flavors(self) -> Tuple[str, ...]:
+        """Flavors of MLflow's models: those that installed packages serve first, then ours."""
+        added = plugins.installed(self.added_flavors) if self.added_flavors else ()
+        return tuple(dict.fromkeys((*(flavor.name for flavor in added), *self.flavors)))
 
     @property
     def all_artifacts(self) -> Tuple[str, ...]:
@@ -98,6 +108,11 @@ BRIDGES: Dict[str, Bridge] = {
             custom_recursive=True,
             embeds=False,
             frameworks=plugins.FRAMEWORKS,
+            flavors=(
+                *("python_function", "sklearn", "xgboost", "lightgbm", "onnx", "catboost"),
+                *("h2o", "statsmodels", "keras", "pytorch"),
+            ),
+            added_flavors=plugins.FLAVORS,
             image_install="RUN pip3 install {words}",
             yielding=(
                 ".joblib",
@@ -115,6 +130,7 @@ BRIDGES: Dict[str, Bridge] = {
             environment="polyhost.bridges.r.install:environment",
             image_install="RUN Rscript -e 'options(warn = 2); install.packages(c({strings}), "
             'repos = "https://cloud.r-project.org")\'',
+            flavors=("crate", "r_crate", "r_function"),
             no_artifact="Could not find a serialized model artifact with .rds extension, supported "
             "by default R predictor. If your artifact is not supported by default predictor, "
             "implement custom.load_model hook.",

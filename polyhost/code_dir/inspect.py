@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from polyhost.bridges import Bridge, all_bridges, bridge_for
+from polyhost.code_dir import mlmodel
+from polyhost.code_dir.mlmodel import MLmodel
 from polyhost.errors import AmbiguousLanguage, CodeDirError
 
 logger = logging.getLogger(__name__)
@@ -23,12 +25,16 @@ UNDETECTABLE = "Can not detect language by artifacts and/or custom.py/R files"
 
 @dataclass(frozen=True)
 class CodeDir:
-    """A folder that a user brought. Paths are absolute; ``artifacts`` are those at its top."""
+    """A folder that a user brought. Paths are absolute; ``artifacts`` are those at its top.
+
+    ``mlmodel``: what MLflow wrote, where it saved the folder and there is no custom file beside it.
+    """
 
     path: Path
     language: str
     custom_file: Optional[Path] = None
     artifacts: Tuple[Path, ...] = ()
+    mlmodel: Optional[MLmodel] = None
 
 
 def inspect(path: Path, language: Optional[str] = None) -> CodeDir:
@@ -41,10 +47,19 @@ def inspect(path: Path, language: Optional[str] = None) -> CodeDir:
             "Give the folder that holds the model.",
             code_dir=str(folder),
         )
+    if mlmodel.is_model(folder) and not _has_custom_file(folder):
+        model = mlmodel.read(folder, language)
+        return CodeDir(folder, model.language, artifacts=(model.path,), mlmodel=model)
     bridge = bridge_for(language) if language else _detect(folder)
     return CodeDir(
         folder, bridge.language, _custom_file(folder, bridge), _artifacts(folder, bridge)
     )
+
+
+def _has_custom_file(folder: Path) -> bool:
+    """Whether a custom file of any language lies at the top of a folder."""
+    names = {name for bridge in all_bridges().values() for name in bridge.custom}
+    return any((folder / name).is_file() for name in names)
 
 
 def _detect(folder: Path) -> Bridge:

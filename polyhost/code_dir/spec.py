@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple, TypeVar
 
 from polyhost.code_dir import metadata as metadata_file
+from polyhost.code_dir import mlmodel
 from polyhost.code_dir.inspect import CodeDir, inspect
 from polyhost.code_dir.metadata import Metadata
 from polyhost.data.target import Target, TargetType
@@ -34,8 +35,12 @@ def build_spec(
     dir only.
     """
     metadata = metadata_file.read(code_dir.path, confined=confined)
+    if code_dir.mlmodel is not None:
+        options = {**(options or {}), mlmodel.OPTION: code_dir.mlmodel.option()}
     missing = _missing(target, metadata) if infer and code_dir.artifacts else None
-    if missing is not None:
+    if code_dir.mlmodel is not None and _says_nothing(target, metadata):
+        resolved = Target(TargetType.ANY)
+    elif missing is not None:
         options = {**(options or {}), INFER_TARGET: missing}
         resolved = Target(TargetType.REGRESSION, (), metadata.target_name if metadata else None)
     else:
@@ -66,6 +71,12 @@ def spec_of(
     return build_spec(
         inspect(path, language), target, options=options, infer=infer, confined=confined
     )
+
+
+def _says_nothing(given: TargetSettings, metadata: Optional[Metadata]) -> bool:
+    """Whether neither the operator nor the metadata gave a target type, or labels."""
+    said = (given.type, given.binary_labels, given.class_labels)
+    return metadata is None and not any(setting.value for setting in said)
 
 
 def _missing(given: TargetSettings, metadata: Optional[Metadata]) -> Optional[str]:

@@ -61,7 +61,10 @@ def _many(table: Table, target: Target) -> Optional[bytes]:
 def listed(table: Table, target: Target) -> List[Any]:
     """One item a row: the value, or an object by column where there are several columns."""
     if not target.type.is_numeric:
-        return cells(table.columns[0])
+        if len(table.names) == 1:
+            return cells(table.columns[0])
+        columns = [cells(column, name) for name, column in table]
+        return [dict(zip(table.names, row)) for row in zip(*columns)]
     values = _floats(table)
     if len(table.names) == 1:
         return list(values.ravel().tolist())

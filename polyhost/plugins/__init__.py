@@ -1,7 +1,8 @@
 """What installed packages add to polyhost: objects named by entry points, by group.
 
 A package adds a language with the group ``polyhost.bridges``, a model library of Python with
-``polyhost.frameworks``, a client protocol with ``polyhost.dialects``.
+``polyhost.frameworks``, a flavor of MLflow's models with ``polyhost.flavors``, a client protocol
+with ``polyhost.dialects``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 BRIDGES = "polyhost.bridges"
 FRAMEWORKS = "polyhost.frameworks"
+FLAVORS = "polyhost.flavors"
 DIALECTS = "polyhost.dialects"
 
 

@@ -6,10 +6,11 @@ import importlib
 import platform
 import sys
 from pathlib import Path
-from typing import Iterator, List, Sequence
+from typing import Iterator, List, Sequence, Union
 
 from polyhost.bridges.doctor import Finding
 from polyhost.bridges.python.guest import PythonGuest
+from polyhost.bridges.python.mlflow.guest import MlflowGuest
 from polyhost.files.regular import read_start
 from polyhost.predictor import ModelSpec
 
@@ -21,9 +22,9 @@ _PICKLES = (".pkl", ".joblib")
 _TEXTS = ("*.py", "MLmodel")
 
 
-def open(spec: ModelSpec) -> PythonGuest:
+def open(spec: ModelSpec) -> Union[PythonGuest, MlflowGuest]:
     """The guest of a code dir, its custom file loaded."""
-    return PythonGuest(spec)
+    return MlflowGuest(spec) if "mlmodel" in spec.options else PythonGuest(spec)
 
 
 def doctor() -> List[Finding]:

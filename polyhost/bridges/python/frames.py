@@ -83,7 +83,9 @@ def typed(table: Table) -> Table:
     columns = [
         csv.typed(c) if isinstance(c, Dictionary) and c.untyped else c for c in table.columns
     ]
-    return Table(table.names, columns, index=table.index)
+    found = Table(table.names, columns, index=table.index)
+    found.labels = table.labels
+    return found
 
 
 def from_table(table: Table) -> Any:
