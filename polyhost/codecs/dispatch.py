@@ -16,6 +16,7 @@ DIALECTS = {
     "chat": "polyhost.codecs.chat",
     "cloud": "polyhost.codecs.cloud",
     "drum": "polyhost.codecs.drum",
+    "mlflow": "polyhost.codecs.mlflow",
     "native": "polyhost.codecs.native",
 }
 """Module of each dialect: it has ``answer`` and ``answer_many`` with the arguments of ours.

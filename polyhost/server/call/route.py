@@ -122,7 +122,8 @@ class Route:
         status, body, headers = self._shape(error, content_type)
         if status in BODILESS:
             return Outcome(OutcomeHead(status, headers), ends=ends)
-        own = [(b"content-type", JSON)]
+        typed = any(name == b"content-type" for name, _ in headers)
+        own = [] if typed else [(b"content-type", JSON)]
         if isinstance(error, UnsupportedCoding):
             own.append((b"accept-encoding", ACCEPTED))
         elif isinstance(error, KeyMissing):

@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Mapping, Sequence, Tuple
 from polyhost import plugins
 from polyhost.server.call.route import Service
 from polyhost.server.call.served_model import Served
-from polyhost.server.dialects import chat, cloud, drum, sagemaker
+from polyhost.server.dialects import chat, cloud, drum, mlflow, sagemaker
 from polyhost.server.dialects.added import AddedModel
 from polyhost.server.http.endpoint import Endpoint
 
@@ -28,7 +28,12 @@ class RootRoutes:
     below: Mapping[str, Refusal] = field(default_factory=dict)
 
 
-DIALECTS: Tuple[Any, ...] = (drum.DrumRoutes, chat.ChatRoutes, cloud.CloudRoutes)
+DIALECTS: Tuple[Any, ...] = (
+    drum.DrumRoutes,
+    chat.ChatRoutes,
+    cloud.CloudRoutes,
+    mlflow.MlflowRoutes,
+)
 """Classes, called with a model and the service. ``endpoints(prefix)``: routes below a place of the
 model, which is the root where it is the only one, and ``/models/NAME``. ``named_endpoints(prefix)``,
 which not each has: routes at the root whose paths hold the model's name."""

@@ -24,6 +24,7 @@ from polyhost.server.dialects.answers import (
     invocations_error,
 )
 from polyhost.server.dialects.drum_probes import Probes
+from polyhost.server.dialects.mlflow import is_saved
 from polyhost.server.dialects.samples import with_samples
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint, calling
@@ -72,7 +73,7 @@ class DrumRoutes:
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """Every route of this model, under a prefix without a slash at its end."""
         probes = guarded(self._probes.endpoints(prefix), self._service.settings, self._model.name)
-        return [
+        found = [
             *probes,
             self._predict(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
             self._predict(self._shape, f"{prefix}/invocations", options=self._invocations),
@@ -81,6 +82,10 @@ class DrumRoutes:
                 f"{prefix}/predictUnstructured/", f"{prefix}/predictionsUnstructured/"
             ),
         ]
+        if is_saved(self._model):  # these are MLflow's own there
+            others = (f"{prefix}/invocations", f"{prefix}/ping")
+            found = [endpoint for endpoint in found if endpoint.path not in others]
+        return found
 
     def _predict(
         self, shape: Shape, path: str, *aliases: str, options: Mapping[str, Any] = {}
