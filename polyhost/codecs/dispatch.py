@@ -18,6 +18,7 @@ DIALECTS = {
     "drum": "polyhost.codecs.drum",
     "mlflow": "polyhost.codecs.mlflow",
     "native": "polyhost.codecs.native",
+    "v2": "polyhost.codecs.v2.rest",
 }
 """Module of each dialect: it has ``answer`` and ``answer_many`` with the arguments of ours.
 

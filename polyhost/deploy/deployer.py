@@ -196,6 +196,28 @@ class Deployer:
             await model.scale(replicas)
         return model
 
+    # The model repository of V2
+
+    async def reload_model(self, name: str) -> None:
+        """Load a model that is known, again where it is loaded; KeyError for an unknown name.
+
+        The error that kept it from loading is raised; what answered before goes on.
+        """
+        async with self._lock_of(name):
+            wanted = self._deployed.state.models.get(name)
+            if name in self._host.models:
+                await self._bring(self._host.models[name].config)
+            elif wanted is not None:
+                await self._bring(await self._hosted(wanted))
+                self._deployed.failed.pop(name, None)
+            else:
+                raise KeyError(name)
+
+    async def park(self, name: str) -> None:
+        """Unload a model until it is loaded on request, or the server starts again."""
+        async with self._lock_of(name):
+            await self._host.park(name)
+
     def _lock_of(self, name: str) -> asyncio.Lock:
         """What changes to one model wait for; a model that takes long to load keeps no other."""
         lock = self._locks.get(name)

@@ -118,6 +118,12 @@ class Host:
         self._changed()
         return done
 
+    async def park(self, name: str) -> None:
+        """Unload a model, and keep its name; KeyError for an unknown one."""
+        model = self.models[name]
+        await model.park()
+        self._changed()
+
     async def remove(self, name: str, grace: float = 30.0) -> None:
         """Take a model away: what it accepted is answered. KeyError for an unknown name."""
         model = self.models.pop(name)

@@ -43,6 +43,8 @@ class ModelSlot:
         self._lock = asyncio.Lock()
         self._wake: Optional[asyncio.Task[bool]] = None
         self._gone = False
+        self.parked = False
+        """It was unloaded on request, and stays so until it is loaded on request."""
 
     # What it is now
 
@@ -156,7 +158,7 @@ class ModelSlot:
         """The version that is coming, where requests may wait for it."""
         if self._coming is not None and self._coming.hold:
             return self._coming
-        if self._gone or not self.config.lazy:
+        if self._gone or self.parked or not self.config.lazy:
             raise self._not_ready()
         if self._coming is None:
             self._coming = self._make_pool(self.config)
@@ -180,6 +182,7 @@ class ModelSlot:
         async with self._lock:
             if self._gone:
                 return False
+            self.parked = False
             coming = self._coming or self._make_pool(hosted)
             self._coming = coming
             old = self._pool
@@ -243,6 +246,11 @@ class ModelSlot:
             pool, self._pool = self._pool, None
         if pool is not None:
             await self._retire(pool)
+
+    async def park(self) -> None:
+        """Unload it, whatever it is; what it accepted is answered. Its name stays."""
+        self.parked = True
+        await self.rest()
 
     async def stop(self, grace: float) -> None:
         """End for good: answer what was accepted, within ``grace`` seconds, then end all workers."""

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
+from polyhost.deploy.deployer import Deployer
 from polyhost.host.host import Host
-from polyhost.server.auth import Gate, guarded
+from polyhost.server.admin import AdminApi
+from polyhost.server.auth import Gate, admin_only, guarded
 from polyhost.server.call.keys import Keys
 from polyhost.server.call.route import Service
-from polyhost.server.dialects import chat_root, drum, endpoints_of, refusals, root_endpoints
+from polyhost.server.dialects import (
+    chat_root,
+    drum,
+    endpoints_of,
+    refusals,
+    root_endpoints,
+    v2_repository,
+)
+from polyhost.server.dialects.v2_repository import Repository
 from polyhost.server.http.asgi import Receive, Scope, Send
 from polyhost.server.http.endpoint import Endpoint, Handler, fast_routes
 from polyhost.server.http.fast_path import FastRoute
@@ -137,6 +147,7 @@ def build(
     watch = observation or Instruments()
     app = Application(settings, keys)
     service = Service(settings, host.budget, app.keys, watch, deployer)
+    app.mount(f"{settings.url_prefix}{v2_repository.PATH}", v2_repository.switched_off)
     if settings.drum:
         for path in drum.BACKENDS:
             app.mount(f"{settings.url_prefix}{path}", drum.no_backend)
@@ -150,6 +161,18 @@ def build(
     host.on_change.append(refresh)
     refresh()
     return app
+
+
+def add_admin(app: Application, host: Host, deployment: Deployer, settings: ServerSettings) -> None:
+    """Mount what changes a running server, where that is enabled."""
+    if not settings.admin.enabled:
+        return
+    prefix = settings.url_prefix
+    admin = AdminApi(host, deployment, prefix)
+    app.mount(admin.path, admin_only(admin, settings, admin.path))
+    repository = Repository(deployment.reload_model, deployment.park, prefix, host.budget)
+    path = f"{prefix}/v2/repository/"
+    app.mount(repository.path, admin_only(repository, settings, path))
 
 
 def _endpoints(host: Host, service: Service) -> List[Endpoint]:

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 KEY = "polyhost.key"
 """Where the scope of a request holds the key that was shown."""
 PROBES = ("/", "/ping", "/ping/", "/health", "/health/", "/livez", "/readyz", "/healthz")
+V2_PROBES = ("/v2/health/live", "/v2/health/ready")
+"""Open to all as well; they tell nothing of the models."""
 """Open to all, below the prefix: whoever watches over the server has no key."""
 NEW_KEY = 32
 """Bytes of chance in a key made here."""
@@ -51,15 +53,17 @@ class Gate:
         self._app = app
         self._keys = keys
         self._probes = {prefix + path for path in PROBES}
+        self._bare_probes = {prefix + path for path in V2_PROBES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         key = scope[KEY] = self._keys.find(scope["headers"])
-        if key is not None:
+        probes = scope["method"] in ("GET", "HEAD")
+        if key is not None or (probes and scope["path"] in self._bare_probes):
             await self._app(scope, receive, send)
-        elif scope["path"] in self._probes and scope["method"] in ("GET", "HEAD"):
+        elif probes and scope["path"] in self._probes:
             await self._app(scope, receive, _without_details(send))
         else:
             await _deny(scope, receive, send, 401, _no_key(self._keys))

@@ -11,9 +11,7 @@ from polyhost.config import Loaded, load
 from polyhost.deploy.deployer import Deployer
 from polyhost.host.host import Host
 from polyhost.host.user import find_user
-from polyhost.server.admin import AdminApi
-from polyhost.server.app import build
-from polyhost.server.auth import admin_only
+from polyhost.server.app import add_admin, build
 from polyhost.server.credentials import Access
 from polyhost.server.watch.guest_output import GuestOutput
 from polyhost.server.watch.instrument import Instruments
@@ -74,7 +72,5 @@ def create_app(
             deployment.close()
 
     table = build(host, chosen, watch, access.keys, deployment)
-    if chosen.admin.enabled:
-        admin = AdminApi(host, deployment, chosen.url_prefix)
-        table.mount(admin.path, admin_only(admin, chosen, admin.path))
+    add_admin(table, host, deployment, chosen)
     return web_application(table, lifespan=lifespan, **(fastapi or {}))

@@ -94,6 +94,10 @@ class Misses:
         named = words[at].partition(":")[0] if 0 < at < len(words) else None
         if named is not None and named not in names:
             return f"no model {named!r} here: expected {_listed(names)}"
+        if named is not None and words[at + 1 : at + 2] == ["versions"]:
+            version = self.models[named].config.version
+            asked = "".join(words[at + 2 : at + 3])
+            return f"model {named!r} has no version {asked!r} here: expected {version!r}"
         one: Optional[str] = names[0] if len(names) == 1 else None
         known: Dict[str, str] = {path.rstrip("/"): path for path in self._routes()}
         place = f"{self._prefix}/models/{one or 'NAME'}"

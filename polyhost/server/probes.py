@@ -26,7 +26,7 @@ def probes(models: Mapping[str, Served], settings: ServerSettings) -> List[Endpo
         await respond(send, 200, answers.JSON, body, answers.common_headers(scope))
 
     async def ready(scope: Scope, receive: Receive, send: Send) -> None:
-        waiting = [model.name for model in models.values() if not can_answer(model)]
+        waiting = [m.name for m in models.values() if not (m.parked or can_answer(m))]
         states = {
             model.name: "restarting" if model.name in waiting and _claims(model) else model.state
             for model in models.values()

@@ -24,9 +24,8 @@ from polyhost.host.pool import State
 from polyhost.host.shared_counts import BODIES, SharedCounts
 from polyhost.host.user import check_user, find_user
 from polyhost.server import announce
-from polyhost.server.admin import AdminApi
-from polyhost.server.app import build, build_error
-from polyhost.server.auth import admin_only, check_exposure, gated
+from polyhost.server.app import add_admin, build, build_error
+from polyhost.server.auth import check_exposure, gated
 from polyhost.server.credentials import Access
 from polyhost.server.extension import extended
 from polyhost.server.fronts.forker import Forker, fork_fronts
@@ -230,9 +229,7 @@ def _app(
 ) -> Any:
     """The application, behind what the one model of a ``polyhost server`` adds to it."""
     app = build(host, settings, watch, access.keys, deployment)
-    if settings.admin.enabled:
-        admin = AdminApi(host, deployment, settings.url_prefix)
-        app.mount(admin.path, admin_only(admin, settings, admin.path))
+    add_admin(app, host, deployment, settings)
     if settings.drum and settings.models:
         whole = extended(app, settings.models[0].spec.code_dir, settings.url_prefix)
         return app if whole is app else gated(whole, access.keys, settings.url_prefix)

@@ -91,6 +91,7 @@ class FakeModel:
         self.reason: PolyhostError | None = None
         self.info: Any = None
         self.any_ready = True
+        self.parked = False
         self.active = self
         self.workers: list[Any] = []
         self.seen: list[tuple[dict[str, Any], bytes]] = []

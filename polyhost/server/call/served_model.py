@@ -33,6 +33,11 @@ class Served(Protocol):
     def any_ready(self) -> bool: ...
 
     @property
+    def parked(self) -> bool:
+        """It was unloaded on request."""
+        ...
+
+    @property
     def workers(self) -> Sequence[Any]:
         """Processes, each with its ``pid``."""
         ...
@@ -52,4 +57,6 @@ def can_answer(model: Served) -> bool:
     """Whether a request of the model would be answered now; a lazy one is loaded for it."""
     if model.state in (State.READY, State.DEGRADED):
         return model.any_ready
+    if model.parked:
+        return False
     return model.config.lazy and model.state is not State.FAILED

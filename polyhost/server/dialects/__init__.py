@@ -8,8 +8,9 @@ from typing import Any, Callable, List, Mapping, Sequence, Tuple
 from polyhost import plugins
 from polyhost.server.call.route import Service
 from polyhost.server.call.served_model import Served
-from polyhost.server.dialects import chat, cloud, drum, mlflow, sagemaker
+from polyhost.server.dialects import chat, cloud, drum, mlflow, sagemaker, v2
 from polyhost.server.dialects.added import AddedModel
+from polyhost.server.dialects.answers import text_error
 from polyhost.server.http.endpoint import Endpoint
 
 Refusal = Callable[[str], bytes]
@@ -33,11 +34,15 @@ DIALECTS: Tuple[Any, ...] = (
     chat.ChatRoutes,
     cloud.CloudRoutes,
     mlflow.MlflowRoutes,
+    v2.V2Routes,
 )
 """Classes, called with a model and the service. ``endpoints(prefix)``: routes below a place of the
 model, which is the root where it is the only one, and ``/models/NAME``. ``named_endpoints(prefix)``,
 which not each has: routes at the root whose paths hold the model's name."""
-ROOT_ROUTES: Tuple[RootRoutes, ...] = (RootRoutes(sagemaker.root_routes),)
+ROOT_ROUTES: Tuple[RootRoutes, ...] = (
+    RootRoutes(sagemaker.root_routes),
+    RootRoutes(v2.root_endpoints, {"/v2": text_error}),
+)
 
 
 def endpoints_of(model: Served, service: Service, places: Sequence[str]) -> List[Endpoint]:

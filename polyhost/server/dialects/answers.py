@@ -58,6 +58,30 @@ def invocations_error(error: PolyhostError, content_type: str) -> Tuple[int, byt
     return 415 if isinstance(error, UnsupportedContentType) else status, body, headers
 
 
+def plain_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
+    """Status, body and extra headers of an error for clients that read one text under ``error``."""
+    status = status_of(error)
+    headers: List[Header] = []
+    if isinstance(error, UnsupportedContentType):
+        status = 415
+    elif isinstance(error, InvalidInput) and status == 422:
+        status = 400
+    elif status in RETRY_AFTER:
+        seconds = error.facts.get("retry_after", RETRY_AFTER[status])
+        headers.append((b"retry-after", str(seconds).encode()))
+    return status, text_error(error.message), headers
+
+
+def text_error(text: str) -> bytes:
+    """The body of such an error."""
+    return json.dumps({"error": text}, separators=(",", ":")).encode()
+
+
+def id_header(id: bytes) -> List[Header]:
+    """The header of every answer to clients that are not DRUM's: the request's id."""
+    return [(b"x-request-id", id)]
+
+
 def drum_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
     """The same on a route that no client of MLflow asks, whatever the type of the body."""
     return error_body(error, "")

@@ -92,6 +92,8 @@ class FrontSlot:
         self.pools: Dict[int, FrontPool] = {}
         """Every version that may have a request of ours."""
         self.workers: List[Any] = []
+        self.parked = False
+        """A front does not answer for one that is: it has no version that answers."""
 
     @property
     def any_ready(self) -> bool:

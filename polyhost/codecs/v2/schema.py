@@ -1,0 +1,90 @@
+"""What a model takes and gives as V2 describes it: the tensors of its metadata."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Mapping
+
+from polyhost.codecs.v2.datatypes import BYTES
+from polyhost.codecs.v2.outputs import PREDICT, PROBABILITIES, classes_of
+from polyhost.data.column_info import BOOLEAN, INTEGER, NUMBER, ColumnInfo
+from polyhost.data.target import TargetType
+from polyhost.predictor import ModelInfo
+
+DATATYPES: Mapping[str, str] = {NUMBER: "FP64", INTEGER: "INT64", BOOLEAN: "BOOL"}
+"""By the kind of a column; the others are texts."""
+ONE_INPUT = "input-0"
+
+
+def inputs_of(info: ModelInfo) -> List[Dict[str, Any]]:
+    """The tensors that a model takes. A client that sends just these needs no content type."""
+    columns = info.guest.columns
+    if info.target.type is TargetType.UNSTRUCTURED:
+        return [{"name": ONE_INPUT, "datatype": BYTES, "shape": [1]}]
+    if columns and all(column.name for column in columns):
+        return [_input(column) for column in columns]
+    kinds = {
+        DATATYPES.get(column.kind, "FP64" if column.kind == "any" else BYTES) for column in columns
+    }
+    datatype = kinds.pop() if len(kinds) == 1 else "FP64" if not columns else BYTES
+    return [{"name": ONE_INPUT, "datatype": datatype, "shape": [-1, len(columns) or -1]}]
+
+
+def datatype_of(column: ColumnInfo) -> str:
+    """The datatype in which a column's values travel; of one that is not known, by its example."""
+    if column.kind != "any":
+        return DATATYPES.get(column.kind, BYTES)
+    if isinstance(column.example, bool):
+        return "BOOL"
+    return BYTES if isinstance(column.example, str) else "FP64"
+
+
+def _input(column: ColumnInfo) -> Dict[str, Any]:
+    found: Dict[str, Any] = {
+        "name": column.name,
+        "datatype": datatype_of(column),
+        "shape": [-1],
+    }
+    parameters: Dict[str, Any] = {}
+    if found["datatype"] == BYTES:
+        parameters["content_type"] = "str"
+    if column.levels:
+        parameters["levels"] = json.dumps(list(column.levels))
+    if not column.required:
+        parameters["required"] = False
+    if isinstance(column.example, (str, int, float, bool)):
+        parameters["example"] = column.example
+    if parameters:
+        found["parameters"] = parameters
+    return found
+
+
+def outputs_of(info: ModelInfo) -> List[Dict[str, Any]]:
+    """The tensors that a model gives."""
+    kind = info.target.type
+    text = {"content_type": "str"}
+    if kind is TargetType.TRANSFORM:
+        return []  # its columns are known once it has transformed some rows
+    if kind is TargetType.UNSTRUCTURED:
+        return [{"name": PREDICT, "datatype": BYTES, "shape": [1]}]
+    if not kind.is_classification:
+        if kind.is_numeric:
+            return [{"name": PREDICT, "datatype": "FP64", "shape": [-1]}]
+        return [{"name": PREDICT, "datatype": BYTES, "shape": [-1], "parameters": text}]
+    classes = classes_of(info)
+    width = len(classes)
+    labels: Dict[str, Any] = {"name": PREDICT, "datatype": BYTES, "shape": [-1], "parameters": text}
+    if kind is TargetType.MULTILABEL:
+        labels = {"name": PREDICT, "datatype": "INT64", "shape": [-1, width]}
+    probabilities = {
+        "name": PROBABILITIES,
+        "datatype": "FP64",
+        "shape": [-1, width],
+        "parameters": {"classes": json.dumps(list(classes))},
+    }
+    return [labels, probabilities]
+
+
+def platform_of(info: ModelInfo) -> str:
+    """What runs the model, as text of the form ``project_format``."""
+    return f"{info.guest.framework or info.language}_{info.language}".replace(" ", "-")
