@@ -8,6 +8,7 @@ PolyhostError
 │   ├── LoadError             the artifact or the custom file cannot be loaded
 │   ├── DigestMismatch        a file is not the one whose digest was pinned
 │   └── SourceError           a folder, archive or address cannot be made a version
+│       └── TrackingUnreachable   a tracking server cannot be reached, or refuses us
 ├── SettingsError         a flag, a variable or a metadata value is wrong: the operator acts
 │   └── WrongOptions          options of a command that exclude each other
 ├── StoreError            the store is full, or what it holds is damaged: the operator acts
@@ -120,6 +121,11 @@ class LoadError(CodeDirError):
 
 class SourceError(CodeDirError):
     """A folder, archive or address cannot be made a version of a model."""
+
+
+class TrackingUnreachable(SourceError):
+    """A tracking server, or another server of models, cannot be reached or refuses: nothing is known
+    of what it has."""
 
 
 class DigestMismatch(CodeDirError):

@@ -30,6 +30,7 @@ class Source(str, enum.Enum):
     ENVIRONMENT = "environment variable"
     FILE = "configuration file"
     METADATA = "model-metadata.yaml"
+    REGISTRY = "model registry"
     DEFAULT = "default"
 
 

@@ -65,9 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "models",
         nargs="*",
-        metavar="[NAME=]DIR",
-        help="folder with a model; it is called like the folder unless named. A .yaml file is "
-        "read as --config",
+        metavar="[NAME=]SOURCE",
+        help="folder with a model, an archive, or an address (models:/NAME/1, runs:/ID/PATH, "
+        "s3://, https://); it is called like the folder unless named. A .yaml file is read as "
+        "--config",
     )
     parser.add_argument(
         "--config",
@@ -160,12 +161,12 @@ def _parse_now(field: schema.Field, text: str) -> Any:
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """``NAME=SOURCE`` or ``SOURCE``, which is called like the last part of its path."""
-    from polyhost.store.sources import name_of
+    """``NAME=SOURCE`` or ``SOURCE``, which is called like the last part of its path, or as it is registered."""
+    from polyhost.store.sources import is_address, name_of
 
     name, equals, source = text.partition("=")
-    if not equals or Path(text).is_dir():
+    if not equals or Path(text).is_dir() or is_address(name):  # an "=" inside an address
         name, source = "", text
-    if "://" not in source:
+    if not is_address(source):
         source = str(Path(source).resolve())
     return name or name_of(source), source

@@ -13,6 +13,7 @@ from typing import Any
 from polyhost.config import units
 from polyhost.data.booleans import boolean
 from polyhost.settings import MODEL_NAME
+from polyhost.store.sources import is_address
 
 LARGEST = 1 << 60
 """Bytes; more than any limit here means."""
@@ -185,7 +186,7 @@ def _what_is_at(path: Path) -> str:
 
 def _source(text: str, base: Path) -> str:
     """An address stays as it is; a path becomes whole, and has to be there."""
-    if "://" in text:
+    if is_address(text):
         return text
     path = _place(text, base)
     if not path.exists():

@@ -123,7 +123,7 @@ def _build(
         if values["path"].value is None:
             continue  # reported while reading
         try:
-            folder = versions.folder(name, values["path"].value)
+            folder = versions.folder(name, values)
             hosted.append(build_model(name, values, folder))
         except PolyhostError as error:
             problems.add_error(where, error, name)

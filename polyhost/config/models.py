@@ -19,7 +19,7 @@ from polyhost.settings import (
     StoreSettings,
     TargetSettings,
 )
-from polyhost.store.sources import is_archive
+from polyhost.store.sources import is_address, is_archive
 
 if TYPE_CHECKING:
     from polyhost.predictor import ModelSpec
@@ -33,15 +33,22 @@ class Versions:
         self._settings = settings
         self.store: Store | None = None
 
-    def folder(self, name: str, source: str) -> Path:
-        """The code dir of a source; of an archive or an address, that of its version."""
-        if "://" not in source and not (os.path.isfile(source) and is_archive(source)):
+    def folder(self, name: str, values: Values) -> Path:
+        """The code dir of a model's source; of an archive or an address, that of its version.
+
+        What a registry calls the version is noted in the values, where nothing else was given.
+        """
+        source: str = values["path"].value
+        if not is_address(source) and not (os.path.isfile(source) and is_archive(source)):
             return Path(source)
         if self.store is None:
             from polyhost.store import Store
 
             self.store = Store(self._settings.path or default_store(), self._settings.quota)
-        return self.store.add(source, name).path
+        version = self.store.add(source, name)
+        if version.label and not values["version"].given:
+            values["version"] = Setting(version.label, Source.REGISTRY, Source.REGISTRY.value)
+        return version.path
 
 
 def default_store() -> Path:

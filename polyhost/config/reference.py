@@ -62,7 +62,7 @@ The first of these that has one:
 - `none` takes a limit away. An empty value is a mistake.
 - A path is of the file's folder, a flag's or a variable's of the current one. A model's path may
   also be an archive (`.zip`, `.tar`, `.tar.gz`, `.tgz`, `.tar.bz2`, `.tar.xz`) or an address
-  (`s3://bucket/model`; needs `pip install 'polyhost[remote]'`): these become versions in the store.
+  (`models:/NAME/1`, `s3://bucket/model`; see sources.md): these become versions in the store.
 - YAML's anchors, aliases and tags are refused; what models share goes under `defaults`. A file has
   each key once.
 """

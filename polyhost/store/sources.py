@@ -1,4 +1,4 @@
-"""What a version is made from: a folder, an archive, or an address that fsspec knows.
+"""What a version is made from: a folder, an archive, an address, or what a tracking server names.
 
 Each way reads a source into a :class:`~polyhost.store.draft.Draft`, which checks every name.
 """
@@ -8,20 +8,51 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
-from polyhost.errors import RuntimeUnavailable, SourceError
+from polyhost.errors import SourceError
 from polyhost.store.archives import ARCHIVES, add_archive
-from polyhost.store.draft import BLOCK, BYTECODE, Draft, refused
+from polyhost.store.draft import BYTECODE, Draft, refused
+from polyhost.store.tracked import Tracked, fill_from_artifacts, local_path
+from polyhost.tracking import name_of as name_of_tracked
+from polyhost.tracking.uri import ARTIFACTS, is_tracked
 
 
-def fill(draft: Draft, source: str) -> None:
+def fill(draft: Draft, source: str | Tracked) -> None:
     """Read a source into the draft; SourceError when it is none, damaged or unsafe."""
-    scheme, colon, rest = source.partition("://")
-    if colon and scheme != "file":
-        _from_address(draft, source)
+    if isinstance(source, Tracked):
+        _from_tracked(draft, source)
         return
-    path = Path(rest if colon else source).absolute()
+    path = local_path(source)
+    if path is None:
+        from polyhost.store.addresses import fill_from_address
+
+        fill_from_address(draft, source)
+    else:
+        _from_path(draft, path.absolute(), source)
+
+
+def is_address(source: str) -> bool:
+    """The source is not a path of this machine: it has to go through the store."""
+    return "://" in source or is_tracked(source)
+
+
+def _from_tracked(draft: Draft, source: Tracked) -> None:
+    uri = source.location.uri
+    if uri.startswith(ARTIFACTS):
+        fill_from_artifacts(draft, uri, source.backend)
+        return
+    path = local_path(uri)
+    if path is not None and not path.exists():
+        raise SourceError(
+            f"{source.source} lies at {path}, which is not there: {source.backend.shown} keeps it on "
+            "a disk of its own. Start that server with --serve-artifacts, or keep artifacts where "
+            "both can read them.",
+            source=source.source,
+        )
+    fill(draft, uri)
+
+
+def _from_path(draft: Draft, path: Path, source: str) -> None:
     if path.is_dir():
         _from_folder(draft, path)
     elif path.is_file():
@@ -36,7 +67,12 @@ def fill(draft: Draft, source: str) -> None:
 
 def name_of(source: str) -> str:
     """Return the name of a version that was given none: the last part of its source."""
-    last = source.rstrip("/").rpartition("/")[2]
+    if is_tracked(source):
+        return name_of_tracked(source)
+    plain = source.partition("#sha256=")[0]
+    if "://" in plain:
+        plain = plain.partition("?")[0]
+    last = plain.rstrip("/").rpartition("/")[2]
     ending = next((end for end in sorted(ARCHIVES, key=len)[::-1] if last.endswith(end)), "")
     return last[: len(last) - len(ending)] if ending else last
 
@@ -87,52 +123,3 @@ def _add_local(draft: Draft, root: Path, name: Path) -> None:
         if not stat.S_ISREG(mode):
             raise refused(str(name), "a device, pipe or socket", "a file")
         draft.add_file(name.as_posix(), file, executable=bool(mode & 0o100))
-
-
-def _from_address(draft: Draft, address: str) -> None:
-    system, path = _open_address(address)
-    try:
-        if system.isdir(path):
-            _from_remote_folder(draft, system, path)
-        else:
-            _from_remote_archive(draft, system, path)
-    except FileNotFoundError as error:
-        raise SourceError(f"no source at {address}: found nothing.", source=address) from error
-
-
-def _open_address(address: str) -> tuple[Any, str]:
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise RuntimeUnavailable(
-            f"{address} cannot be read: {error}. Needed: pip install 'polyhost[remote]', and "
-            "fsspec's package for this kind of address (s3fs, gcsfs, adlfs)."
-        ) from error
-    try:
-        found: tuple[Any, str] = url_to_fs(address)
-    except (ImportError, ValueError) as error:
-        raise SourceError(f"cannot read {address}: {error}.", source=address) from error
-    return found
-
-
-def _from_remote_folder(draft: Draft, system: Any, folder: str) -> None:
-    start = len(folder.rstrip("/")) + 1
-    for path, facts in sorted(system.find(folder, withdirs=True, detail=True).items()):
-        if facts["type"] == "directory":
-            draft.add_folder(path[start:].rstrip("/"))
-        else:
-            with system.open(path, "rb") as file:
-                draft.add_file(path[start:], file)
-
-
-def _from_remote_archive(draft: Draft, system: Any, path: str) -> None:
-    draft.expect_fits(system.size(path) or 0)
-    local = draft.folder.with_name("download")
-    came = 0
-    with system.open(path, "rb") as remote, open(local, "xb") as file:
-        while block := remote.read(BLOCK):
-            came += len(block)
-            draft.expect_fits(came)  # whatever the server said of its size
-            file.write(block)
-    add_archive(draft, local, path.rpartition("/")[2])
-    local.unlink()

@@ -16,29 +16,39 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from polyhost.errors import SettingsError, SourceError, StoreError
+from polyhost.errors import SettingsError, SourceError, StoreError, TrackingUnreachable
 from polyhost.files.locks import HeldLock, locked, take
 from polyhost.files.replace import sync_folder, write_whole
 from polyhost.settings import MODEL_NAME
+from polyhost.store.addresses import shown
 from polyhost.store.draft import BYTECODE, Draft, digest_of, remove
 from polyhost.store.sources import fill, name_of
+from polyhost.store.tracked import Tracked
+from polyhost.tracking import Access, is_tracked, open_backend
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Version:
-    """An immutable version of a model. ``path`` is its code dir; ``digest`` its SHA-256 (hex)."""
+    """An immutable version of a model. ``path`` is its code dir; ``digest`` its SHA-256 (hex).
+
+    ``label``: what the registry that it came from calls it; empty for other sources.
+    """
 
     name: str
     digest: str
     path: Path
+    label: str = field(default="", compare=False)
 
     @property
     def home(self) -> Path:
@@ -48,11 +58,17 @@ class Version:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is noted beside a version: its source, bytes, and when it was made (epoch seconds)."""
+    """What is noted beside a version: its source, bytes, and when it was made (epoch seconds).
+
+    ``origin``: the registered version that it is of, with its server; ``label``: what that is
+    called there. Both are empty for other sources.
+    """
 
     source: str
     bytes: int
     made: float
+    origin: str = ""
+    label: str = ""
 
 
 class Store:
@@ -81,27 +97,69 @@ class Store:
         for version in tuple(self._held):
             self.release(version)
 
-    def add(self, source: str | Path, name: str | None = None) -> Version:
+    def add(self, source: str | Path | Tracked, name: str | None = None) -> Version:
         """The version that a source makes, held by us; the one that is there when it is the same.
 
+        A registered version of a tracking server that is here already is not read again. Where
+        that server cannot be reached, the version made last of the same address is used.
         SourceError: the source is missing, damaged or unsafe. StoreError: no room.
         """
-        text = str(source)
+        text = source.source if isinstance(source, Tracked) else str(source)
         name = _checked_name(name or name_of(text))
+        if isinstance(source, Tracked):
+            return self._add_tracked(source, name)
+        if is_tracked(text):
+            with contextlib.closing(open_backend(Access.of(os.environ))) as backend:
+                try:
+                    tracked = Tracked.of(text, backend)
+                except TrackingUnreachable as error:
+                    return self._last_of(text, name, error)
+                return self._add_tracked(tracked, name)
         if "://" not in text and self.root.is_relative_to(Path(text).resolve()):
             raise SourceError(f"{text} holds the store itself ({self.root}). Move one of them.")
+        return self._make(text, name, text)
+
+    def _add_tracked(self, source: Tracked, name: str) -> Version:
+        made = self._of_origin(source, name) or self._make(source, name, source.source)
+        return replace(made, label=source.label)
+
+    def _last_of(self, source: str, name: str, error: TrackingUnreachable) -> Version:
+        """The version made last of a source whose server cannot be reached; else that error."""
+        for version in reversed(self.versions(name)):
+            with contextlib.suppress(StoreError):
+                facts = self.facts(version)
+                if facts.source == source:
+                    held = replace(self.hold(version), label=facts.label)
+                    logger.warning(
+                        "%s: using the version of it that is in the store: %s", source, error
+                    )
+                    return held
+        raise error
+
+    def _of_origin(self, source: Tracked, name: str) -> Version | None:
+        """The version that was made of the same registered version, held by us."""
+        for version in self.versions(name) if source.origin else ():
+            with contextlib.suppress(StoreError):  # damaged, or collected meanwhile
+                if self.facts(version).origin == source.origin:
+                    return self.hold(version)
+        return None
+
+    def _make(self, source: str | Tracked, name: str, text: str) -> Version:
         with self._place_to_make() as place:
             try:
                 draft = Draft(place / "content", self.quota)
-                fill(draft, text)
+                fill(draft, source)
                 digest = draft.finish()
             except OSError as error:
                 raise StoreError(
-                    f"cannot make a version of {text} in {self.root}: {error.strerror or error}. "
-                    "Look at the space left and the permissions there.",
-                    source=text,
+                    f"cannot make a version of {shown(text)} in {self.root}: "
+                    f"{error.strerror or error}. Look at the space left and the permissions there.",
+                    source=shown(text),
                 ) from error
-            _write_facts(place, Facts(text, draft.bytes, time.time()))
+            origin, label = "", ""
+            if isinstance(source, Tracked):
+                origin, label = source.origin, source.label
+            _write_facts(place, Facts(shown(text), draft.bytes, time.time(), origin, label))
             version = self._publish(place, name, digest, draft.bytes)
         self._sweep()
         return version

@@ -7,8 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 KEY = "key-7"
+PAGE = 2
+"""Keys in one answer of a listing."""
+
+
+def _listing(bucket: Path, query: dict[str, list[str]]) -> bytes:
+    """Keys below a prefix, PAGE at a time."""
+    prefix, after = query.get("prefix", [""])[0], query.get("continuation-token", [""])[0]
+    keys = sorted(str(path.relative_to(bucket)) for path in bucket.rglob("*") if path.is_file())
+    keys = [key for key in keys if key.startswith(prefix) and key > after]
+    entries = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in keys[:PAGE])
+    more = len(keys) > PAGE
+    token = (
+        f"<NextContinuationToken>{escape(keys[PAGE - 1])}</NextContinuationToken>" if more else ""
+    )
+    truncated = f"<IsTruncated>{str(more).lower()}</IsTruncated>"
+    return f"<ListBucketResult>{truncated}{token}{entries}</ListBucketResult>".encode()
 
 
 @contextmanager
@@ -25,9 +43,13 @@ def s3(folder: Path) -> Iterator[str]:
             self._answer()
 
         def _answer(self) -> None:
-            path = folder / self.path.split("?")[0].lstrip("/")
+            parts = urlsplit(self.path)
+            path = folder / unquote(parts.path).lstrip("/")
+            query = parse_qs(parts.query)
             if f"Credential={KEY}/" not in self.headers.get("Authorization", ""):
                 status, body = 403, b"<Error><Code>AccessDenied</Code></Error>"
+            elif "list-type" in query:
+                status, body = 200, _listing(path, query)
             elif not path.is_file():
                 status, body = 404, b"<Error><Code>NoSuchKey</Code></Error>"
             else:
