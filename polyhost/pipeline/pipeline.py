@@ -138,11 +138,9 @@ class Pipeline:
     def invoke(self, data: Any, params: Optional[Mapping[str, Any]] = None, /) -> Any:
         """What the model itself answers to a payload, a table, arrays or a plain value."""
         guest = self._invoked_guest()
-        given, context = self._given(data)
-        rows = self._guest.rows(given)
-        check_count(rows, context.payload.options.get("max_rows"))
+        given, rows = self._given(data)
         found = guest.invoke(given, self._params(params))
-        self.rows += rows or 1
+        self.rows += 1 if rows is None else rows
         return found
 
     def invoke_stream(
@@ -157,19 +155,21 @@ class Pipeline:
             raise _wrong_endpoint(self._target, "calls with any input")
         return self._guest
 
-    def _given(self, data: Any) -> Tuple[Any, HookContext]:
-        """What the guest gets: a handle of rows, or arrays and values as the signature says."""
-        signature = self.signature
-        tensors = None if signature is None else signature.tensors
-        if isinstance(data, (Payload, Table)) and tensors is None:
-            return self._read(data)
-        context = self._no_request
-        if isinstance(data, Payload):
-            table, context = self._read(data)
-            data = self._guest.unwrap(table)
+    def _given(self, data: Any) -> Tuple[Any, Optional[int]]:
+        """What the guest gets, a handle of rows, or arrays and values as the signature says; and how
+        many rows that is, where it is known."""
+        rows: Optional[int] = None
+        tensors = None if self.signature is None else self.signature.tensors
+        if isinstance(data, (Payload, Table)):
+            handle, context = self._read(data)
+            rows = self._guest.rows(handle)
+            check_count(rows, context.payload.options.get("max_rows"))
+            if tensors is None:
+                return handle, rows
+            data = self._guest.unwrap(handle)
         if isinstance(data, Tensors):
             data = data.arrays.get("", data.arrays)
-        return (data if tensors is None else enforced_tensors(tensors, data)), context
+        return (data if tensors is None else enforced_tensors(tensors, data)), rows
 
     def _params(self, params: Optional[Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:
         return enforced_params(None if self.signature is None else self.signature.params, params)

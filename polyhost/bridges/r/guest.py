@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, List, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
 from polyhost.bridges.r import api as r_api
+from polyhost.bridges.r import crate
 from polyhost.bridges.r.api import Pairs
 from polyhost.bridges.r.csv import decode, read_csv
 from polyhost.bridges.r.engine import LANGUAGE, Engine, RObject, start
@@ -15,7 +16,7 @@ from polyhost.bridges.r.facts import Facts
 from polyhost.bridges.r.frames import scores, to_frame, to_table
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target, TargetType
-from polyhost.errors import MissingHook, UnsupportedContentType
+from polyhost.errors import MissingHook, UnsupportedContentType, WrongEndpoint
 from polyhost.formats import sparse
 from polyhost.pipeline.fit import FitJob
 from polyhost.pipeline.infer_target import target_of_labels
@@ -66,6 +67,7 @@ class RGuest:
         self._engine = engine
         self._spec = spec
         self._target = spec.target
+        self._is_crate = crate.OPTION in spec.options
         self._model: Optional[RObject] = None
         self._opened: Optional[RObject] = None
         self._hooks: Optional[RObject] = None
@@ -113,7 +115,10 @@ class RGuest:
 
     def load_artifact(self, artifact: Optional[Path]) -> None:
         """Read the ``.rds``; a transform hook may do without one."""
-        if artifact is not None:
+        if self._is_crate:
+            path = str(crate.file_of(self._spec))
+            self._model = self._engine.call("load", "read_crate", path)
+        elif artifact is not None:
             self._model = self._engine.call("load", "read_model", str(artifact))
 
     def _code_dir(self) -> str:
@@ -121,6 +126,8 @@ class RGuest:
 
     def describe(self) -> GuestInfo:
         """What the built-in predict knows of the model; MissingHook when it would be of no use."""
+        if self._is_crate:
+            return GuestInfo(framework="crate")
         if self._model is None or self._target.type is TargetType.UNSTRUCTURED:
             return GuestInfo(predicts=False)
         api = self._engine.api
@@ -251,10 +258,23 @@ class RGuest:
 
     def predict(self, data: Handle, context: HookContext) -> Table:
         """R's own predict for the model's class."""
+        if self._is_crate:
+            return crate.table_of(self.invoke(data, None))
         predicted = self._engine.call("predict", "predict_rows", self._opened, data)
         assert predicted is not None
         names, values = scores(self._engine.api, predicted)
         return Table.from_matrix(self._match(names), values)
+
+    def invoke(self, data: Any, params: Optional[Mapping[str, Any]]) -> Any:
+        """What a function that MLflow saved answers to a frame, or to what becomes one."""
+        if not self._is_crate:
+            raise WrongEndpoint("this model takes no calls with any input: use its own routes.")
+        if not isinstance(data, RObject):
+            data = self.wrap(crate.rows_of(data))
+        return crate.call(self._engine, self._model, data, params or {})
+
+    def invoke_stream(self, data: Any, params: Optional[Mapping[str, Any]]) -> Iterator[Any]:
+        raise WrongEndpoint("a function in R does not answer part by part.")
 
     def _match(self, names: Tuple[str, ...]) -> Tuple[str, ...]:
         """Names that R made syntactic, as the labels that they stand for."""
