@@ -73,8 +73,7 @@ def _values(api: Api, sexp: Sexp) -> List[Any]:
     """The cells of a plain vector as Python's own values; None where one is missing."""
     kind = api.kind(sexp)
     if kind == r_api.REAL:
-        values = api.to_doubles(sexp)
-        return np.where(np.isnan(values), None, values.astype(object)).tolist()
+        return [value if value == value else None for value in api.to_doubles(sexp).tolist()]
     if kind == r_api.INTEGER:
         return [None if v == NA_INTEGER else v for v in api.to_integers(sexp).tolist()]
     if kind == r_api.LOGICAL:

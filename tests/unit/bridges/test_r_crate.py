@@ -99,8 +99,8 @@ def ask(model: Pipeline, content: Any, kind: str = "application/json") -> Any:
 def test_a_crate_answers_every_body_of_rows(opened: Any, predicted: list[float]) -> None:
     model = opened("lm")
     columns, data = ["wt", "hp"], [[2.62, 110], [3, 100]]
-    records = [dict(zip(columns, row)) for row in data]
-    split = {"columns": columns, "data": data}
+    records: Any = [{"wt": 2.62, "hp": 110}, {"wt": 3, "hp": 100}]
+    split: Any = {"columns": columns, "data": data}
     assert ask(model, {"dataframe_split": split}) == {"predictions": predicted}
     assert ask(model, {"dataframe_records": records}) == {"predictions": predicted}
     assert ask(model, {"inputs": {"wt": [2.62, 3], "hp": [110, 100]}})["predictions"] == predicted
