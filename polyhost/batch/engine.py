@@ -47,8 +47,11 @@ class Workers(Protocol):
 
     workers: int
 
-    def submit(self, request: Request, pieces: Sequence[bytes]) -> Future[Reply]:
-        """Have a body, given in pieces, answered by whichever worker is free."""
+    def submit(
+        self, request: Request, pieces: Sequence[bytes], retry: bool = True
+    ) -> Future[Reply]:
+        """Have a body, given in pieces, answered by whichever worker is free. ``retry``: once more
+        where a worker dies of it."""
         ...
 
 
@@ -115,21 +118,8 @@ def to_stream(batch: Any) -> bytes:
 
 
 def _finished(batch: Any, reply: Reply, passthrough: Sequence[str]) -> Any:
-    import pyarrow as pa
-
     answers = from_stream(reply[1])
-    if not passthrough:
-        return answers
-    repeated = [name for name in passthrough if name in answers.schema.names]
-    absent = [name for name in passthrough if name not in batch.schema.names]
-    if repeated or absent:
-        raise InvalidOutput(
-            f"columns {repeated or absent} cannot stand beside the answers: "
-            + ("the answers have columns of those names." if repeated else "the input lacks them.")
-        )
-    fields = [*answers.schema, *(batch.schema.field(name) for name in passthrough)]
-    columns = [*answers.columns, *(batch.column(name) for name in passthrough)]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+    return beside(answers, batch, (), passthrough) if passthrough else answers
 
 
 def from_stream(body: bytes) -> Any:
@@ -137,7 +127,13 @@ def from_stream(body: bytes) -> Any:
     import pyarrow as pa
 
     with pa.ipc.open_stream(body) as stream:
-        table = stream.read_all()
+        return plain_batch(stream.read_all())
+
+
+def plain_batch(table: Any) -> Any:
+    """A table as one record batch, without notes and dictionaries."""
+    import pyarrow as pa
+
     columns, fields = [], []
     for field, column in zip(table.schema, table.columns):
         array = column.combine_chunks()
@@ -148,3 +144,25 @@ def from_stream(body: bytes) -> Any:
         columns.append(array)
         fields.append(pa.field(field.name, array.type))
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def beside(answers: Any, batch: Any, before: Sequence[str], after: Sequence[str]) -> Any:
+    """Answers between columns of the batch that they answer."""
+    import pyarrow as pa
+
+    given = [*before, *after]
+    repeated = [name for name in given if name in answers.schema.names]
+    absent = [name for name in given if name not in batch.schema.names]
+    if repeated or absent:
+        raise InvalidOutput(
+            f"columns {repeated or absent} cannot stand beside the answers: "
+            + ("the answers have columns of those names." if repeated else "the input lacks them.")
+        )
+    places = [batch.schema.get_field_index(name) for name in given]
+    own = [batch.schema.field(place) for place in places]
+    columns = [batch.column(place) for place in places]
+    count = len(before)
+    return pa.RecordBatch.from_arrays(
+        [*columns[:count], *answers.columns, *columns[count:]],
+        schema=pa.schema([*own[:count], *answers.schema, *own[count:]]),
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import zlib
 from pathlib import Path
 
 from polyhost.errors import InvalidInput, SettingsError
+from polyhost.formats import csv_dialect
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PACKED = (".gz", ".zst")
@@ -24,7 +23,10 @@ def read(path: Path, delimiter: str = ",", charset: str | None = None) -> bytes:
     if charset is not None:
         data = _recoded(data, path, charset)
     if delimiter != ",":
-        data = _with_commas(data, path, delimiter)
+        try:
+            data = csv_dialect.with_commas(data, delimiter)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path.name}: {error.message}") from error
     return data
 
 
@@ -65,18 +67,3 @@ def _recoded(data: bytes, path: Path, charset: str) -> bytes:
             f"{path.name} is not in {charset}: found {found!r} at offset {error.start}. Give the "
             "encoding that the file was written in."
         ) from error
-
-
-def _with_commas(data: bytes, path: Path, delimiter: str) -> bytes:
-    try:
-        lines = csv.reader(
-            io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=delimiter, strict=True
-        )
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(lines)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"{path.name} cannot be read as CSV separated by {delimiter!r}: {error}. Check "
-            "--delimiter and --charset."
-        ) from error
-    return out.getvalue().encode("utf-8")

@@ -155,7 +155,7 @@ def invocation(options: argparse.Namespace) -> dict[str, Any]:
         }
     else:
         specific = {
-            "input_filename": getattr(options, "input", None),
+            "input_filename": _first(getattr(options, "input", None)),
             "output_filename": getattr(options, "output", None),
             "sparse_column_file": getattr(options, "sparse_column_file", None),
             "query_params": getattr(options, "query", None),
@@ -163,6 +163,10 @@ def invocation(options: argparse.Namespace) -> dict[str, Any]:
         }
     plain = (str, int, bool, type(None))
     return common | {key: v if isinstance(v, plain) else str(v) for key, v in specific.items()}
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) else value
 
 
 def model_spec(options: argparse.Namespace, **extra: Any) -> ModelSpec:

@@ -15,6 +15,7 @@ from polyhost.cli import (
     perf_test,
     push,
     reports,
+    score_flags,
     serve,
     top,
     validation,
@@ -71,7 +72,7 @@ def page() -> str:
     """The whole of docs/cli.md."""
     parsers = _parsers()
     flags = {
-        "score": flags_of("score"),
+        "score": score_flags.FLAGS,
         "server": flags_of("server"),
         "serve": (*serve.FLAGS, *serve.TARGET_FLAGS_OF_SERVE),
         "validation": validation.FLAGS,

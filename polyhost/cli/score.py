@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyhost.batch.run_folder import refuse_existing
 from polyhost.cli import docker, input_file
-from polyhost.cli.flags import add_flags, flags_of
+from polyhost.cli.flags import add_flags
 from polyhost.cli.guarded import run_guarded
 from polyhost.cli.options import (
     check_labels,
@@ -17,7 +19,9 @@ from polyhost.cli.options import (
     fetch_files,
     model_spec,
     refuse_unserved,
+    spoken,
 )
+from polyhost.cli.score_flags import BATCH_FLAGS, FLAGS
 from polyhost.cli.verify import verify
 from polyhost.errors import SettingsError
 from polyhost.files.replace import write_whole
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
     from polyhost.predictor import ModelSpec, Reply
 
 DEFAULT_CONTENT_TYPE = "text/plain; charset=utf8"
+LARGE = 8 << 20
+"""Bytes of an input from which on it is scored in chunks, where the model allows it."""
+CHUNKED_ENDINGS = (".jsonl", ".ndjson")
 NOTHING = "The score_unstructured hook returned nothing (None, NULL, null).\n"
 TYPES = {
     ".mtx": "text/mtx",
@@ -40,25 +47,63 @@ TYPES = {
 def add_to(commands: Any) -> None:
     """Add the command to the parser's."""
     parser = commands.add_parser("score", help="score a file with one model")
-    add_flags(parser, flags_of("score"))
+    add_flags(parser, FLAGS)
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Score the input; guest code runs in a child."""
+    """Score the input; guest code runs in a child, or in workers where the input may be large."""
     check_labels(options.parser, options)
     verify(options)
-    refuse_unserved(options, flags_of("score"))
+    refuse_unserved(options, FLAGS)
     check_output(options.output)
+    given = spoken(options, BATCH_FLAGS)
+    chunked = _is_chunked(options, given)
     if options.docker:
-        return docker.run(options, flags_of("score"))
+        if chunked:
+            raise SettingsError(
+                "--docker takes one file as --input, and a file as --output, without "
+                f"{', '.join('--' + dest.replace('_', '-') for dest in given) or 'more'}."
+            )
+        options.input = options.input[0]
+        return docker.run(options, FLAGS)
     export_settings(options)
+    if chunked or _is_large(options):
+        from polyhost.cli import score_batch
+
+        return score_batch.score(options)
+    options.input = options.input[0]
+    if isinstance(options.output, Path) and not options.overwrite and not _is_drum(options):
+        refuse_existing(options.output)
     return run_guarded(lambda: score(options), stacktrace=options.show_stacktrace)
 
 
-def check_output(output: Path | None) -> None:
+def _is_chunked(options: argparse.Namespace, given: Mapping[str, object]) -> bool:
+    """True where only chunks through workers do what was asked for."""
+    path = options.input[0]
+    plain = len(options.input) == 1 and isinstance(path, Path) and path.is_file()
+    if not plain or isinstance(options.output, str) or set(given) - {"overwrite", "quiet"}:
+        return True
+    return options.output is not None and input_file.ending(path).lower() in CHUNKED_ENDINGS
+
+
+def _is_large(options: argparse.Namespace) -> bool:
+    """True for a file that is scored in chunks where the model allows it."""
+    size = options.input[0].stat().st_size
+    if options.output is None or size < LARGE or not options.output.parent.is_dir():
+        return False
+    from polyhost.data.target import TargetType
+
+    return bool(model_spec(options).target.type is not TargetType.UNSTRUCTURED)
+
+
+def _is_drum(options: argparse.Namespace) -> bool:
+    return bool(options.parser.prog.startswith("drum"))
+
+
+def check_output(output: Path | str | None) -> None:
     """SettingsError, before anything is loaded, where no file can be written."""
-    if output is None:
+    if output is None or isinstance(output, str):
         return
     if output.is_dir():
         raise SettingsError(f"--output {output} is a folder: expected a file to write.")

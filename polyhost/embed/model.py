@@ -195,7 +195,7 @@ class InProcessModel(LoadedModel):
 
     workers = 1
 
-    def submit(self, request: Request, pieces: Sequence[bytes]) -> Future[Any]:
+    def submit(self, request: Request, pieces: Sequence[bytes], retry: bool = True) -> Future[Any]:
         """Answer a request here and now."""
         done: Future[Any] = Future()
         try:

@@ -13,7 +13,8 @@ import logging
 import os
 import threading
 from concurrent.futures import Future
-from typing import Any, Coroutine, List, Optional, Sequence, Tuple, TypeVar, Union
+from dataclasses import dataclass, field
+from typing import Any, Coroutine, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 from polyhost.codecs import Request
 from polyhost.codecs.native import ARROW, decode_scores, decode_table, encode_table
@@ -23,6 +24,7 @@ from polyhost.errors import PolyhostError, WorkerNotReady
 from polyhost.formats import arrow
 from polyhost.host.host import Host
 from polyhost.host.model_slot import ModelSlot
+from polyhost.host.pool import Output
 from polyhost.host.request import Result
 from polyhost.host.spool import Budget, Spool
 from polyhost.predictor import ModelSpec
@@ -37,20 +39,36 @@ STOP_WITHIN = 5.0
 """Seconds that a closing model may still take."""
 
 
+@dataclass(frozen=True)
+class HostOptions:
+    """What the first model says about the host of this process.
+
+    ``warm``: workers are forked from warm parents. Their host is a subreaper, which a command of
+    ours may be and a user's program is not. ``on_output`` gets what models print, which is logged
+    otherwise. ``environment``: variables for the workers.
+    """
+
+    warm: bool = False
+    on_output: Optional[Output] = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+IN_A_PROGRAM = HostOptions()
+
+
 class _Background:
     """The one host of this process, and the thread that its event loop runs on."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: HostOptions) -> None:
         self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="polyhost", daemon=True)
         self._thread.start()
-        self.host = self.run(self._make())
+        self.host = self.run(self._make(options))
         self.models = 0
 
-    async def _make(self) -> Host:
-        # No warm parent: its children need a subreaper, which the user's program is not ours to be.
-        host = Host(_log_output, warm=False, adopt=False)
+    async def _make(self, options: HostOptions) -> Host:
+        host = Host(options.on_output or _log_output, warm=options.warm, adopt=options.warm)
         await host.start(())
         return host
 
@@ -87,11 +105,11 @@ _numbers = itertools.count(1)
 _open: List[BackgroundModel] = []
 
 
-def _enter(model: BackgroundModel) -> _Background:
+def _enter(model: BackgroundModel, options: HostOptions) -> _Background:
     global _background
     with _lock:
         if _background is None:
-            _background = _Background()
+            _background = _Background(options)
         _open.append(model)
         return _background
 
@@ -127,15 +145,27 @@ def _close_all() -> None:
 class BackgroundModel(LoadedModel):
     """A model in a worker process."""
 
-    def __init__(self, spec: ModelSpec, python: Optional[str] = None, workers: int = 1) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        python: Optional[str] = None,
+        workers: int = 1,
+        options: HostOptions = IN_A_PROGRAM,
+    ) -> None:
         name = f"{spec.code_dir.name or 'model'}-{next(_numbers)}"
         path = None if python == OWN_ENVIRONMENT else python
         hosted = ModelConfig(
-            name, spec, python=path, workers=workers, env=python, own_environment=True
+            name,
+            spec,
+            python=path,
+            workers=workers,
+            env=python,
+            own_environment=True,
+            environment=options.environment,
         )
         self.workers = workers
         self._name = name
-        self._background = _enter(self)
+        self._background = _enter(self, options)
         try:
             self._background.run(self._background.host.start([hosted]))
             self._pool: ModelSlot = self._background.host.models[name]
@@ -185,12 +215,15 @@ class BackgroundModel(LoadedModel):
         answer, found = self._submit(request, (body,), retry=op != "unstructured").result()
         return str(answer["type"]), found
 
-    def submit(self, request: Request, pieces: Sequence[bytes]) -> Future[Tuple[Any, bytes]]:
+    def submit(
+        self, request: Request, pieces: Sequence[bytes], retry: bool = True
+    ) -> Future[Tuple[Any, bytes]]:
         """Have a body, given in pieces, answered by whichever worker is free.
 
-        The answer is its meta and its body. Where the worker dies of it, it is tried once more.
+        The answer is its meta and its body. Where the worker dies of it, it is tried once more,
+        unless ``retry`` is False.
         """
-        return self._submit(request, pieces, retry=True)
+        return self._submit(request, pieces, retry=retry)
 
     def _workers(self) -> BackgroundModel:
         return self

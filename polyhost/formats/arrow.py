@@ -62,6 +62,36 @@ def read_table(
     return table
 
 
+def read_columns(body: Buffer, names: Sequence[str], *, texts: bool) -> Table:
+    """Some columns of an IPC stream, as often as they are named; ``texts``: as CSV spells them.
+
+    Texts keep every digit: of whole numbers beside missing ones, of decimals, of times.
+    """
+    found = _read_ipc(body).select(list(names))
+    if not texts:
+        return _table(found, frozenset(names))
+    columns = [objects(_texts(column.combine_chunks())) for column in found.columns]
+    return Table(names, columns)
+
+
+def _texts(array: Any) -> List[Optional[str]]:
+    pa = _pyarrow()
+    from polyhost.formats import csv_numbers
+
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_floating(array.type):
+        numbers = np.asarray(array.to_numpy(zero_copy_only=False))
+        if numbers.dtype == np.float64:
+            return [text or None for text in csv_numbers.cells(numbers)]
+        return [None if value != value else str(value) for value in numbers]
+    try:
+        found: List[Optional[str]] = array.cast(pa.string()).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        found = [None if value is None else str(value) for value in array.to_pylist()]
+    return found
+
+
 def read_with_notes(body: Buffer) -> Tuple[Table, Dict[str, Any]]:
     """The table, and what :func:`write` was given as ``notes``."""
     found = _read_ipc(body)
@@ -204,6 +234,17 @@ def write(
     sink = pa.BufferOutputStream()
     with (pa.ipc.new_file if as_file else pa.ipc.new_stream)(sink, found.schema) as writer:
         writer.write_table(found)
+    return bytes(sink.getvalue())
+
+
+def write_nulls(names: Sequence[str], rows: int) -> bytes:
+    """An IPC stream of columns that hold nothing, and have no type either."""
+    import pyarrow as pa
+
+    batch = pa.RecordBatch.from_arrays([pa.nulls(rows) for _ in names], names=list(names))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
     return bytes(sink.getvalue())
 
 

@@ -55,6 +55,11 @@ def check(body: Buffer) -> None:
             raise no_rows(names)
 
 
+def check_text(data: bytes) -> None:
+    """InvalidInput for a piece of a body that is not UTF-8 text, or has a NUL byte."""
+    _decode(_checked(data))
+
+
 def _checked(body: Buffer) -> bytes:
     data = bytes(body)
     if data.startswith(_BOM):

@@ -121,7 +121,7 @@ def test_a_full_disk_keeps_the_good_file(folder, output):
     good.write_text("good\n" * 10, encoding="utf-8")
     (folder / "link.csv").symlink_to("out.csv")
     before = sorted(os.listdir(folder))
-    words = [*SCORE, "unstructured", "--output", output]
+    words = [*SCORE, "unstructured", "--output", output, "--overwrite"]
     # A limit of a file's size stands for the disk: 100 KiB.
     done = subprocess.run(
         ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", *POLYHOST, *words],
