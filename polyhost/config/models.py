@@ -42,19 +42,13 @@ class Versions:
         if not is_address(source) and not (os.path.isfile(source) and is_archive(source)):
             return Path(source)
         if self.store is None:
-            from polyhost.store import Store
+            from polyhost.store.store import Store, default_store
 
             self.store = Store(self._settings.path or default_store(), self._settings.quota)
         version = self.store.add(source, name)
         if version.label and not values["version"].given:
             values["version"] = Setting(version.label, Source.REGISTRY, Source.REGISTRY.value)
         return version.path
-
-
-def default_store() -> Path:
-    """The store in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "polyhost" / "store"
 
 
 def build_model(name: str, values: Values, folder: Path, *, confined: bool = False) -> ModelConfig:

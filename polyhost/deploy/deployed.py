@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from polyhost.config.deployed import check_workers, load_model
-from polyhost.config.models import default_store
+from polyhost.store.store import default_store
 from polyhost.config.reading import Values
 from polyhost.deploy import desired_state
 from polyhost.deploy.desired_state import DesiredEntry, DesiredState, flat

@@ -326,6 +326,12 @@ class Store:
                 _clear(place, held)
 
 
+def default_store() -> Path:
+    """The root of the store in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "polyhost" / "store"
+
+
 def _lock_of(place: Path) -> Path:
     return place.with_name(place.name + ".lock")
 
