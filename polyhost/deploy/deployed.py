@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional
 
 from polyhost.config.deployed import check_workers, load_model
-from polyhost.store.store import default_store
 from polyhost.config.reading import Values
 from polyhost.deploy import desired_state
 from polyhost.deploy.desired_state import DesiredEntry, DesiredState, flat
 from polyhost.errors import SettingsError, StoreError
 from polyhost.settings import OWN_ENVIRONMENT, ModelConfig, ServerSettings
 from polyhost.store import Store
+from polyhost.store.store import default_store
 
 
 class Deployed:
