@@ -6,6 +6,7 @@ PolyhostError
 │   ├── MissingHook           a hook that this kind of model needs is not defined
 │   ├── AmbiguousLanguage     nothing, or too much, says which language this is
 │   ├── LoadError             the artifact or the custom file cannot be loaded
+│   │   └── NotTrained            there is no model yet, but code that trains one
 │   ├── DigestMismatch        a file is not the one whose digest was pinned
 │   └── SourceError           a folder, archive or address cannot be made a version
 │       └── TrackingUnreachable   a tracking server cannot be reached, or refuses us
@@ -36,6 +37,7 @@ PolyhostError
     ├── WorkerCrashed
     ├── WorkerTimeout         the model's deadline passed
     ├── WorkerBusy            the queue is full
+    ├── TrainingRuns          the model is being trained already
     ├── WorkerNotReady        no worker can answer now
     └── RequestCancelled      the client went away before its answer
 
@@ -117,6 +119,10 @@ class AmbiguousLanguage(CodeDirError):
 
 class LoadError(CodeDirError):
     """The artifact or the custom file cannot be loaded."""
+
+
+class NotTrained(LoadError):
+    """There is no model yet, but code that trains one."""
 
 
 class SourceError(CodeDirError):
@@ -269,6 +275,10 @@ class WorkerTimeout(WorkerError):
 
 class WorkerBusy(WorkerError):
     """The model's queue is full."""
+
+
+class TrainingRuns(WorkerError):
+    """The model is being trained already."""
 
 
 class WorkerNotReady(WorkerError):

@@ -264,6 +264,9 @@ INFER_TARGET = "infer_target"
 """The option of a spec whose target the artifact is to say: the target type that was given, or an
 empty text. The spec's target is a stand-in then."""
 
+JOB = "job"
+"""The option of a spec whose worker does one job, ``fit``, in place of serving the model."""
+
 ArtifactTarget = Tuple[TargetType, Tuple[str, ...]]
 """Target type and class labels (in the library's order) that an artifact was trained for."""
 

@@ -12,6 +12,7 @@ from polyhost.code_dir import metadata as metadata_file
 from polyhost.code_dir import mlmodel
 from polyhost.code_dir.inspect import CodeDir, inspect
 from polyhost.code_dir.metadata import Metadata
+from polyhost.code_dir.training_code import is_untrained
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
 from polyhost.predictor import INFER_TARGET, ModelSpec
@@ -37,7 +38,8 @@ def build_spec(
     metadata = metadata_file.read(code_dir.path, confined=confined)
     if code_dir.mlmodel is not None:
         options = {**(options or {}), mlmodel.OPTION: code_dir.mlmodel.option()}
-    missing = _missing(target, metadata) if infer and code_dir.artifacts else None
+    infer = infer and _is_inferable(code_dir)
+    missing = _missing(target, metadata) if infer else None
     if code_dir.mlmodel is not None and _says_nothing(target, metadata):
         resolved = Target(TargetType.ANY)
     elif missing is not None:
@@ -56,6 +58,12 @@ def build_spec(
             **(options or {}),
         },
     )
+
+
+def _is_inferable(code_dir: CodeDir) -> bool:
+    """Whether an artifact, or training that is to come, says what nobody gave."""
+    found = (code_dir.path, code_dir.custom_file, code_dir.artifacts)
+    return bool(code_dir.artifacts) or is_untrained(*found)
 
 
 def spec_of(

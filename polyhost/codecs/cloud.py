@@ -7,13 +7,13 @@ numbers takes them.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 from polyhost.codecs import Answer, Request, split_content_type
 from polyhost.codecs.csv_header import names_of
 from polyhost.codecs.labels import values_of
+from polyhost.codecs.number_texts import as_numbers
 from polyhost.codecs.together import Asked, answer_all, answer_one
-from polyhost.data.column_info import INTEGER, NUMBER
 from polyhost.data.payload import Buffer, Scores
 from polyhost.errors import InvalidInput, SettingsError, UnsupportedContentType
 from polyhost.formats import json, rows
@@ -65,7 +65,7 @@ def _read(
     found = rows.decode_value(
         form, request.options.get("max_rows"), lambda width: names_of(predictor, width)
     )
-    return Asked(_as_numbers(found, _numbers(predictor)), wrapped)
+    return Asked(as_numbers(found, predictor), wrapped)
 
 
 def _azure(value: Mapping[str, Any]) -> Any:
@@ -96,38 +96,6 @@ def _vertex(value: Mapping[str, Any]) -> Any:
 
 
 _PLATFORMS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {"azure": _azure, "vertex": _vertex}
-
-
-def _numbers(predictor: Predictor) -> FrozenSet[str]:
-    info = predictor.info
-    if not info.typed:
-        return frozenset()
-    return frozenset(
-        column.name for column in info.guest.columns if column.kind in (NUMBER, INTEGER)
-    )
-
-
-def _as_numbers(found: rows.Rows, known: FrozenSet[str]) -> rows.Rows:
-    """The rows with text that is a number as one, in the columns that are known to hold numbers."""
-    names, data = found
-    places = [i for i, name in enumerate(names) if name in known]
-    if not any(type(row[i]) is str for row in data for i in places):
-        return found
-    kept = frozenset(places)
-    return names, [
-        [_as_number(cell) if i in kept else cell for i, cell in enumerate(row)] for row in data
-    ]
-
-
-def _as_number(cell: Any) -> Any:
-    if not isinstance(cell, str) or "_" in cell:  # Python reads 1_000 as a number
-        return cell
-    for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            continue
-    return cell
 
 
 def _write(

@@ -17,6 +17,7 @@ DIALECTS = {
     "cloud": "polyhost.codecs.cloud",
     "drum": "polyhost.codecs.drum",
     "mlflow": "polyhost.codecs.mlflow",
+    "mindsdb": "polyhost.codecs.mindsdb",
     "native": "polyhost.codecs.native",
     "v2": "polyhost.codecs.v2.rest",
 }

@@ -14,7 +14,7 @@ from polyhost.deploy import desired_state
 from polyhost.deploy.desired_state import DesiredEntry, DesiredState, flat
 from polyhost.errors import SettingsError, StoreError
 from polyhost.settings import OWN_ENVIRONMENT, ModelConfig, ServerSettings
-from polyhost.store import Store
+from polyhost.store import Store, Version
 from polyhost.store.store import default_store
 
 
@@ -91,6 +91,31 @@ class Deployed:
             layers=layers,
         )
 
+    def publish_trained(self, name: str, folder: Path) -> Version:
+        """Put what training left into the store."""
+        return self._open_store().add(folder, name)
+
+    @property
+    def place(self) -> Path:
+        """Where the store is, or would be."""
+        return self._settings.store.path or default_store()
+
+    def trained_version(self, name: str, digest: str) -> Version:
+        """A trained version, held; StoreError when it is gone."""
+        store = self._open_store()
+        for version in store.versions(name):
+            if version.digest == digest:
+                return store.hold(version)
+        raise StoreError(f"the trained version {digest[:12]} of {name!r} is not in the store.")
+
+    def release_trained(self, name: str, kept: Version) -> None:
+        """Release the other versions of a model that the desired state does not name."""
+        wanted, store = self.state.models.get(name), self._store
+        for version in () if store is None else store.held:
+            if version.name == name and version != kept:
+                if wanted is None or version.digest != wanted.digest:
+                    self._open_store().release(version)
+
     def _check_build(self, wanted: DesiredEntry) -> None:
         """SettingsError where a deployment would run its code with more rights than a worker has."""
         user = self._settings.worker_user
@@ -130,8 +155,7 @@ class Deployed:
     def _open_store(self) -> Store:
         with self._opening:  # called from several threads
             if self._store is None:
-                kept = self._settings.store
-                place = kept.path or default_store()
+                place, kept = self.place, self._settings.store
                 try:
                     self._store = Store(place, kept.quota)
                 except OSError as error:

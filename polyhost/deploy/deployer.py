@@ -13,17 +13,22 @@ import logging
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from weakref import WeakValueDictionary
 
 from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
 from polyhost.config import Loaded, keys_in
 from polyhost.config.reading import Values
+from polyhost.data.target import Target
+from polyhost.deploy import trained
 from polyhost.deploy.deployed import Deployed
 from polyhost.deploy.desired_state import DesiredEntry
+from polyhost.deploy.training import Training, Trainings, target_from, target_to_plain
 from polyhost.errors import CodeDirError, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.model_slot import ModelSlot
+from polyhost.host.request import Body
 from polyhost.settings import ModelConfig, ServerSettings
 
 logger = logging.getLogger(__name__)
@@ -66,6 +71,8 @@ class Deployer:
         self._reading = asyncio.Lock()
         self._applying = asyncio.Lock()
         self._deployed = Deployed(settings)
+        self._notes = trained.Notes(self._deployed.place)
+        self.trainings = Trainings(host)
         self._loaded = [] if loaded is None else [loaded]
         self._path = None if loaded is None else loaded.path
         self._current = settings
@@ -88,7 +95,7 @@ class Deployer:
                 self._report_twice(name)
                 return
             try:
-                await self._host.deploy(await self._hosted(wanted))
+                await self._host.deploy(self.latest(await self._hosted(wanted)))
             except PolyhostError as error:
                 self._deployed.failed[name] = error.message
                 logger.error("model %s of the desired state: %s", name, error)
@@ -178,6 +185,8 @@ class Deployer:
                 raise KeyError(name)
             await self._deployed.remember(lambda state: state.lacking(name))
             self._deployed.failed.pop(name, None)
+            if name not in self._configured:
+                await asyncio.to_thread(self._notes.remove, name)
             if name not in self._configured and name in self._host.models:
                 await self._host.remove(name, self._settings.grace)
             self._deployed.release_others(name)
@@ -231,6 +240,69 @@ class Deployer:
                 f"model {name!r} belongs to the configuration: change it there, or deploy under "
                 "another name."
             )
+
+    # Training
+
+    async def train(self, name: str, meta: bytes, body: Body) -> Training:
+        """Train a model and have it answer with what training left; KeyError for an unknown name.
+
+        What kept it from that is raised: the version before answers still, and is there after a
+        restart.
+        """
+        model = self._host.models[name]
+
+        async def publish(folder: Path, target: Target) -> str:
+            return await self._use_trained(name, folder, target)
+
+        return await self.trainings.run(model.config, meta, body, publish)
+
+    async def _use_trained(self, name: str, folder: Path, target: Target) -> str:
+        async with self._lock_of(name):
+            own = await self._own(name)
+            made = await asyncio.to_thread(self._deployed.publish_trained, name, folder)
+            config = trained.with_version(
+                self._host.models[name].config, made.path, made.digest, target
+            )
+            note = trained.Note(made.digest, trained.base_of(own), target_to_plain(target))
+            await asyncio.to_thread(self._notes.prepare, name, note)
+            try:
+                await self._bring(config)
+            except BaseException:
+                self._notes.drop(name)
+                raise
+            self._notes.commit(name)
+            self._deployed.release_trained(name, made)
+            return config.version
+
+    async def _own(self, name: str) -> ModelConfig:
+        """The model as the configuration or the desired state has it; KeyError when neither does."""
+        configured = self._configured.get(name)
+        if configured is not None:
+            return configured
+        return await self._hosted(self._deployed.state.models[name])
+
+    def latest(self, config: ModelConfig) -> ModelConfig:
+        """The model with the version that was trained last, where its own folder is as it was."""
+        note = self._notes.read(config.name)
+        if note is None:
+            return config
+        if note.base != trained.base_of(config):
+            logger.warning(
+                "model %s: its folder has changed since version %s was trained, and is served as "
+                "it is now",
+                *(config.name, note.digest[:12]),
+            )
+            return config
+        try:
+            made = self._deployed.trained_version(config.name, note.digest)
+        except PolyhostError as error:
+            logger.error("model %s: %s Its own folder is served.", config.name, error)
+            return config
+        return trained.with_version(config, made.path, made.digest, target_from(note.target))
+
+    def first_models(self) -> List[ModelConfig]:
+        """The models of the configuration as they are to be served at the start."""
+        return [self.latest(model) for model in self._settings.models]
 
     # The configuration
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Callable, Dict, Iterable, List, Optional
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import AsyncIterator, Callable, Dict, Iterable, List, Optional, Tuple
 
+from polyhost.errors import WorkerNotReady
 from polyhost.host import temp_dirs
 from polyhost.host.launcher import Launcher
 from polyhost.host.model_slot import ModelSlot
@@ -54,6 +57,7 @@ class Host:
         self._orphans_cleared = 0.0
         self.models: Dict[str, ModelSlot] = {}
         self.budget = Budget(limits.body_budget, bodies)
+        self._jobs: List[Pool] = []
         self._sweeper = Sweeper(SWEEP)
         self._sweeper.parts += [self._sweep_models, self._sweep_others]
         self.on_change: List[Callable[[], None]] = []
@@ -130,9 +134,33 @@ class Host:
         self._changed()
         await model.stop(grace)
 
+    @asynccontextmanager
+    async def job(
+        self, config: ModelConfig, on_output: Callable[[bytes], None]
+    ) -> AsyncIterator[Tuple[Pool, Path]]:
+        """A worker for one job beside those that answer, ended with the block: its pool, and the
+        folder that its temporary files are in. ``on_output`` is given what it prints, too."""
+
+        def output(model: str, stream: str, data: bytes, pid: int, request: str) -> None:
+            self._on_output(model, stream, data, pid, request)
+            on_output(data)
+
+        pool = Pool(config, self._launcher, output)
+        self._jobs.append(pool)
+        try:
+            await pool.start()
+            root = self._launcher.temp_dirs.root
+            if pool.reason is not None or root is None:
+                raise pool.reason or WorkerNotReady(f"model {config.name!r} was stopped")
+            yield pool, root
+        finally:
+            await pool.stop(0.0)
+            self._jobs.remove(pool)
+
     async def stop(self, grace: float) -> None:
         """Answer what was accepted, within ``grace`` seconds; then end all processes."""
         await asyncio.gather(*(model.stop(grace) for model in self.models.values()))
+        await asyncio.gather(*(pool.stop(0.0) for pool in self._jobs))
         self._launcher.close()
         if self._orphans is not None:
             self._orphans.clear_all(self._launcher.started, time.monotonic() + ORPHANS_LIMIT)
@@ -145,6 +173,8 @@ class Host:
     def _sweep_models(self, now: float) -> None:
         for model in tuple(self.models.values()):
             self._sweeper.call(model.sweep, now)
+        for pool in tuple(self._jobs):
+            self._sweeper.call(pool.sweep, now)
 
     def _sweep_others(self, now: float) -> None:
         if self._orphans is not None and now - self._orphans_cleared > ORPHANS_LOOK:

@@ -12,6 +12,7 @@ from typing import Any, Callable, Coroutine, Dict, List, Optional, Protocol, Tup
 from polyhost import logs
 from polyhost.environments import Environment, Environments
 from polyhost.errors import (
+    NotTrained,
     PolyhostError,
     WorkerCrashed,
     WorkerNotReady,
@@ -29,7 +30,7 @@ from polyhost.host.request import Body, Pending, Waiter
 from polyhost.host.shared_counts import SharedCount
 from polyhost.host.start_process import start_process
 from polyhost.host.warm_parent import ForkLost
-from polyhost.predictor import INFER_TARGET, ModelInfo
+from polyhost.predictor import INFER_TARGET, JOB, ModelInfo
 from polyhost.settings import OWN_ENVIRONMENT, ModelConfig
 from polyhost.wire.messages import calls_at_once
 
@@ -298,7 +299,10 @@ class Pool:
 
     def _is_final(self, failure: PolyhostError) -> bool:
         """A start has failed; True where another try is pointless, and the pool fails."""
-        logger.error("model %s: a worker did not start: %s", self.name, failure)
+        if isinstance(failure, NotTrained):
+            life.info("model %s: %s Train it: POST /%s/train", self.name, failure, self.name)
+        else:
+            logger.error("model %s: a worker did not start: %s", self.name, failure)
         passing = isinstance(failure, (WorkerCrashed, WorkerStartTimeout))
         final = self.info is None or (self.state is State.LOADING and not passing)
         if final:
@@ -384,7 +388,7 @@ class Pool:
     def _use_target(self, info: ModelInfo) -> None:
         """Keep the target that the first worker read from the artifact, for the others too."""
         spec = self.config.spec
-        if INFER_TARGET in spec.options:
+        if INFER_TARGET in spec.options and JOB not in spec.options:
             options = {key: value for key, value in spec.options.items() if key != INFER_TARGET}
             known = replace(spec, target=info.target, options=options)
             self.config = replace(self.config, spec=known)
@@ -411,7 +415,7 @@ class Pool:
         if self.info is not None and self.state in (State.LOADING, State.READY, State.DEGRADED):
             full = serving >= self.config.workers
             if self.state is not State.LOADING or full:
-                if self.state is State.LOADING:
+                if self.state is State.LOADING and JOB not in self.config.spec.options:
                     self._report_ready(self.info)
                 self.state = State.READY if full else State.DEGRADED
         self._dispatcher.dispatch()

@@ -30,6 +30,11 @@ class TempDirs:
         self._root: Optional[Path] = None
         self._held: Optional[locks.HeldLock] = None
 
+    @property
+    def root(self) -> Optional[Path]:
+        """The host's folder, which holds those of its workers; None before the first."""
+        return self._root
+
     def make(self) -> str:
         """A new folder for a worker, which the worker's end removes."""
         if self._root is None:

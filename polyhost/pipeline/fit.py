@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -57,15 +57,21 @@ def fit(spec: ModelSpec, job: FitJob) -> None:
         with load_guest.as_load_error():
             if "init" in guest.hooks:
                 guest.run_init()
-            train(job)
+        train(job)
     finally:
         guest.close()
 
 
-def leave_code(spec: ModelSpec, output_dir: Path) -> None:
-    """Put the code dir's files beside what training left, which wins, and a README."""
+def leave_code(spec: ModelSpec, output_dir: Path, without: Sequence[Path] = ()) -> None:
+    """Put the code dir's files beside what training left, which wins, and a README.
+
+    ``without``: files of the code dir that are left out.
+    """
+    left_out = {spec.code_dir / path for path in without}
     for path in sorted(spec.code_dir.rglob("*")):
         inside = path.relative_to(spec.code_dir)
+        if path in left_out:
+            continue
         if any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
             continue
         place = output_dir / inside

@@ -64,7 +64,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            await host.start(chosen.models)
+            await host.start(deployment.first_models())
             await deployment.reconcile()
             yield
         finally:

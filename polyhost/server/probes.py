@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping
 
+from polyhost.errors import NotTrained
 from polyhost.host.pool import State
 from polyhost.server.auth import KEY
 from polyhost.server.call.keys import opens
-from polyhost.server.call.served_model import Served, can_answer
+from polyhost.server.call.served_model import Served, is_up
 from polyhost.server.dialects import answers
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint
@@ -26,9 +27,9 @@ def probes(models: Mapping[str, Served], settings: ServerSettings) -> List[Endpo
         await respond(send, 200, answers.JSON, body, answers.common_headers(scope))
 
     async def ready(scope: Scope, receive: Receive, send: Send) -> None:
-        waiting = [m.name for m in models.values() if not (m.parked or can_answer(m))]
+        waiting = [m.name for m in models.values() if not (m.parked or is_up(m))]
         states = {
-            model.name: "restarting" if model.name in waiting and _claims(model) else model.state
+            model.name: _state(model, waits=model.name in waiting)
             for model in models.values()
             if opens(scope.get(KEY), model.name)
         }
@@ -61,8 +62,10 @@ def probes(models: Mapping[str, Served], settings: ServerSettings) -> List[Endpo
     return found
 
 
-def _claims(model: Served) -> bool:
-    return model.state in (State.READY, State.DEGRADED)
+def _state(model: Served, *, waits: bool) -> str:
+    if waits and model.state in (State.READY, State.DEGRADED):
+        return "restarting"
+    return "untrained" if isinstance(model.reason, NotTrained) else model.state.value
 
 
 _READY = {

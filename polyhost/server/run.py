@@ -18,7 +18,7 @@ from polyhost.config import Loaded
 from polyhost.deploy import desired_state
 from polyhost.deploy.deployer import Deployer, Reload
 from polyhost.deploy.reloader import Reloader
-from polyhost.errors import PolyhostError, SettingsError
+from polyhost.errors import NotTrained, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.pool import State
 from polyhost.host.shared_counts import BODIES, SharedCounts
@@ -259,7 +259,7 @@ async def _listen_behind(
 
 
 async def _load(settings: ServerSettings, host: Host, deployment: Deployer) -> None:
-    await host.start(settings.models)
+    await host.start(deployment.first_models())
     await deployment.reconcile()
     if not settings.drum:
         announce.ready(settings, host)
@@ -275,7 +275,7 @@ async def _first(loading: asyncio.Task[None], stop: asyncio.Event) -> None:
 
 def _failure(host: Host) -> Optional[PolyhostError]:
     for pool in host.models.values():
-        if pool.state is State.FAILED:
+        if pool.state is State.FAILED and not isinstance(pool.reason, NotTrained):
             return pool.reason
     return None
 

@@ -248,9 +248,16 @@ def _loops(wanted: int) -> Callable[[int], Callable[..., Any]]:
 
 
 def _open(init: Dict[str, Any]) -> Any:
+    from polyhost.predictor import JOB
+
+    spec = spec_from_wire(init["spec"])
+    if JOB in spec.options:
+        from polyhost.pipeline.train import Trainer
+
+        return Trainer(spec)
     from polyhost.pipeline.pipeline import open_predictor
 
-    return open_predictor(spec_from_wire(init["spec"]))
+    return open_predictor(spec)
 
 
 def _wait_for_close(data: socket.socket) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional, Protocol, Sequence
 
-from polyhost.errors import PolyhostError
+from polyhost.errors import NotTrained, PolyhostError
 from polyhost.host.pool import State
 from polyhost.host.request import Body, Pending, Waiter
 from polyhost.predictor import ModelInfo
@@ -60,3 +60,8 @@ def can_answer(model: Served) -> bool:
     if model.parked:
         return False
     return model.config.lazy and model.state is not State.FAILED
+
+
+def is_up(model: Served) -> bool:
+    """Whether a model is as it should be: it can answer, or it waits to be trained."""
+    return can_answer(model) or isinstance(model.reason, NotTrained)

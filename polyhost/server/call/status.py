@@ -20,6 +20,7 @@ STATUS: Dict[Type[PolyhostError], int] = {
     errors.StateError: 507,
     errors.SchemaViolation: 422,
     errors.WorkerBusy: 429,
+    errors.TrainingRuns: 409,
     errors.WorkerNotReady: 503,
     errors.WorkerTimeout: 504,
     errors.RequestCancelled: 499,

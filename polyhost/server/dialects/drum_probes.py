@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 from polyhost import __version__
 from polyhost.data.target import TargetType
 from polyhost.drum_compat import DRUM_VERSION
-from polyhost.server.call.served_model import Served, can_answer
+from polyhost.server.call.served_model import Served, can_answer, is_up
 from polyhost.server.dialects.answers import JSON, common_headers, dump
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint
@@ -44,7 +44,7 @@ class Probes:
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 says that a request would be answered; a lazy model is loaded for it."""
         model = self._model
-        if can_answer(model):
+        if is_up(model) and (not self._drum or can_answer(model)):
             await self._ping(scope, receive, send)
             return
         reason = (

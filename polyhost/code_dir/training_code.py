@@ -1,0 +1,36 @@
+"""Whether a code dir can be trained: its custom file, as text, defines the ``fit`` hook."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Optional, Sequence
+
+_FIT = re.compile(
+    r"^\s*(?:async\s+)?def\s+fit\s*\("  # Python
+    r"|^\s*class\s+CustomTask\b"
+    r"|^\s*fit\s*(?:<-|=)\s*function\b"  # R
+    r"|\bvoid\s+fit\s*\(",  # Java
+    re.MULTILINE,
+)
+_JULIA = re.compile(r"^\s*(?:function\s+fit\s*\(|fit\s*\(.*\)\s*=[^=])", re.MULTILINE)
+
+
+def may_train(code_dir: Path, custom_file: Optional[Path]) -> bool:
+    """Whether the custom file of a code dir defines ``fit``; an archive may."""
+    if custom_file is None:
+        return False
+    path = code_dir / custom_file
+    if zipfile.is_zipfile(path):
+        return True  # the classes of a jar: the worker will see
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return (_JULIA if path.suffix == ".jl" else _FIT).search(text) is not None
+
+
+def is_untrained(code_dir: Path, custom_file: Optional[Path], artifacts: Sequence[Path]) -> bool:
+    """Whether there is nothing to load yet, but something to train."""
+    return not artifacts and may_train(code_dir, custom_file)
