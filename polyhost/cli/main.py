@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "fit": "fit",
     "new": "new",
     "push": "push",
+    "build-image": "build_image",
     "install-drum-command": "install_drum",
     "config": "config",
     "doctor": "doctor",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from polyhost.cli import (
+    build_image,
     doctor,
     fit,
     install_drum,
@@ -80,6 +81,7 @@ def page() -> str:
         "fit": fit.FLAGS,
         "new model": new.FLAGS,
         "push": push.FLAGS,
+        "build-image": build_image.FLAGS,
         "install-drum-command": install_drum.FLAGS,
         "doctor": doctor.FLAGS,
         "reports": reports.FLAGS,

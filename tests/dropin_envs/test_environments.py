@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomllib
+from packaging.requirements import Requirement
 from support.command import clean_environment
 from support.drop_in import contexts
 from support.served import ANY_PORT, Served
@@ -85,6 +87,16 @@ def test_its_files(folder):
     assert set(info) == KEYS
     assert all(re.fullmatch("[0-9a-f]{24}", info[key]) for key in ("id", "environmentVersionId"))
     assert info["useCases"] == ["customModel"]
+    assert info["tags"] == [f"v{__version__}"]
+    assert info["environmentVersionDescription"] == f"polyhost {__version__}"
+    assert info["imageRepository"] == f"polyhost-{folder.name.replace('_', '-')}"
+
+
+def test_all_that_there_are_are_in_the_table_of_the_documentation():
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| \[(\w+)\]", text, re.MULTILINE)) == [
+        folder.name for folder in ENVIRONMENTS
+    ]
 
 
 @each_environment
@@ -99,6 +111,18 @@ def test_all_that_it_asks_for_is_among_its_pinned_requirements(folder):
     wanted = (folder / "requirements.in").read_text(encoding="utf-8").split()
     pinned = (folder / "requirements.txt").read_text(encoding="utf-8")
     assert all(re.search(rf"^{re.escape(name)}==", pinned, re.MULTILINE) for name in wanted)
+
+
+@each_environment
+def test_all_that_polyhost_needs_is_among_its_pinned_requirements(folder):
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    own, *pinned = (folder / "requirements.txt").read_text(encoding="utf-8").split()
+    extras = re.findall(r"\w+", own.partition("[")[2].partition("]")[0])
+    needed = [*project["dependencies"]]
+    for extra in extras:
+        needed += project["optional-dependencies"][extra]
+    names = {Requirement(line).name for line in needed}
+    assert names <= {line.partition("==")[0] for line in pinned}, "run `tools/images.py lock`"
 
 
 @each_environment

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from containers import base
@@ -16,8 +17,14 @@ from polyhost.errors import PolyhostError
 
 from shell import ROOT, STATE, StepFailed, say, step
 
-JULIA = {"julia_mlj", "polyglot"}
-JULIA_REGISTRY = "pkg.julialang.org"
+HOSTS = {
+    "pkg.julialang.org": ({"julia_mlj", "polyglot"}, {"JULIA_PACKAGES": "no"}),
+    "download.pytorch.org": (
+        {"python3_pytorch"},
+        {"TORCH_INDEX": "", "LEFT_OUT": "^polyhost"},
+    ),
+}
+"""What a build takes from elsewhere: by host, the environments, and the arguments to do without."""
 
 
 def wheel() -> Path:
@@ -36,9 +43,8 @@ def build(wanted: list[str], base_image: str | None, arguments: list[str]) -> No
         raise StepFailed(f"no environment {', '.join(sorted(unknown))}: {', '.join(names())}")
     engine = find_engine()
     made = base_image or (base.make() if isinstance(engine, Buildah) else None)
-    given = _reachable(wanted) | dict(pair.split("=", 1) for pair in arguments)
-    if made:
-        given["BASE"] = made
+    common = {"BASE": made} if made else {}
+    given = dict(pair.split("=", 1) for pair in arguments)
     source = wheel()
     for name in wanted:
         say(f"building {tag_of(name)} with {engine.program}")
@@ -46,7 +52,7 @@ def build(wanted: list[str], base_image: str | None, arguments: list[str]) -> No
             context = Path(folder, name)
             make_context(name, source, context)
             try:
-                engine.build(context, tag_of(name), arguments=given)
+                engine.build(context, tag_of(name), arguments=common | _reachable(name) | given)
             except PolyhostError as error:
                 raise StepFailed(error.message) from error
 
@@ -62,14 +68,18 @@ def test(wanted: list[str], base_image: str | None, arguments: list[str]) -> Non
         raise StepFailed("tests of the images failed")
 
 
-def _reachable(wanted: list[str]) -> dict[str, str]:
-    """Build arguments that leave out what this machine cannot reach."""
-    if not JULIA & set(wanted) or _answers(JULIA_REGISTRY):
-        return {}
-    say(f"{JULIA_REGISTRY} cannot be reached: images of Julia are built with JULIA_PACKAGES=no")
-    return {"JULIA_PACKAGES": "no"}
+def _reachable(name: str) -> dict[str, str]:
+    """Build arguments that do without what this machine cannot reach."""
+    found: dict[str, str] = {}
+    for host, (needing, arguments) in HOSTS.items():
+        if name in needing and not _answers(host):
+            shown = " ".join(f"{key}={value}" for key, value in arguments.items())
+            say(f"{host} cannot be reached: {name} is built with {shown}")
+            found |= arguments
+    return found
 
 
+@cache
 def _answers(host: str) -> bool:
     try:
         with socket.create_connection((host, 443), timeout=10):
