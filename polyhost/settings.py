@@ -6,7 +6,7 @@ import enum
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Mapping, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Mapping, Optional, Tuple, TypeVar
 
 from polyhost.errors import PolyhostError, SettingsError
 
@@ -122,7 +122,8 @@ class ModelConfig:
     ``devices``: what each replica sees of the devices, in their order; one entry is for all.
     ``swap``: a new version is loaded before the old one goes (``overlap``) or after
     (``replace``). ``lazy``: loaded at its first request. ``digests``: SHA-256 by file of the code
-    dir, checked before loading.
+    dir, checked before loading. ``annotations``: what a registry says of the model, as its metadata
+    gives it to clients.
     """
 
     name: str
@@ -140,6 +141,7 @@ class ModelConfig:
     swap: str = "overlap"
     lazy: bool = False
     digests: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def deadline(self) -> Optional[float]:
@@ -213,6 +215,22 @@ class StoreSettings:
 
 
 @dataclass(frozen=True)
+class RegistrySettings:
+    """A registry whose models are served.
+
+    ``uri``: the tracking server. ``tag``: models that have it are served; None is all of them.
+    ``follow``: the version that is: ``latest``, ``@ALIAS``, or a stage. ``interval``: seconds
+    between two looks. ``lazy``: models are loaded by their first request.
+    """
+
+    uri: str
+    tag: Optional[str] = "datagrok"
+    follow: str = "latest"
+    interval: float = 30.0
+    lazy: bool = True
+
+
+@dataclass(frozen=True)
 class ServerSettings:
     """Everything a server needs to start. Plain values: their sources are in ``sources``.
 
@@ -251,6 +269,7 @@ class ServerSettings:
     grace: float = 30.0
     store: StoreSettings = StoreSettings()
     desired: Optional[Path] = None
+    registry: Optional[RegistrySettings] = None
     worker_user: Optional[str] = None
     allowed_hosts: Tuple[str, ...] = ()
     wait: bool = False

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FILE_NAME = "polyhost.yaml"
 """Read from the current folder when the command line names neither a file nor a model."""
 
+_REGISTRY = schema.variable_of("registry.uri")
+
 
 def _flag(field: schema.Field) -> Flag:
     """The flag of a setting. No default: what nobody gave comes from the layers below."""
@@ -107,13 +109,14 @@ def configuration(options: argparse.Namespace) -> Loaded:
 
     check_labels(options.parser, options)
     path, models = _sources(options)
-    brought = "" if path or models else platforms.model_source(options.environment)
+    followed = bool(options.registry or options.environment.get(_REGISTRY))
+    brought = "" if path or models or followed else platforms.model_source(options.environment)
     if brought:
         models = [split_name(brought)]
-    if path is None and not models:
+    if path is None and not models and not followed:
         raise SettingsError(
             f"nothing to serve: expected folders of models, or a configuration file; found no "
-            f"{FILE_NAME} here. Give --config FILE, or the folder of a model."
+            f"{FILE_NAME} here. Give --config FILE, the folder of a model, or --registry URI."
         )
     environment = platforms.with_address(options.environment, bool(brought))
     return load(path, environment, flag_values(options), models)

@@ -20,6 +20,12 @@ def check_server(values: Values, problems: Problems) -> None:
             "admin.roots is given, and admin.enabled is false: expected true. "
             "Enable the admin API, or take the roots away.",
         )
+    of_registry = [setting for name, setting in values.items() if name.startswith("registry.")]
+    if values["registry.uri"].value is None and any(setting.given for setting in of_registry):
+        problems.add(
+            _place(*of_registry),
+            "registry lacks uri: expected the address of an MLflow tracking server.",
+        )
 
 
 def check_keys(document: Document, server: Values, problems: Problems) -> None:

@@ -207,6 +207,7 @@ def _interpreter(text: str, base: Path) -> str:
 
 TEXT = ValueKind("text", lambda text, _base: text)
 WORD = ValueKind("text without spaces, of at most 256 characters", _word)
+TAG = matching(r"\S(?:.{0,248}\S)?", "a tag's name")
 VARIABLE = matching(r"[^=\s]{1,256}", "a name without spaces and `=`")
 MODEL = matching(MODEL_NAME.pattern, "a model's name: letters, digits, '_', '-' and '.', up to 128")
 SWITCH = ValueKind("true or false", _switch, lambda value: "true" if value else "false")

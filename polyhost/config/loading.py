@@ -22,6 +22,7 @@ from polyhost.settings import (
     ApiKey,
     HostLimits,
     ModelConfig,
+    RegistrySettings,
     ServerSettings,
     Setting,
     Source,
@@ -31,6 +32,9 @@ from polyhost.settings import (
 
 if TYPE_CHECKING:
     from polyhost.store import Store
+
+EVERY_TAG = "any"
+"""What registry.tag says when models are served whatever their tags."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,19 @@ def _check_flags_for_one(document: Document, flags: Mapping[str, Any], problems:
             )
 
 
+def _registry(values: Values) -> RegistrySettings | None:
+    uri, tag = values["registry.uri"].value, values["registry.tag"].value
+    if uri is None:
+        return None
+    return RegistrySettings(
+        uri=uri,
+        tag=None if tag == EVERY_TAG else tag,
+        follow=values["registry.follow"].value,
+        interval=values["registry.interval"].value,
+        lazy=values["registry.lazy"].value,
+    )
+
+
 def _settings(
     values: Values, models: tuple[ModelConfig, ...], keys: tuple[ApiKey, ...]
 ) -> ServerSettings:
@@ -185,6 +202,7 @@ def _settings(
         grace=values["grace"].value,
         store=StoreSettings(values["store.path"].value, values["store.quota"].value),
         desired=values["store.desired"].value,
+        registry=_registry(values),
         worker_user=values["worker_user"].value,
         allowed_hosts=values["allowed_hosts"].value,
         sources={**sources, "address_host": values["host"].source},

@@ -416,6 +416,38 @@ SCHEMA = Section(
             ),
             short="path",
         ),
+        Section(
+            "registry",
+            "models of an MLflow tracking server, followed while the server runs",
+            (
+                Field(
+                    "uri", kinds.WORD, "its address, such as http://mlflow:5000", flag="--registry"
+                ),
+                Field(
+                    "tag",
+                    kinds.TAG,
+                    "registered models, or versions, with this tag are served; `any`: all models",
+                    "datagrok",
+                    flag="--registry-tag",
+                ),
+                Field(
+                    "follow",
+                    kinds.WORD,
+                    "which version: `latest`, `@ALIAS`, or a stage",
+                    "latest",
+                    flag="--registry-follow",
+                ),
+                Field(
+                    "interval",
+                    kinds.SECONDS,
+                    "time between two looks at it",
+                    30.0,
+                    flag="--registry-interval",
+                ),
+                Field("lazy", kinds.SWITCH, "load each model at its first request", True),
+            ),
+            short="uri",
+        ),
         KEYS,
         Section("defaults", "settings of every model that does not say otherwise", FOR_EACH),
         MODEL,

@@ -61,7 +61,7 @@ class Deployed:
     ) -> DesiredEntry:
         """Put a source into the store; its entry in the desired state, which is not written yet."""
         plain = flat(settings)
-        made = self._open_store().add(source, name)
+        made = self.open_store().add(source, name)
         return DesiredEntry(
             name=name,
             source=str(source),
@@ -76,7 +76,7 @@ class Deployed:
         self._check_build(wanted)
         folder = Path(wanted.source)
         if wanted.digest is not None:
-            store = self._open_store()
+            store = self.open_store()
             found = [v for v in store.versions(wanted.name) if v.digest == wanted.digest]
             if not found:
                 found = [store.add(wanted.source, wanted.name)]
@@ -93,7 +93,7 @@ class Deployed:
 
     def publish_trained(self, name: str, folder: Path) -> Version:
         """Put what training left into the store."""
-        return self._open_store().add(folder, name)
+        return self.open_store().add(folder, name)
 
     @property
     def place(self) -> Path:
@@ -102,7 +102,7 @@ class Deployed:
 
     def trained_version(self, name: str, digest: str) -> Version:
         """A trained version, held; StoreError when it is gone."""
-        store = self._open_store()
+        store = self.open_store()
         for version in store.versions(name):
             if version.digest == digest:
                 return store.hold(version)
@@ -114,7 +114,7 @@ class Deployed:
         for version in () if store is None else store.held:
             if version.name == name and version != kept:
                 if wanted is None or version.digest != wanted.digest:
-                    self._open_store().release(version)
+                    self.open_store().release(version)
 
     def _check_build(self, wanted: DesiredEntry) -> None:
         """SettingsError where a deployment would run its code with more rights than a worker has."""
@@ -152,7 +152,8 @@ class Deployed:
         if self._store is not None:
             self._store.close()
 
-    def _open_store(self) -> Store:
+    def open_store(self) -> Store:
+        """The store, opened when it is first needed; StoreError when it cannot be."""
         with self._opening:  # called from several threads
             if self._store is None:
                 place, kept = self.place, self._settings.store

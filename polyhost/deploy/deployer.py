@@ -14,7 +14,7 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 from weakref import WeakValueDictionary
 
 from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
@@ -30,6 +30,7 @@ from polyhost.host.host import Host
 from polyhost.host.model_slot import ModelSlot
 from polyhost.host.request import Body
 from polyhost.settings import ModelConfig, ServerSettings
+from polyhost.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Deployer:
         self._current = settings
         self._prints = {model.name: fingerprint(model) for model in settings.models}
         self._configured = {model.name: model for model in settings.models}
+        self._followed: Set[str] = set()
 
     # At the start
 
@@ -146,11 +148,7 @@ class Deployer:
             return self._host.models[name]
 
     async def _hosted(self, wanted: DesiredEntry) -> ModelConfig:
-        return await asyncio.to_thread(self._deployed.hosted, wanted, self._layers)
-
-    @property
-    def _layers(self) -> Values:
-        return self._loaded[-1].layers if self._loaded else {}
+        return await asyncio.to_thread(self._deployed.hosted, wanted, self.layers)
 
     async def _bring(self, hosted: ModelConfig) -> None:
         """Have the host load it; its failure is raised, and a name that is new is gone again."""
@@ -227,6 +225,47 @@ class Deployer:
         async with self._lock_of(name):
             await self._host.park(name)
 
+    # A registry
+
+    @property
+    def layers(self) -> Values:
+        """The server's own settings, with what they say of every model."""
+        return self._loaded[-1].layers if self._loaded else {}
+
+    def store(self) -> Store:
+        """The store of what is deployed while the server runs."""
+        return self._deployed.open_store()
+
+    def owner(self, name: str) -> str:
+        """Who else a name belongs to, so that a registry may not serve a model under it."""
+        if name in self._configured:
+            return "a model of the configuration"
+        return "a model deployed over the admin API" if name in self._deployed.state.models else ""
+
+    async def follow(self, hosted: ModelConfig) -> None:
+        """Serve a model of the registry, or another version of it. What kept it from loading is
+        raised; what was there before still answers."""
+        async with self._lock_of(hosted.name):
+            if not self.owner(hosted.name):
+                self._followed.add(hosted.name)
+                await self._bring(hosted)
+
+    async def unfollow(self, name: str) -> None:
+        """Unload a model that the registry has no longer."""
+        async with self._lock_of(name):
+            self._followed.discard(name)
+            if not self.owner(name) and name in self._host.models:
+                await self._host.remove(name, self._settings.grace)
+
+    def note_failure(self, name: str, reason: str) -> None:
+        """Note why a model of the registry is not there."""
+        self._deployed.failed[name] = reason
+
+    def forget_failure(self, name: str) -> None:
+        """Forget it: the model is there, or is wanted no more."""
+        if name not in self._deployed.state.models:
+            self._deployed.failed.pop(name, None)
+
     def _lock_of(self, name: str) -> asyncio.Lock:
         """What changes to one model wait for; a model that takes long to load keeps no other."""
         lock = self._locks.get(name)
@@ -235,6 +274,11 @@ class Deployer:
         return lock
 
     def _check_owner(self, name: str) -> None:
+        if name in self._followed:
+            raise SettingsError(
+                f"model {name!r} belongs to the registry: change it there, or deploy under another "
+                "name."
+            )
         if name in self._configured:
             raise SettingsError(
                 f"model {name!r} belongs to the configuration: change it there, or deploy under "

@@ -118,7 +118,7 @@ class Host:
         if model is None:
             model = self._add(hosted)
             self._changed()
-        done = True if hosted.lazy and model.pool is None else await model.load(hosted)
+        done = model.adopt(hosted) or await model.load(hosted)
         self._changed()
         return done
 

@@ -128,6 +128,7 @@ class ModelSlot:
             "ready": self.ready_workers,
             "restarts": self.restarts,
             "pids": [worker.pid for worker in self.workers],
+            **self.config.annotations,
         }
 
     @property
@@ -177,8 +178,19 @@ class ModelSlot:
 
     # Life
 
+    def adopt(self, hosted: ModelConfig) -> bool:
+        """Take over the version of a lazy model that is not loaded; False where it has to be loaded."""
+        if not hosted.lazy or self.pool is not None:
+            return False
+        self.config = hosted
+        self.failure = None
+        return True
+
     async def load(self, hosted: ModelConfig) -> bool:
         """Bring up this version and let it take over; False when it could not (``failure``)."""
+        waking = self._wake
+        if hosted != self.config and waking is not None and waking is not asyncio.current_task():
+            await asyncio.wait((waking,))  # requests wait for the version that it loads
         async with self._lock:
             if self._gone:
                 return False

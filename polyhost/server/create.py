@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterator, Dict, Optional, Union
 
 from polyhost.config import Loaded, load
 from polyhost.deploy.deployer import Deployer
+from polyhost.deploy.registry import follow_registry
 from polyhost.host.host import Host
 from polyhost.host.user import find_user
 from polyhost.server.app import add_admin, build
@@ -63,11 +64,15 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        following = None
         try:
             await host.start(deployment.first_models())
             await deployment.reconcile()
+            following = follow_registry(chosen, deployment)
             yield
         finally:
+            if following is not None:
+                following.cancel()
             await host.stop(chosen.grace)
             deployment.close()
 

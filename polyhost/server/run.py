@@ -17,6 +17,7 @@ from typing import Any, List, Optional, Tuple
 from polyhost.config import Loaded
 from polyhost.deploy import desired_state
 from polyhost.deploy.deployer import Deployer, Reload
+from polyhost.deploy.registry import follow_registry
 from polyhost.deploy.reloader import Reloader
 from polyhost.errors import NotTrained, PolyhostError, SettingsError
 from polyhost.host.host import Host
@@ -180,6 +181,7 @@ async def _run(
 ) -> int:
     failure = settings.failure
     loading: Optional[asyncio.Task[None]] = None
+    following = follow_registry(settings, deployment)
     if failure is None:
         loading = asyncio.create_task(_load(settings, host, deployment))
         if settings.drum:
@@ -214,9 +216,10 @@ async def _run(
     else:
         await _listen_behind(fronts, app, settings, access, sock, stop)
         code = 1 if fronts.failed.is_set() else 0
-    if loading is not None:
-        loading.cancel()
-        await asyncio.wait((loading,))
+    for task in (loading, following):
+        if task is not None:
+            task.cancel()
+            await asyncio.wait((task,))
     return code
 
 

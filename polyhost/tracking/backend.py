@@ -76,6 +76,14 @@ class Backend(Protocol):
         """Registered models that have a tag, whatever its value; None: all of them."""
         ...
 
+    def model(self, name: str) -> RegisteredModel:
+        """One registered model."""
+        ...
+
+    def tagged_versions(self, tag: str) -> list[RegisteredVersion]:
+        """Versions that have a tag of their own, of any model; none where the store knows no such."""
+        ...
+
     def versions(self, name: str) -> list[RegisteredVersion]:
         """Every version of a registered model, in no order."""
         ...

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from polyhost.errors import SourceError
+from polyhost.errors import SourceError, TrackingUnreachable
 from polyhost.tracking.access import Access
 from polyhost.tracking.backend import (
     READY,
@@ -47,6 +47,8 @@ class RestBackend:
             query["filter"] = f"tags.`{tag}` LIKE '%'"
         try:
             found = [_model(one) for one in self._registered(query)]
+        except TrackingUnreachable:
+            raise
         except SourceError:
             if tag is None:
                 raise
@@ -57,14 +59,28 @@ class RestBackend:
     def _registered(self, query: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
         return self._pages(f"{API}/registered-models/search", query, "registered_models")
 
+    def model(self, name: str) -> RegisteredModel:
+        found = self._registry.get_json(f"{API}/registered-models/get", {"name": name})
+        return _model(found["registered_model"])
+
+    def tagged_versions(self, tag: str) -> list[RegisteredVersion]:
+        try:
+            found = self._search_versions(f"tags.`{tag}` LIKE '%'")
+        except TrackingUnreachable:
+            raise
+        except SourceError:
+            return []  # an older server, which cannot search for them
+        return [version for version in found if tag in version.tags]
+
     def versions(self, name: str) -> list[RegisteredVersion]:
         self._registry.get_json(f"{API}/registered-models/get", {"name": name})
         mark = '"' if "'" in name else "'"
-        query = {"filter": f"name={mark}{name}{mark}", "max_results": PAGE}
-        return [
-            _version(one)
-            for one in self._pages(f"{API}/model-versions/search", query, "model_versions")
-        ]
+        return self._search_versions(f"name={mark}{name}{mark}")
+
+    def _search_versions(self, filter: str) -> list[RegisteredVersion]:
+        query = {"filter": filter, "max_results": PAGE}
+        found = self._pages(f"{API}/model-versions/search", query, "model_versions")
+        return [_version(one) for one in found]
 
     def _pages(self, path: str, query: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
         token = ""

@@ -17,12 +17,16 @@ from polyhost.bridges import BRIDGES
 BY_LANGUAGE = ("conformance", "differential", "faults")
 """Folders whose tests of one language make a group."""
 
+WHOLE = ("tracking",)
+"""Folders whose tests are one group: they share a server."""
+
 FIRST = (
     "conformance",
     "faults",
     "unit/bridges",
     "differential",
     "packaging",
+    "tracking",
     "server",
     "examples",
     "cli",
@@ -35,6 +39,8 @@ def group_of(node: str) -> str:
     """The group of a test, by its id: its file's, or that of its language where one is shared."""
     path = node.split("::")[0].removeprefix("tests/")
     folder = path.split("/")[0]
+    if folder in WHOLE:
+        return folder
     if folder in BY_LANGUAGE:
         return f"{folder} {_language_of_case(node) or _language_of_file(path)}"
     language = _language_of_file(path)

@@ -41,4 +41,9 @@ located = {
         f"runs:/{run.info.run_id}/model",
     )
 }
-print(json.dumps({"run": run.info.run_id, "models": models, "located": located}))
+predicted = model.predict(X.head(1)).tolist()
+print(
+    json.dumps(
+        {"predicted": predicted, "run": run.info.run_id, "models": models, "located": located}
+    )
+)

@@ -47,14 +47,22 @@ def answer_many(
 
 
 def metadata_of(info: ModelInfo, options: Mapping[str, Any]) -> Dict[str, Any]:
-    """What a model is; ``options`` hold its name and version."""
-    return {
+    """What a model is; ``options`` hold its name and version, and what a registry says of it."""
+    found = {
         "name": options["model"],
         "versions": [options["version"]],
         "platform": schema.platform_of(info),
         "inputs": schema.inputs_of(info),
         "outputs": schema.outputs_of(info),
     }
+    said = options.get("annotations")
+    if said:
+        found["parameters"] = said
+        for side in ("inputs", "outputs"):
+            if len(found[side]) == len(said[side]):
+                for tensor, more in zip(found[side], said[side]):
+                    tensor["parameters"] = more
+    return found
 
 
 # Requests

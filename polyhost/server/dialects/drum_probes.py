@@ -66,6 +66,8 @@ class Probes:
             "modelMetadata": spec.options.get("metadata"),
             "predictor": None if info is None else info.guest.framework,
         }
+        if not self._drum:
+            body.update(self._model.config.annotations)
         if spec.target.type is TargetType.BINARY:
             body["positiveClassLabel"] = spec.target.positive
             body["negativeClassLabel"] = spec.target.negative

@@ -92,6 +92,12 @@ class V2Routes:
         model = self._model
         return {"model": model.name, "version": model.config.version, "strict_rows": True}
 
+    @property
+    def _described(self) -> Dict[str, Any]:
+        """The same, and what a registry says of the model."""
+        said = self._model.config.annotations
+        return {**self._options, "annotations": dict(said)} if said else self._options
+
     def _meta(self, head: RequestHead) -> bytes:
         """The request's meta; equal ones may share a call, so nothing else of its head is in it."""
         size = head.get(_HEADER)
@@ -119,9 +125,9 @@ class V2Routes:
         """What is known here; a model that is not loaded yet is asked, which loads a lazy one."""
         info = self._model.info
         if info is not None:
-            await _respond(scope, send, 200, metadata_of(info, self._options))
+            await _respond(scope, send, 200, metadata_of(info, self._described))
             return
-        meta = dumps(Request("metadata", "v2", options=self._options).to_wire())
+        meta = dumps(Request("metadata", "v2", options=self._described).to_wire())
         route = self._route("", lambda head: meta, protocol="", retry=True)
         await answer(route, scope, receive, send)
 

@@ -24,6 +24,7 @@ def config_to_wire(hosted: ModelConfig) -> Dict[str, Any]:
         "workers": hosted.workers,
         "version": hosted.version,
         "lazy": hosted.lazy,
+        "annotations": dict(hosted.annotations),
     }
 
 
@@ -37,6 +38,7 @@ def config_from_wire(wire: Mapping[str, Any]) -> ModelConfig:
         batching=Batching(**wire["batching"]),
         version=wire["version"],
         lazy=wire["lazy"],
+        annotations=wire["annotations"],
     )
 
 
