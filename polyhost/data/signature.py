@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from functools import cached_property
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -34,6 +35,8 @@ DTYPES: Mapping[str, Any] = {
     "datetime": np.dtype("M8[ns]"),
 }
 """numpy's type of those that have one; text and bytes are objects."""
+FLOATS = ("double", "float")
+WHOLE = ("long", "integer")
 ARRAY, OBJECT, MAP, ANYTHING, VECTOR = "array", "object", "map", "any", "sparkml_vector"
 
 
@@ -114,7 +117,17 @@ class Signature:
     output_tensors: Optional[Tuple[TensorSpec, ...]] = None
     from_hints: bool = False
 
-    @property
+    @cached_property
+    def exact(self) -> FrozenSet[str]:
+        """Names of the columns whose cells must be looked at as they came: all but floating point
+        numbers."""
+        return frozenset(
+            column.name
+            for column in self.columns or ()
+            if column.name is not None and column.type.kind not in FLOATS
+        )
+
+    @cached_property
     def named(self) -> bool:
         """Whether the inputs have names."""
         columns = any(each.name is not None for each in self.columns or ())

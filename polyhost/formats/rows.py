@@ -142,7 +142,7 @@ def split(value: Any) -> Rows:
         columns = range(width)
     elif not isinstance(columns, list):
         raise InvalidInput(f"dataframe_split 'columns' must be a list; found {_type(columns)}.")
-    names = tuple([name if type(name) is str else str(name) for name in columns])
+    names = tuple(columns) if set(map(type, columns)) == {str} else tuple(map(str, columns))
     _check_rows(data, len(names))
     return names, data
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Sequence, Tuple
 
 from polyhost.errors import InvalidInput
 
@@ -25,6 +25,28 @@ def check_names(names: Sequence[str]) -> None:
             raise InvalidInput(
                 f"the name of column {position + 1}, {name!r}, holds {fault}. Rename it."
             )
+
+
+_seen: Dict[int, Tuple[str, ...]] = {}
+
+
+def checked_names(names: Tuple[str, ...]) -> Tuple[str, ...]:
+    """The same names once :func:`check_names` passes them.
+
+    Names that come again with every request are one object, so that whoever looks them up need not
+    compare hundreds of texts; one set of each width is remembered.
+    """
+    known = _seen.get(len(names))
+    if known == names:
+        return known
+    check_names(names)
+    if len(_seen) > _MOST_SEEN:
+        _seen.clear()
+    _seen[len(names)] = names
+    return names
+
+
+_MOST_SEEN = 64
 
 
 def check_texts(name: str, cells: Sequence[Any]) -> None:

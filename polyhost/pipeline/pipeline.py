@@ -93,6 +93,7 @@ class Pipeline:
 
     def __init__(self, spec: ModelSpec, guest: Guest, info: GuestInfo) -> None:
         self._guest = guest
+        self._invoked = guest if isinstance(guest, InvokedGuest) else None
         self._hooks = guest.hooks
         self._target = spec.target
         self._strict_rows = bool(spec.options.get("strict_rows"))
@@ -154,7 +155,9 @@ class Pipeline:
 
     def invoke(self, data: Any, params: Optional[Mapping[str, Any]] = None, /) -> Any:
         """What the model itself answers to a payload, a table, arrays or a plain value."""
-        guest = self._invoked_guest()
+        guest = self._invoked
+        if guest is None:
+            raise _wrong_endpoint(self._target, "calls with any input")
         given, rows = self._given(data)
         found = guest.invoke(given, self._params(params))
         self.rows += 1 if rows is None else rows
@@ -164,13 +167,10 @@ class Pipeline:
         self, data: Any, params: Optional[Mapping[str, Any]] = None, /
     ) -> Iterator[Any]:
         """The same, part by part."""
-        given, _ = self._given(data)
-        return self._invoked_guest().invoke_stream(given, self._params(params))
-
-    def _invoked_guest(self) -> InvokedGuest:
-        if not isinstance(self._guest, InvokedGuest):
+        if self._invoked is None:
             raise _wrong_endpoint(self._target, "calls with any input")
-        return self._guest
+        given, _ = self._given(data)
+        return self._invoked.invoke_stream(given, self._params(params))
 
     def _given(self, data: Any) -> Tuple[Any, Optional[int]]:
         """What the guest gets, a handle of rows, or arrays and values as the signature says; and how

@@ -34,27 +34,29 @@ class Frame:
         labels: Optional[Sequence[Any]] = None
         if given is None:
             labels = range(len(names))
-        elif any(type(name) is not str for name in given):
+        elif tuple(given) != names:
             labels = given
-        return cls(names, data, labels, index)
+        return cls(tables.checked_names(names), data, labels, index)
 
     @classmethod
     def of_records(cls, value: Any) -> Frame:
         """The frame of a list with an object a row."""
-        return cls(*rows.records(value))
+        names, data = rows.records(value)
+        return cls(tables.checked_names(names), data)
 
     @classmethod
     def of_cells(cls, names: Sequence[str], data: List[List[Any]]) -> Frame:
         """The frame of these cells."""
-        return cls(tuple(names), data)
+        return cls(tables.checked_names(tuple(names)), data)
 
     @classmethod
     def of_columns(cls, columns: Mapping[str, Sequence[Any]]) -> Frame:
         """The frame of columns of equal length."""
-        return cls(tuple(columns), [list(row) for row in zip(*columns.values())])
+        return cls(
+            tables.checked_names(tuple(columns)), [list(row) for row in zip(*columns.values())]
+        )
 
     def check(self) -> None:
-        """InvalidInput for a frame without rows, or with names that no table may have."""
-        tables.check_names(self.names)
+        """InvalidInput for a frame without rows."""
         if not self.rows:
             raise tables.no_rows(self.names)

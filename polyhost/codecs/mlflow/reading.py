@@ -9,7 +9,7 @@ from polyhost.codecs import Request
 from polyhost.codecs.mlflow import values
 from polyhost.codecs.mlflow.frame import Frame
 from polyhost.data.payload import Buffer, Payload, Table
-from polyhost.data.signature import Signature
+from polyhost.data.signature import FLOATS, Signature
 from polyhost.errors import InvalidInput, SchemaMismatch, UnsupportedContentType
 from polyhost.formats import arrow, json, rows
 from polyhost.pipeline.signature.columns import check_strict
@@ -22,7 +22,6 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 LLM_KEYS = ("messages", "prompt", "input")
 _FORMATS = {"pandas-split": "split", "pandas-records": "records"}
 _SPLIT_KEYS = {"columns", "index", "data"}
-_FLOATS = ("double", "float")
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,9 @@ def table_of(predictor: Predictor, frame: Frame) -> Table:
 def _raw(signature: Signature, names: Sequence[str]) -> FrozenSet[str]:
     assert signature.columns is not None
     if signature.named:
-        return frozenset(str(c.name) for c in signature.columns if c.type.kind not in _FLOATS)
-    return frozenset(
-        name for name, c in zip(names, signature.columns) if c.type.kind not in _FLOATS
-    )
+        return signature.exact
+    places = zip(names, signature.columns)
+    return frozenset(name for name, column in places if column.type.kind not in FLOATS)
 
 
 # Content types

@@ -8,15 +8,14 @@ from typing import Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 import numpy as np
 
 from polyhost.data.payload import SparseTable, Table
-from polyhost.data.signature import DTYPES, ColumnSpec
+from polyhost.data.signature import DTYPES, FLOATS, WHOLE, ColumnSpec
 from polyhost.errors import SchemaMismatch
 from polyhost.pipeline.signature.cast import cast, whole
 
 logger = logging.getLogger(__name__)
 
 _KEPT_ORDERS = 100
-_FLOATS = ("double", "float")
-_NUMBERS = ("double", "float", "long", "integer")
+_INTEGERS = 2**31
 
 
 class SignatureSchema:
@@ -36,11 +35,11 @@ class SignatureSchema:
         self.numeric = all(kind == "double" for kind in kinds)
         """All columns are doubles: whoever reads a table may make one matrix of it."""
         self.numbers: FrozenSet[str] = frozenset(
-            c.name for c in columns if c.name is not None and c.type.kind in _FLOATS
+            c.name for c in columns if c.name is not None and c.type.kind in FLOATS
         )
         """Names of columns of floating point numbers, which a reader may type at once."""
-        self._numbers = all(kind in _NUMBERS for kind in kinds)
-        self._whole = [i for i, kind in enumerate(kinds) if kind in ("long", "integer")]
+        self._numbers = all(kind in (*FLOATS, *WHOLE) for kind in kinds)
+        self._whole = [i for i, kind in enumerate(kinds) if kind in WHOLE]
         self._single = [i for i, kind in enumerate(kinds) if kind == "float"]
         self._orders: Dict[Tuple[str, ...], Optional[List[int]]] = {}
         self._dropped: Set[str] = set()
@@ -74,12 +73,20 @@ class SignatureSchema:
         return table if matrix is table.matrix else _like(Table.from_matrix(names, matrix), table)
 
     def _narrowed(self, matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        for i in self._whole:
-            whole(self.columns[i].type.kind, names[i], matrix[:, i])
+        if self._whole:
+            part = matrix[:, self._whole]
+            if not (np.floor(part) == part).all() or np.abs(part).max(initial=0) >= _INTEGERS:
+                for i in self._whole:  # one of them does not fit, or may not
+                    whole(self.columns[i].type.kind, names[i], matrix[:, i])
         if self._single:
+            part = matrix[:, self._single]
+            with np.errstate(over="ignore"):
+                narrow = part.astype(np.float32)
+            if (np.isinf(narrow) & np.isfinite(part)).any():
+                for i in self._single:
+                    cast(self.columns[i], names[i], matrix[:, i])
             matrix = matrix.astype(np.float64, copy=True)
-            for i in self._single:
-                matrix[:, i] = cast(self.columns[i], names[i], matrix[:, i])
+            matrix[:, self._single] = narrow
         return matrix
 
     # Which column is where
@@ -148,7 +155,7 @@ def check_strict(columns: Sequence[ColumnSpec], table: Table) -> None:
             hint = (
                 " Integer columns with missing values come as floating point numbers: declare the "
                 "column as double."
-                if column.dtype.kind == "f" and spec.type.kind in ("long", "integer")
+                if column.dtype.kind == "f" and spec.type.kind in WHOLE
                 else ""
             )
             raise SchemaMismatch(

@@ -22,7 +22,14 @@ from support.mlflow_models import columns
 from polyhost.code_dir.spec import spec_of
 from polyhost.codecs import Request, dispatch
 from polyhost.data.payload import Table
-from polyhost.errors import CodeDirError, LoadError, ModelError, RuntimeUnavailable, WrongEndpoint
+from polyhost.errors import (
+    CodeDirError,
+    LoadError,
+    ModelError,
+    RuntimeUnavailable,
+    SchemaMismatch,
+    WrongEndpoint,
+)
 from polyhost.pipeline.pipeline import Pipeline, open_predictor
 from polyhost.settings import Setting, Source, TargetSettings
 
@@ -246,3 +253,19 @@ def test_files_of_every_version_are_read(tmp_path: Path, opened: Open) -> None:
         )
     )
     assert ask(opened(folder), split([1.0, 0.5]))["predictions"] == pytest.approx([2.0])
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("long", 1.5), ("integer", 2.0**31), ("float", 1e300)])
+def test_numbers_that_came_as_a_matrix_are_held_against_narrower_types(
+    tmp_path: Path, opened: Open, kind: str, wrong: float
+) -> None:
+    estimator = LinearRegression().fit(ROWS, [1.0, 2.0, 3.0, 5.0])
+    inputs = columns(a="double", b=kind)
+    model = opened(mlflow_models.sklearn(tmp_path, estimator, signature={"inputs": inputs}))
+    assert model.info.guest.matrix
+    largest = {"long": 2.0**40, "integer": 2.0**31 - 1, "float": 1e30}[kind]
+    assert ask(model, split([1.5, largest]))["predictions"] == pytest.approx(
+        estimator.predict(pd.DataFrame([[1.5, largest]], columns=NAMES)), rel=1e-6
+    )
+    with pytest.raises(SchemaMismatch, match=f"column b to type '{kind}'"):
+        ask(model, split([1.5, wrong]))
