@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conformance import sparse_models
 from conformance.builtin import Made, copy_builtin
 from conformance.gaps import GAPS
-from conformance.scenarios import BUILTIN, SCENARIOS, with_metadata
+from conformance.scenarios import BUILTIN, ON_A_SERVER, SCENARIOS, with_metadata
 from support.command import Command
+from support.direct_host import DirectHost
 from support.made_models import made_models
 from support.served import Served
 from support.warm_command import WarmCommand, WarmProcess
+
+from polyhost.bridges import bridge_for
 
 DEADLINE = 3
 """Seconds that ``hangs_in_score`` may take."""
@@ -54,42 +58,6 @@ def polyhost(
 
 
 @pytest.fixture(scope="session")
-def host_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Served]]:
-    """``host_of(language)``: a server with every scenario of that language, started once.
-
-    Each model is loaded by its first request, but for the one that cannot be.
-    """
-    servers: dict[str, Served] = {}
-
-    def host(language: str) -> Served:
-        if language not in servers:
-            into = tmp_path_factory.mktemp(f"models-{language}")
-            config = into / "polyhost.yaml"
-            config.write_text(json.dumps({"models": _hosted(language, into)}), encoding="utf-8")
-            folder = tmp_path_factory.mktemp("server")
-            servers[language] = Served.start(folder, "--config", config, wait=False)
-            servers[language].wait_answering("/models/raises_in_load/health/", 503)
-        return servers[language]
-
-    yield host
-    for server in servers.values():
-        server.stop()
-
-
-def _hosted(language: str, into: Path) -> dict[str, dict[str, object]]:
-    """The models of a configuration file: every scenario that the language has."""
-    return {
-        name: {
-            "path": str(with_metadata(scenario, language, into)),
-            "lazy": name != "raises_in_load",
-            "limits": {"deadline": DEADLINE if name == "hangs_in_score" else "none"},
-        }
-        for name, scenario in SCENARIOS.items()
-        if (name, language) not in GAPS
-    }
-
-
-@pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]:
     """``made(language, scenario)``: a copy of the builtin model."""
     models: dict[str, dict[str, Made]] = {}
@@ -104,18 +72,85 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Made]
 
 
 @pytest.fixture(scope="session")
-def builtin_host(
+def host_of(
     made: Callable[[str, str], Made], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Served]]:
-    """``builtin_host(language)``: a server with that language's builtin models."""
+    """``host_of(language)``: a server, started once, with models of that language.
+
+    It has every one where a runtime can be forked, and those of ``ON_A_SERVER`` where each model
+    starts its own. Each is loaded by its first request, but for the one that cannot be.
+    """
     servers: dict[str, Served] = {}
 
     def host(language: str) -> Served:
         if language not in servers:
-            names = [f"{name}={made(language, name).with_metadata()}" for name in BUILTIN]
-            servers[language] = Served.start(tmp_path_factory.mktemp("server"), *names)
+            into = tmp_path_factory.mktemp(f"models-{language}")
+            config = into / "polyhost.yaml"
+            models = {name: _hosted(name, language, made, into) for name in _names(language)}
+            config.write_text(json.dumps({"models": models}), encoding="utf-8")
+            folder = tmp_path_factory.mktemp("server")
+            servers[language] = Served.start(folder, "--config", config, wait=False)
+            servers[language].wait_answering("/models/raises_in_load/health/", 503)
         return servers[language]
 
     yield host
     for server in servers.values():
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def models_of(
+    host_of: Callable[[str], Served],
+    made: Callable[[str, str], Made],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Served | DirectHost]]:
+    """``models_of(language)``: what answers ``/models/NAME/...`` for every model of a language.
+
+    The server, or the same routes over one process of the language where a model's own takes long.
+    """
+    hosts: dict[str, DirectHost] = {}
+
+    def host(language: str) -> Served | DirectHost:
+        if _forks(language):
+            return host_of(language)
+        if language not in hosts:
+            into = tmp_path_factory.mktemp(f"direct-{language}")
+            hosts[language] = DirectHost(
+                language, into, lambda name: _folder_of(name, language, made, into)
+            )
+        return hosts[language]
+
+    yield host
+    for each in hosts.values():
+        each.close()
+
+
+def _forks(language: str) -> bool:
+    return bridge_for(language).warm_parent == language
+
+
+def _names(language: str) -> list[str]:
+    """The models of a language's server."""
+    if not _forks(language):
+        return [*ON_A_SERVER]
+    names = [name for name in SCENARIOS if (name, language) not in GAPS]
+    return [*names, *BUILTIN, *(sparse_models.NAMES if language in sparse_models.TEXTS else ())]
+
+
+def _hosted(
+    name: str, language: str, made: Callable[[str, str], Made], into: Path
+) -> dict[str, object]:
+    """A model of a configuration file."""
+    return {
+        "path": str(_folder_of(name, language, made, into)),
+        "lazy": name != "raises_in_load",
+        "limits": {"deadline": DEADLINE if name == "hangs_in_score" else "none"},
+    }
+
+
+def _folder_of(name: str, language: str, made: Callable[[str, str], Made], into: Path) -> Path:
+    if name in BUILTIN:
+        return made(language, name).with_metadata()
+    if name in sparse_models.NAMES:
+        return sparse_models.write(language, name, into)
+    return with_metadata(SCENARIOS[name], language, into)

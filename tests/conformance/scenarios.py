@@ -76,6 +76,13 @@ BUILTIN = ("regression", "binary", "multiclass")
 """Scenarios whose artifact the language's own tool makes."""
 
 
+ON_A_SERVER = (
+    *("score_regression", "prints", "raises_in_score"),
+    *("exits_in_score", "hangs_in_score", "raises_in_load"),
+)
+"""Scenarios that end processes, or whose process is what is seen."""
+
+
 def folders_without_gap() -> set[tuple[str, str]]:
     """Every pair of scenario and language that there is a folder for."""
     return {

@@ -38,8 +38,8 @@ def test_from_the_command_line(polyhost, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(ANSWERS))
-def test_over_http(host_of, scenario, runtime):
-    server = host_of(runtime)
+def test_over_http(models_of, scenario, runtime):
+    server = models_of(runtime)
     reply = server.post(f"/models/{scenario}/predict/", body_of(scenario))
     header, rows = ANSWERS[scenario]
     single = header == ["Predictions"]
@@ -59,8 +59,8 @@ def test_extra_columns_from_the_command_line(polyhost, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["extra_columns"]))
-def test_extra_columns_over_http(host_of, scenario, runtime):
-    reply = host_of(runtime).post(f"/models/{scenario}/predict/", CSV)
+def test_extra_columns_over_http(models_of, scenario, runtime):
+    reply = models_of(runtime).post(f"/models/{scenario}/predict/", CSV)
     extra = reply.json()["extraModelOutput"]
     assert reply.json()["predictions"] == [1.0, 2.0, 4.0]
     assert (extra["columns"], extra["data"]) == (
@@ -84,8 +84,8 @@ def test_transform_from_the_command_line(polyhost, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["transform"]))
-def test_transform_over_http(host_of, scenario, runtime):
-    reply = host_of(runtime).post("/models/transform/transform/", CSV)
+def test_transform_over_http(models_of, scenario, runtime):
+    reply = models_of(runtime).post("/models/transform/transform/", CSV)
     assert reply.status_code == 200
     assert reply.headers["content-type"].startswith("multipart/form-data")
     assert 'name="X.transformed"' in reply.text

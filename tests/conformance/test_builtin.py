@@ -11,6 +11,7 @@ import pytest
 from conformance.builtin import add_hooks, displace, without_column
 from conformance.cases import cases, cases_without_gaps, raise_told
 from conformance.scenarios import BUILTIN
+from support.direct_host import DirectHost
 
 import polyhost
 from polyhost import errors
@@ -63,16 +64,16 @@ def test_hooks_around_the_builtin_predict(polyhost, made, scenario, runtime, tmp
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(BUILTIN))
-def test_csv_over_http(builtin_host, made, scenario, runtime):
+def test_csv_over_http(models_of, made, scenario, runtime):
     model = made(runtime, scenario)
-    reply = builtin_host(runtime).post(f"/models/{scenario}/predict/", model.input.read_bytes())
+    reply = models_of(runtime).post(f"/models/{scenario}/predict/", model.input.read_bytes())
     assert reply.status_code == 200, reply.text
     check(read_json(reply.json()["predictions"]), model.expected)
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(BUILTIN))
 @pytest.mark.parametrize("shape", ["dataframe_split", "dataframe_records"])
-def test_json_over_http(builtin_host, made, scenario, runtime, shape):
+def test_json_over_http(models_of, made, scenario, runtime, shape):
     model = made(runtime, scenario)
     with model.input.open(encoding="utf-8", newline="") as file:
         names, *rows = csv.reader(file)
@@ -82,7 +83,7 @@ def test_json_over_http(builtin_host, made, scenario, runtime, shape):
         "dataframe_split": {"columns": names, "data": data},
         "dataframe_records": [dict(zip(names, row, strict=True)) for row in data],
     }[shape]
-    reply = builtin_host(runtime).post(
+    reply = models_of(runtime).post(
         f"/models/{scenario}/invocations", json.dumps({shape: body}), "application/json"
     )
     assert reply.status_code == 200, reply.text
@@ -98,9 +99,9 @@ def _number(cell: str) -> float | None:
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(BUILTIN))
-def test_a_missing_column_is_the_callers_mistake(builtin_host, made, scenario, runtime):
+def test_a_missing_column_is_the_callers_mistake(models_of, made, scenario, runtime):
     name, body = without_column(made(runtime, scenario).input, 0)
-    server = builtin_host(runtime)
+    server = models_of(runtime)
     reply = server.post(f"/models/{scenario}/predict/", body)
     assert (reply.status_code, name in reply.text) == (422, True), reply.text
     good = made(runtime, scenario).input.read_bytes()
@@ -113,8 +114,8 @@ def test_a_missing_column_is_the_callers_mistake(builtin_host, made, scenario, r
     [b"a,b\n1,2\n1,2,3,4,5\n", b"a,b\n\xff\xfe,2\n"],
     ids=["ragged", "not UTF-8"],
 )
-def test_a_malformed_csv_is_the_callers_mistake(builtin_host, made, scenario, runtime, body):
-    server = builtin_host(runtime)
+def test_a_malformed_csv_is_the_callers_mistake(models_of, made, scenario, runtime, body):
+    server = models_of(runtime)
     reply = server.post(f"/models/{scenario}/predict/", body)
     assert reply.status_code == 422, reply.text
     assert reply.json()["message"].startswith("ERROR: ")
@@ -123,8 +124,8 @@ def test_a_malformed_csv_is_the_callers_mistake(builtin_host, made, scenario, ru
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["regression"]))
-def test_malformed_json_is_the_callers_mistake(builtin_host, scenario, runtime):
-    reply = builtin_host(runtime).post(
+def test_malformed_json_is_the_callers_mistake(models_of, scenario, runtime):
+    reply = models_of(runtime).post(
         f"/models/{scenario}/invocations", b'{"dataframe_split": {', "application/json"
     )
     assert reply.status_code == 400, reply.text
@@ -169,12 +170,22 @@ def test_a_folder_with_two_artifacts(polyhost, made, scenario, runtime, tmp_path
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(BUILTIN))
-def test_target_and_labels_come_from_the_artifact(made, scenario, runtime, tmp_path):
+def test_target_and_labels_come_from_the_artifact(models_of, made, scenario, runtime, tmp_path):
     model = made(runtime, scenario)
     folder = tmp_path / "model"
     shutil.copytree(model.model, folder, ignore=shutil.ignore_patterns("model-metadata.yaml"))
-    with polyhost.load(folder) as loaded:
-        assert loaded.info.target.type.value == scenario
-        found = loaded.predict(model.input.read_bytes())
     header, expected = model.expected
-    np.testing.assert_allclose(found[header].to_numpy(dtype=float), expected, **CLOSE)
+    host = models_of(runtime)
+    if isinstance(host, DirectHost):
+        loaded = host.load(folder, infer=True)
+        assert loaded.info.target.type.value == scenario
+        names, found = read_json(
+            loaded.predictions("text/csv", model.input.read_bytes())["predictions"]
+        )
+        found = [[row[names.index(name)] for name in header] for row in found]
+    else:
+        with polyhost.load(folder) as loaded:
+            assert loaded.info.target.type.value == scenario
+            table = loaded.predict(model.input.read_bytes())
+        found = table[header].to_numpy(dtype=float)
+    np.testing.assert_allclose(found, expected, **CLOSE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conformance.cases import cases, cases_without_gaps, run_score
-from conformance.scenarios import CSV, SCENARIOS
+from conformance.scenarios import CSV, ON_A_SERVER, SCENARIOS
 
 from polyhost import errors
 
@@ -45,8 +45,8 @@ def test_the_native_traceback_is_told_when_asked_for(command, scenario, runtime)
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(IN_SCORE))
-def test_over_http_and_the_neighbours_answer(host_of, scenario, runtime):
-    server = host_of(runtime)
+def test_over_http_and_the_neighbours_answer(host_of, models_of, scenario, runtime):
+    server = (host_of if scenario in ON_A_SERVER else models_of)(runtime)
     failed = server.post(f"/models/{scenario}/predict/", CSV)
     assert failed.status_code == 500
     assert IN_SCORE[scenario][1] in failed.json()["message"]
@@ -55,8 +55,8 @@ def test_over_http_and_the_neighbours_answer(host_of, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["wrong_row_count"]))
-def test_a_missing_row_is_an_error_in_serve(host_of, scenario, runtime):
-    failed = host_of(runtime).post(f"/models/{scenario}/predict/", CSV)
+def test_a_missing_row_is_an_error_in_serve(models_of, scenario, runtime):
+    failed = models_of(runtime).post(f"/models/{scenario}/predict/", CSV)
     assert failed.status_code == 500
     assert "2 prediction(s) for 3 input row(s)" in failed.json()["message"]
 

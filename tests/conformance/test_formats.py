@@ -12,9 +12,9 @@ import pytest
 import requests
 from conformance.cases import cases, cases_without_gaps, read_rows
 from conformance.scenarios import SCENARIOS
+from conformance.sparse_models import SCORE, TEXTS, TRANSFORM, write
 from scipy import sparse
 from scipy.io import mmread, mmwrite
-from support.served import Served
 
 from polyhost.bridges import BRIDGES
 
@@ -53,13 +53,17 @@ def test_an_arrow_file(polyhost, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["textgeneration"]))
-def test_an_arrow_body(host_of, scenario, runtime):
-    server = host_of(runtime)
+def test_an_arrow_body(models_of, scenario, runtime):
+    server = models_of(runtime)
     expected = {"predictions": ["hello ann", "hello bob", "hello c, d"]}
     for content_type in (ARROW, "application/vnd.apache.arrow.stream"):
         reply = server.post(f"/models/{scenario}/predict/", stream(FRAME), content_type)
         assert (reply.status_code, reply.json()) == (200, expected)
-    path = "/models/score_regression/predict/"
+
+
+@pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["score_regression"]))
+def test_an_arrow_part(host_of, scenario, runtime):
+    server, path = host_of(runtime), f"/models/{scenario}/predict/"
     url = f"http://127.0.0.1:{server.port}{path}"
     part = requests.post(url, files={"X": ("rows.arrow", stream(FRAME))}, timeout=60)
     assert part.json() == {"predictions": [5.0, 8.0, 14.0]}
@@ -70,55 +74,16 @@ def test_an_arrow_body(host_of, scenario, runtime):
 
 # Matrix Market
 
-SCORE = {
-    "python": """
-import pandas as pd
-
-def load_model(code_dir):
-    return "a model"
-
-def score(data, model, sparse_colnames, **kwargs):
-    assert data.dtypes.map(str).str.startswith("Sparse").all()
-    name = "b c" if sparse_colnames else data.columns[1]
-    return pd.DataFrame({"Predictions": 10 * data[name].to_numpy() + data.sum(axis=1).to_numpy()})
-
-def transform_(data, model):
-    return 2 * data
-""",
-    "r": """
-load_model <- function(code_dir) "a model"
-
-score <- function(data, model, ...) {
-  stopifnot(inherits(data, "dgTMatrix"))
-  name <- if (is.null(colnames(data))) 2 else "b c"
-  data.frame(Predictions = 10 * data[, name] + Matrix::rowSums(data))
-}
-
-transform_ <- function(X, transformer, y) 2 * X
-""",
-}
-FILES = {"python": "custom.py", "r": "custom.R"}
-SPARSE = [pytest.param(name, marks=pytest.mark.runtime(name)) for name in SCORE]
+SPARSE = [pytest.param(name, marks=pytest.mark.runtime(name)) for name in TEXTS]
 OTHERS = [
-    pytest.param(name, marks=pytest.mark.runtime(name)) for name in BRIDGES if name not in SCORE
+    pytest.param(name, marks=pytest.mark.runtime(name)) for name in BRIDGES if name not in TEXTS
 ]
 EXPECTED = [1.0, 27.5, 47.0, 0.0]
 
 
-@pytest.fixture
-def code_dir(tmp_path):
-    """``code_dir(language, target)``: hooks that read a sparse table."""
-
-    def make(language, target="regression"):
-        folder = tmp_path / f"sparse_{target}"
-        folder.mkdir()
-        text = SCORE[language]
-        if target == "transform":
-            text = text.replace("score", "unused").replace("transform_", "transform")
-        (folder / FILES[language]).write_text(text, encoding="utf-8")
-        return folder
-
-    return make
+def write_sparse(polyhost, language):
+    """A code dir with hooks that read a sparse table."""
+    return write(language, SCORE, polyhost.folder)
 
 
 def score_sparse(polyhost, folder, *flags, target="regression"):
@@ -130,50 +95,46 @@ def score_sparse(polyhost, folder, *flags, target="regression"):
 
 @pytest.mark.parametrize("runtime", SPARSE)
 @pytest.mark.parametrize("named", [True, False])
-def test_a_sparse_file(polyhost, code_dir, runtime, named):
+def test_a_sparse_file(polyhost, runtime, named):
     names = polyhost.folder / "names.txt"
     names.write_bytes(NAMES)
     flags = ("--sparse-column-file", names) if named else ()
-    done, output = score_sparse(polyhost, code_dir(runtime), *flags)
+    done, output = score_sparse(polyhost, write_sparse(polyhost, runtime), *flags)
     assert done.code == 0, done.err
     assert read_rows(output) == (["Predictions"], [[value] for value in EXPECTED])
 
 
 @pytest.mark.parametrize("runtime", SPARSE)
-def test_names_that_are_not_as_many_as_columns(polyhost, code_dir, runtime):
+def test_names_that_are_not_as_many_as_columns(polyhost, runtime):
     names = polyhost.folder / "names.txt"
     names.write_bytes(b"a\nb\n")
-    done, _ = score_sparse(polyhost, code_dir(runtime), "--sparse-column-file", names)
+    folder = write_sparse(polyhost, runtime)
+    done, _ = score_sparse(polyhost, folder, "--sparse-column-file", names)
     assert done.code == 1
     assert "sparse matrix of 3 column" in done.err
 
 
 @pytest.mark.parametrize("runtime", SPARSE)
-def test_sparse_parts_over_http(code_dir, tmp_path, runtime):
-    flags = ("--code-dir", code_dir(runtime), "--target-type", "regression")
-    server = Served.start(tmp_path, *flags, command="server")
-    url = f"http://127.0.0.1:{server.port}/predict/"
+def test_sparse_parts_over_http(host_of, runtime):
+    server, path = host_of(runtime), f"/models/{SCORE}/predict/"
+    url = f"http://127.0.0.1:{server.port}{path}"
     files = {"X": ("x.mtx", market()), "X.colnames": ("names.txt", NAMES)}
     assert requests.post(url, files=files, timeout=60).json() == {"predictions": EXPECTED}
-    raw = server.post("/predict/", market(), "text/mtx")
+    raw = server.post(path, market(), "text/mtx")
     assert raw.json() == {"predictions": EXPECTED}
     upper = requests.post(url, files={"X": ("x.MTX", market())}, timeout=60)
     assert upper.status_code in (422, 500)  # the name counts with its case: this is no CSV
-    server.stop()
 
 
 @pytest.mark.parametrize("runtime", SPARSE)
-def test_a_sparse_transform_answers_sparsely_and_gives_y_back(code_dir, tmp_path, runtime):
-    flags = ("--code-dir", code_dir(runtime, "transform"), "--target-type", "transform")
-    server = Served.start(tmp_path, *flags, command="server")
-    url = f"http://127.0.0.1:{server.port}/transform/"
+def test_a_sparse_transform_answers_sparsely_and_gives_y_back(host_of, runtime):
+    url = f"http://127.0.0.1:{host_of(runtime).port}/models/{TRANSFORM}/transform/"
     files = {
         "X": ("x.mtx", market()),
         "X.colnames": ("names.txt", NAMES),
         "y": ("y.csv", b"target\n1\n2\n3\n4\n"),
     }
     reply = requests.post(url, files=files, timeout=60)
-    server.stop()
     assert reply.status_code == 200, reply.text
     head = f"Content-Type: {reply.headers['content-type']}\r\n\r\n".encode()
     parts = {

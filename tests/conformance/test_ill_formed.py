@@ -31,10 +31,10 @@ TABLE = ("row", "separator", "header", "one name", "NUL", "UTF-8", "surrogate")
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["regression"]))
-def test_the_rules_of_every_format(builtin_host, made, scenario, runtime):
+def test_the_rules_of_every_format(models_of, made, scenario, runtime):
     model = made(runtime, scenario)
     grid = grid_of(model.input)
-    server = builtin_host(runtime)
+    server = models_of(runtime)
 
     wrong = []
     for fault, form in cases():

@@ -28,8 +28,8 @@ def test_extra_columns_of_a_classifier(polyhost, scenario, runtime):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(["extra_classes"]))
-def test_extra_columns_of_a_classifier_over_http(host_of, scenario, runtime):
-    reply = host_of(runtime).post(f"/models/{scenario}/predict/", CSV).json()
+def test_extra_columns_of_a_classifier_over_http(models_of, scenario, runtime):
+    reply = models_of(runtime).post(f"/models/{scenario}/predict/", CSV).json()
     assert reply["predictions"][0] == {"no": 0.9, "yes": 0.1}
     assert reply["extraModelOutput"] == {
         "columns": ["note"],

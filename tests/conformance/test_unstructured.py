@@ -29,8 +29,8 @@ def ask(server, mode: str, body: bytes, content_type: str):
         ("upper", b"", "text/plain", b"", "text/plain; charset=utf-8"),
     ],
 )  # fmt: skip
-def test_over_http(host_of, scenario, runtime, mode, body, sent, answer, received):
-    reply = ask(host_of(runtime), mode, body, sent)
+def test_over_http(models_of, scenario, runtime, mode, body, sent, answer, received):
+    reply = ask(models_of(runtime), mode, body, sent)
     content = reply.content
     if "grüße".encode() == body:  # ß has no capital in some languages
         content = content.replace("GRÜßE".encode(), answer).replace("GRÜẞE".encode(), answer)
@@ -40,9 +40,9 @@ def test_over_http(host_of, scenario, runtime, mode, body, sent, answer, receive
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(ONE))
 def test_a_hook_that_raises_is_an_error_and_the_next_request_is_answered(
-    host_of, scenario, runtime
+    models_of, scenario, runtime
 ):
-    server = host_of(runtime)
+    server = models_of(runtime)
     failed = ask(server, "raise", b"x", "text/plain")
     assert failed.status_code == 500
     assert "asked to fail" in failed.json()["message"]
@@ -65,8 +65,8 @@ def test_from_the_command_line(polyhost, scenario, runtime, query, answer):
 
 
 @pytest.mark.parametrize(("scenario", "runtime"), cases_without_gaps(ONE))
-def test_the_structured_route_names_the_right_one(host_of, scenario, runtime):
-    reply = host_of(runtime).post(f"/models/{NAME}/predict/", "a\n1\n")
+def test_the_structured_route_names_the_right_one(models_of, scenario, runtime):
+    reply = models_of(runtime).post(f"/models/{NAME}/predict/", "a\n1\n")
     assert reply.status_code == 422
     assert "/predictUnstructured/" in reply.json()["message"]
 
@@ -88,10 +88,10 @@ def test_the_structured_route_names_the_right_one(host_of, scenario, runtime):
         ),
     ],
 )
-def test_what_a_hook_is_told_over_http(host_of, scenario, runtime, sent, told):
+def test_what_a_hook_is_told_over_http(models_of, scenario, runtime, sent, told):
     """Of a repeated query key the first value counts."""
     path = f"/models/{scenario}/predictUnstructured/?k=first&k=second"
-    reply = host_of(runtime).post(path, b"{}", sent)
+    reply = models_of(runtime).post(path, b"{}", sent)
     assert (reply.status_code, reply.text) == (200, told)
 
 

@@ -12,8 +12,7 @@ from typing import Any, cast
 import httpx
 from support.fake_model import FakeHost, FakeModel
 
-from polyhost.codecs import Answer, Request
-from polyhost.codecs.dispatch import answer
+from polyhost.codecs import Answer, Request, dispatch
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import ModelError, PolyhostError
 from polyhost.host.request import Body, Pending, Result, Waiter
@@ -43,10 +42,14 @@ class DirectModel(FakeModel):
         asyncio.get_running_loop().call_soon(self._answer_with, pending, data)
         return pending
 
+    def answer(self, request: Request, body: bytes) -> Answer:
+        """What the worker's codecs make of a body."""
+        return dispatch.answer(self.predictor, request, body)
+
     def _answer_with(self, pending: Pending, data: bytes) -> None:
         try:
             request = Request.from_wire(json.loads(pending.meta))
-            found = answer(self.predictor, request, data)
+            found = self.answer(request, data)
             head = {
                 "status": found.status,
                 "type": found.content_type,

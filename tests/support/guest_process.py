@@ -19,11 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.bridges import bridge_for
-from polyhost.codecs import Request, dispatch
+from polyhost.codecs import Answer, Request, dispatch
 from polyhost.data.payload import Payload, Table
 from polyhost.errors import PolyhostError, from_wire, to_wire
 from polyhost.pipeline.pipeline import open_predictor
-from polyhost.predictor import GuestInfo, HookContext, ModelSpec, Predictor, Reply, Traits
+from polyhost.predictor import (
+    GuestInfo,
+    HookContext,
+    ModelInfo,
+    ModelSpec,
+    Predictor,
+    Reply,
+    Traits,
+)
 
 _PLAIN = (
     type(None),
@@ -38,6 +46,7 @@ _PLAIN = (
     Table,
     Reply,
     GuestInfo,
+    ModelInfo,
     Traits,
 )
 
@@ -120,6 +129,15 @@ class RemoteModel:
     process: GuestProcess
     token: Token
 
+    @property
+    def info(self) -> ModelInfo:
+        found: ModelInfo = self.process.call(self.token, "info")
+        return found
+
+    def answer(self, request: Request, body: bytes) -> Answer:
+        """What a worker answers to a request."""
+        return Answer(*self.process.call(None, "answered", self.token, request.to_wire(), body))
+
     def predictions(self, content_type: str, body: bytes) -> Any:
         """The answer to one request's body, read from its JSON."""
         return self.process.call(None, "respond", self.token, content_type, body)
@@ -179,6 +197,12 @@ class _Process:
         answer = dispatch.answer(predictor, request, body)
         assert isinstance(answer.body, bytes)
         return json.loads(answer.body)
+
+    def answered(self, predictor: Predictor, wire: dict[str, Any], body: bytes) -> list[Any]:
+        """The fields of a worker's answer, a streamed body as a whole."""
+        found = dispatch.answer(predictor, Request.from_wire(wire), body)
+        whole = found.body if isinstance(found.body, bytes) else b"".join(found.body)
+        return [whole, found.content_type, found.status, dict(found.headers)]
 
     def warnings(self) -> list[str]:
         """What was logged since the last call, from warnings up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import subprocess
 import time
@@ -18,6 +19,8 @@ READY_WITHIN = 240.0
 STOPS_WITHIN = 30.0
 CLIENTS_LEAVE_WITHIN = 20.0
 """A client that was refused may linger."""
+FRONTS_EVERY = 8
+"""Of so many looks for its port, one is at its children too: finding those reads every process."""
 ANY_PORT = "127.0.0.1:0"
 """An address whose port the system chooses."""
 
@@ -60,14 +63,17 @@ class Served:
     def port(self) -> int:
         """The port that the system gave it; AssertionError when it ends before it listens."""
         until = time.monotonic() + READY_WITHIN
-        while time.monotonic() < until and self.process.poll() is None:
+        for look in itertools.count():
+            if time.monotonic() > until or self.process.poll() is not None:
+                break
             with contextlib.suppress(psutil.Error):  # a child may end meanwhile
                 host = psutil.Process(self.process.pid)
-                for process in (host, *host.children(recursive=True)):
+                fronts = [] if look % FRONTS_EVERY else host.children(recursive=True)
+                for process in (host, *fronts):
                     for found in process.net_connections("tcp"):
                         if found.status == psutil.CONN_LISTEN:
                             return int(found.laddr.port)
-            time.sleep(0.02)
+            time.sleep(0.03)
         self.kill()
         raise AssertionError(f"it never listened\n{self.out}\n{self.err}")
 
@@ -89,14 +95,15 @@ class Served:
     def wait_answering(self, path: str = "/health/", status: int = 200) -> None:
         """Return when ``path`` answers with ``status``; AssertionError when it never does."""
         until = time.monotonic() + READY_WITHIN
-        last = "no answer"
+        last, pause = "no answer", 0.02
         while time.monotonic() < until and self.process.poll() is None:
             with contextlib.suppress(httpx.TransportError):
                 reply = self.client.get(path)
                 if reply.status_code == status:
                     return
                 last = f"{reply.status_code} {reply.text}"
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.2)
         self.kill()
         raise AssertionError(f"GET {path} was never {status}: {last}\n{self.out}\n{self.err}")
 
