@@ -237,7 +237,7 @@ class ServerSettings:
     ``drum``: this is ``polyhost server``: one model, its routes at the root, exit 130 on SIGTERM,
     row counts may differ with a warning; otherwise ``polyhost serve``: drains and exits 0.
     ``failure``: what kept the model from being prepared, for the error server to report.
-    ``fronts``: processes that serve clients. ``grace``: seconds that accepted requests may still
+    ``fronts``: processes that serve clients. ``grpc_port``: where gRPC is served; None is nowhere. ``grace``: seconds that accepted requests may still
     take once the server was asked to stop. ``desired``: the file that holds what was deployed over
     the admin API; None keeps nothing. ``worker_user``: the account that workers run under; None is
     ours. ``allowed_hosts``: values of a request's Host that are answered besides the names of
@@ -263,6 +263,7 @@ class ServerSettings:
     deployment_config: Optional[Path] = None
     limits: HostLimits = HostLimits()
     fronts: int = 1
+    grpc_port: Optional[int] = None
     admin: AdminSettings = AdminSettings()
     keys: Tuple[ApiKey, ...] = ()
     tls: Optional[Tls] = None

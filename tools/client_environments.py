@@ -18,7 +18,7 @@ from shell import ROOT, STATE, VENV, StepFailed, locked, once, say, step, works
 
 REQUIREMENTS = ROOT / "tests" / "clients"
 CLIENTS = STATE / "clients"
-IN_SETUP = ("mlflow",)
+IN_SETUP = ("inference", "mlflow")
 """Made by tools/setup.py: what `make test` needs. The others have a make target of their own."""
 
 

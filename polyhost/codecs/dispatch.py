@@ -20,6 +20,7 @@ DIALECTS = {
     "mindsdb": "polyhost.codecs.mindsdb",
     "native": "polyhost.codecs.native",
     "v2": "polyhost.codecs.v2.rest",
+    "v2-grpc": "polyhost.codecs.v2.rpc",
 }
 """Module of each dialect: it has ``answer`` and ``answer_many`` with the arguments of ours.
 

@@ -196,6 +196,7 @@ def _settings(
         wait=values["wait"].value,
         limits=HostLimits(**under("limits", values, HostLimits)),
         fronts=values["fronts"].value,
+        grpc_port=values["grpc_port"].value,
         admin=AdminSettings(**under("admin", values, AdminSettings)),
         keys=keys,
         tls=Tls(certificate, key) if certificate and key else None,

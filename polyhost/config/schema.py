@@ -276,6 +276,12 @@ SCHEMA = Section(
             "port", whole(0, 65535), "port to listen at; 0: any that is free", 8000, flag="--port"
         ),
         Field(
+            "grpc_port",
+            whole(0, 65535).or_none(),
+            "port to serve gRPC at; 0: any that is free (needs `pip install 'polyhost[grpc]'`)",
+            flag="--grpc-port",
+        ),
+        Field(
             "url_prefix",
             kinds.TEXT,
             "path that every route is under",

@@ -158,7 +158,7 @@ class Deployer:
         failure = self._host.models[hosted.name].failure
         if new:
             await self._host.remove(hosted.name, 0.0)
-        raise failure or CodeDirError(f"model {hosted.name!r} could not be loaded")
+        raise failure or _not_loaded(hosted.name)
 
     async def _undo(self, name: str, before: Optional[DesiredEntry]) -> None:
         """Serve again what was served before a deployment that could not be written down."""
@@ -213,7 +213,8 @@ class Deployer:
         async with self._lock_of(name):
             wanted = self._deployed.state.models.get(name)
             if name in self._host.models:
-                await self._bring(self._host.models[name].config)
+                if not await self._host.load_again(name):
+                    raise self._host.models[name].failure or _not_loaded(name)
             elif wanted is not None:
                 await self._bring(await self._hosted(wanted))
                 self._deployed.failed.pop(name, None)
@@ -469,3 +470,7 @@ class Deployer:
         for loaded in self._loaded:
             loaded.let_go()
         self._deployed.close()
+
+
+def _not_loaded(name: str) -> PolyhostError:
+    return CodeDirError(f"model {name!r} could not be loaded")

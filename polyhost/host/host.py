@@ -122,6 +122,13 @@ class Host:
         self._changed()
         return done
 
+    async def load_again(self, name: str) -> bool:
+        """Load a model that is there, lazy or not; False when it could not. KeyError for none."""
+        model = self.models[name]
+        done = await model.load(model.config)
+        self._changed()
+        return done
+
     async def park(self, name: str) -> None:
         """Unload a model, and keep its name; KeyError for an unknown one."""
         model = self.models[name]

@@ -23,9 +23,10 @@ def listening(settings: ServerSettings) -> None:
     lazy = sum(model.lazy for model in settings.models)
     count = len(settings.models)
     logger.info(
-        "polyhost %s listens on %s with %d model%s%s",
+        "polyhost %s listens on %s%s with %d model%s%s",
         __version__,
         address(settings),
+        "" if settings.grpc_port is None else f" (gRPC: port {settings.grpc_port})",
         count,
         "" if count == 1 else "s",
         f", {lazy} loaded at the first request" if lazy else "",

@@ -26,6 +26,9 @@ class Access:
     def __init__(self, settings: ServerSettings) -> None:
         self.keys = Keys(settings.keys)
         self.context: Optional[ssl.SSLContext] = None
+        self.files = settings.tls
+        self.certificate_changes = 0
+        """How often the certificate was renewed, for who holds it in another form."""
         if settings.tls is not None:
             self.context = tls.context(settings.tls)
 
@@ -55,6 +58,8 @@ class Access:
         self.keys.use(keys)
         if self.context is not None and files is not None:
             tls.load(self.context, files)
+            self.files = files
+            self.certificate_changes += 1
 
     def use_wire(self, wire: Mapping[str, Any]) -> None:
         """The same in a front: what its supervisor has found right."""

@@ -32,6 +32,7 @@ from polyhost.server.extension import extended
 from polyhost.server.fronts.forker import Forker, fork_fronts
 from polyhost.server.fronts.front_process import serve_front
 from polyhost.server.fronts.supervisor import Fronts
+from polyhost.server.grpc.serving import reserve, serve_clients
 from polyhost.server.http.listen import BACKLOG, listen, runner
 from polyhost.server.watch.guest_output import GuestOutput
 from polyhost.server.watch.instrument import Instruments
@@ -55,6 +56,9 @@ def serve(
         desired_state.check(settings.desired)
     sock = _bind(settings)
     settings = replace(settings, port=sock.getsockname()[1])
+    reserved = reserve(settings)
+    if reserved is not None:
+        settings = replace(settings, grpc_port=reserved.getsockname()[1])
     if settings.fronts < 2:
         return int(runner()(_serve(settings, sock, reload, loaded)))
     return _serve_with_fronts(settings, sock, reload, loaded)
@@ -212,7 +216,7 @@ async def _run(
         app = build_error(replace(settings, failure=failure))
     code = 0
     if fronts is None:
-        await listen(app, settings, access, sock, stop)
+        await serve_clients(app, settings, access, sock, stop)
     else:
         await _listen_behind(fronts, app, settings, access, sock, stop)
         code = 1 if fronts.failed.is_set() else 0

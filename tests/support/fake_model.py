@@ -80,6 +80,13 @@ def _file(data: bytes) -> int:
     return fd
 
 
+def _word(dialect: str | None, text: str) -> str:
+    """The first line of a body; of a message of gRPC its id, which stands at the end."""
+    if dialect == "v2-grpc":
+        return text.rpartition("\x1a")[2][1:]
+    return text.partition("\n")[0].strip('"')
+
+
 class FakeModel:
     """Answers ``answer`` to the body ``answer``, and so on for the keys of the tables above."""
 
@@ -99,7 +106,7 @@ class FakeModel:
 
     def submit(self, meta: bytes, body: Body, retry: bool, waiter: Waiter | None = None) -> Pending:
         text = body.read() if isinstance(body, Spool) else body
-        word = text.decode("latin-1").partition("\n")[0].strip('"')
+        word = _word(json.loads(meta).get("dialect"), text.decode("latin-1"))
         if word in REFUSALS:
             raise REFUSALS[word]
         assert waiter is not None

@@ -20,6 +20,7 @@ from polyhost.server.dialects.v2_documents import (
     INDEX,
     INFER,
     LIVE,
+    MESSAGE,
     METADATA,
     NAMES,
     READY,
@@ -48,6 +49,7 @@ class V2Routes:
         self._metas: Dict[bytes, bytes] = {}
         target = model.config.spec.target.type
         self._any_body = target is TargetType.UNSTRUCTURED
+        self._message = dumps(Request("predict", "v2-grpc", options=self._options).to_wire())
 
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """None: they stand at the root."""
@@ -72,7 +74,11 @@ class V2Routes:
         path = f"{base}/infer"
         route = self._route(path, self._meta, protocol="v2", retry=not self._any_body)
         infer = calling("POST", path, route, "Infer", INFER, (f"{version}/infer",))
-        return [infer, *guarded(facts, self._service.settings, model.name)]
+        path += "/message"
+        route = self._route(path, self._message_meta, protocol="grpc", retry=not self._any_body)
+        summary, alias = "Infer, by the message of gRPC", f"{version}/infer/message"
+        message = calling("POST", path, route, summary, MESSAGE, (alias,))
+        return [infer, message, *guarded(facts, self._service.settings, model.name)]
 
     def _route(self, path: str, meta: Any, *, protocol: str, retry: bool) -> Route:
         return Route(
@@ -111,11 +117,16 @@ class V2Routes:
             self._metas[size] = meta
         return meta
 
-    def _full_meta(self, head: RequestHead, size: bytes) -> bytes:
+    def _message_meta(self, head: RequestHead) -> bytes:
+        if self._any_body:
+            return self._full_meta(head, b"", "v2-grpc")
+        return self._message
+
+    def _full_meta(self, head: RequestHead, size: bytes, codec: str = "v2") -> bytes:
         query = tuple(parse_qsl(head.query.decode("latin-1"), keep_blank_values=True))
         headers = head.for_model(keys=self._service.keys.asked_for)
         options = self._with_size(size)
-        request = Request("unstructured", "v2", query=query, headers=headers, options=options)
+        request = Request("unstructured", codec, query=query, headers=headers, options=options)
         return dumps(request.to_wire())
 
     def _with_size(self, size: bytes) -> Dict[str, Any]:

@@ -100,6 +100,16 @@ INFER: Dict[str, Any] = {
         **ERRORS,
     },
 }
+MESSAGE: Dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/x-protobuf": _BINARY}},
+    "responses": {
+        "200": {
+            "description": "a ModelInferResponse",
+            "content": {"application/x-protobuf": _BINARY},
+        },
+        **ERRORS,
+    },
+}
 METADATA: Dict[str, Any] = {
     "responses": {
         "200": _json(

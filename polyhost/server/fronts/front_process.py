@@ -16,10 +16,11 @@ from polyhost.server.dialects import endpoints_of
 from polyhost.server.fronts.channel import Channel, Message
 from polyhost.server.fronts.front_state import FrontHost
 from polyhost.server.fronts.supervisor_proxy import Relay
+from polyhost.server.grpc.serving import serve_clients
 from polyhost.server.http.asgi import Receive, Scope, Send
 from polyhost.server.http.endpoint import Endpoint, fast_routes
 from polyhost.server.http.fast_path import FastRoute
-from polyhost.server.http.listen import listen, runner
+from polyhost.server.http.listen import runner
 from polyhost.server.watch.instrument import Instruments
 from polyhost.server.watch.tracing import open_tracing
 from polyhost.settings import ServerSettings
@@ -77,9 +78,10 @@ class FrontProcess:
         sweeper.parts += [self._host.sweep, self._count]
         sweeper.start()
         await self._begun.wait()
-        connected = self._counts.count(CONNECTIONS, self._number)
         if not self._stop.is_set():
-            await listen(app, self._settings, self._access, sock, self._stop, connected)
+            connected = self._counts.count(CONNECTIONS, self._number)
+            settings, access, stop = self._settings, self._access, self._stop
+            await serve_clients(app, settings, access, sock, stop, connected)
         sweeper.stop()
         self._report()
         await asyncio.sleep(0)  # one turn of the loop, in which what was queued is written
@@ -156,10 +158,15 @@ class FrontApplication:
         self.fast.clear()
         self.fast.update(fast_routes(found))
 
+    def endpoint(self, path: str, method: str) -> Optional[Endpoint]:
+        """What answers a path and a method in this process; None where the supervisor does."""
+        found = self._routes.get(path)
+        return found if found is not None and found.method == method else None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            endpoint = self._routes.get(scope["path"])
-            if endpoint is not None and endpoint.method == scope["method"]:
+            endpoint = self.endpoint(scope["path"], scope["method"])
+            if endpoint is not None:
                 await endpoint.handler(scope, receive, send)
                 return
             await self._relay(scope, receive, send)
