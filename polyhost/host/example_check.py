@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from pathlib import Path
 from typing import Optional, Tuple
 
 from polyhost.codecs import Request
 from polyhost.errors import InvalidOutput, PolyhostError, WorkerTimeout
+from polyhost.host import saved_example
 from polyhost.host.pool import Pool
 from polyhost.wire.frames import dumps
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = (
     ("example.csv", "text/csv"),
@@ -32,14 +36,36 @@ def example(code_dir: Path) -> Optional[Tuple[Path, str]]:
     return None
 
 
-async def check(pool: Pool) -> None:
-    """Predict the stored example; an error that names it when the model does not answer it."""
-    found = example(pool.config.spec.code_dir)
-    if found is None or not pool.config.spec.target.type.is_structured:
+async def check(pool: Pool, *, first: bool = False) -> None:
+    """Predict the stored example; an error that names it when the model does not answer it.
+
+    ``first``: there is no version before. The example of a model that MLflow saved, which has to
+    answer whatever its example, is then a warm-up, and its error a warning.
+    """
+    spec = pool.config.spec
+    if saved_example.OPTION in spec.options:
+        try:
+            await _check_saved(pool)
+        except (PolyhostError, OSError, ValueError) as error:
+            if not first and isinstance(error, PolyhostError):
+                raise
+            logger.warning("model %s: its stored example is not answered: %s", pool.name, error)
         return
-    path, content_type = found
-    request = Request("predict", "drum", content_type, options={"strict_rows": True})
-    pending = pool.submit(dumps(request.to_wire()), path.read_bytes(), False)
+    found = example(spec.code_dir)
+    if found is not None and spec.target.type.is_structured:
+        request = Request("predict", "drum", found[1], options={"strict_rows": True})
+        await _answered(pool, found[0], request, found[0].read_bytes())
+
+
+async def _check_saved(pool: Pool) -> None:
+    found = saved_example.body_of(pool.config.spec)
+    if found is not None:
+        path, content_type, body = found
+        await _answered(pool, path, Request("predict", "mlflow", content_type), body)
+
+
+async def _answered(pool: Pool, path: Path, request: Request, body: bytes) -> None:
+    pending = pool.submit(dumps(request.to_wire()), body, False)
     try:
         result = await asyncio.wait_for(asyncio.shield(pending.future), LIMIT)
     except asyncio.TimeoutError:

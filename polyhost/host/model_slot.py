@@ -208,7 +208,9 @@ class ModelSlot:
             if coming.state is State.STOPPED:
                 self._coming = None
                 return False
-            failure = coming.reason if coming.state is State.FAILED else await self._check(coming)
+            failure = (
+                coming.reason if coming.state is State.FAILED else await self._check(coming, old)
+            )
             self._coming = None
             if failure is not None:
                 return await self._keep(old, coming, failure)
@@ -219,9 +221,9 @@ class ModelSlot:
             await self._retire(old)
         return True
 
-    async def _check(self, pool: Pool) -> Optional[PolyhostError]:
+    async def _check(self, pool: Pool, old: Optional[Pool]) -> Optional[PolyhostError]:
         try:
-            await check(pool)
+            await check(pool, first=old is None)
         except PolyhostError as error:
             logger.error("model %s: version %s: %s", self.name, pool.config.version, error)
             return error

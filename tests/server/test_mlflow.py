@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,6 +34,45 @@ def one(
     served = Served.start(folder, model)
     yield served
     served.stop()
+
+
+CODE = """
+class Model:
+    def predict(self, data, params=None):
+        if isinstance(data, dict) and "fail" in data:
+            raise RuntimeError("asked to")
+        return {{"who": "{name}", "given": type(data).__name__}}
+
+def _load_pyfunc(path):
+    return Model()
+"""
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of models whose modules have one name; the example of one is an error."""
+    folder = tmp_path_factory.mktemp("several")
+    models = [mlflow_models.of_loader(folder / name, CODE.format(name=name)) for name in "ab"]
+    for model, example in zip(models, ({"inputs": [1]}, {"inputs": {"fail": [1]}}), strict=True):
+        (model / "example_body.json").write_text(json.dumps(example))
+        with (model / "MLmodel").open("a") as file:
+            file.write("saved_input_example_info:\n  serving_input_path: example_body.json\n")
+    served = Served.start(folder, *models)
+    yield served
+    served.stop()
+
+
+def test_modules_of_one_name_do_not_meet(several: Served) -> None:
+    for name in "ab":
+        reply = several.client.post(f"/models/{name}/invocations", json={"inputs": [1, 2]})
+        assert reply.json() == {"predictions": {"who": name, "given": "ndarray"}}
+
+
+def test_an_example_of_any_answer_is_a_warm_up(several: Served) -> None:
+    """What is no table, or an error, does not keep a first version from being served."""
+    assert several.client.get("/ping").status_code == 200
+    assert "model b: its stored example is not answered" in several.err
+    assert "model a: its stored example" not in several.err
 
 
 def test_the_routes_of_mlflows_server_answer_at_the_root(one: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,14 @@ def write(folder: Path, flavors: Spec, *, signature: Spec | None = None, **other
         }
     (folder / "MLmodel").write_text(yaml.safe_dump(document), encoding="utf-8")
     return folder
+
+
+def of_loader(folder: Path, code: str, *, signature: Spec | None = None, **attributes: Any) -> Path:
+    """A model of a loader module of its own, in ``code/own_loader.py``."""
+    (folder / "code").mkdir(parents=True)
+    (folder / "code" / "own_loader.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    flavor = {"loader_module": "own_loader", "code": "code", **attributes}
+    return write(folder, {"python_function": flavor}, signature=signature)
 
 
 def echo(folder: Path, inputs: Any = None, params: Any = None) -> Path:

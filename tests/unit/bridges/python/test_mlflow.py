@@ -70,14 +70,6 @@ def split(*rows: list[Any]) -> dict[str, Any]:
     return {"dataframe_split": {"columns": NAMES, "data": list(rows)}}
 
 
-def loader(folder: Path, code: str, **attributes: Any) -> Path:
-    """A model of a loader module of its own."""
-    (folder / "code").mkdir(parents=True)
-    (folder / "code" / "own_loader.py").write_text(textwrap.dedent(code), encoding="utf-8")
-    flavor = {"loader_module": "own_loader", "code": "code", **attributes}
-    return mlflow_models.write(folder, {"python_function": flavor})
-
-
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
 @pytest.mark.parametrize("signature", [None, {"inputs": INPUTS}])
 def test_an_estimator_answers_with_its_own_method(
@@ -129,7 +121,7 @@ def test_a_stored_configuration_reaches_the_loader(
             def predict(self, data): return self.config
         def _load_pyfunc(path, config=None): return Model(config)
     """
-    folder = loader(tmp_path, code, config={"depth": 3, "name": "x"})
+    folder = mlflow_models.of_loader(tmp_path, code, config={"depth": 3, "name": "x"})
     monkeypatch.setenv("SERVING_MODEL_CONFIG", '{"depth": 5, "unknown": 1}')
     assert ask(opened(folder), {"inputs": [1]}) == {"predictions": {"depth": 5, "name": "x"}}
 
@@ -140,7 +132,7 @@ def test_parameters_reach_only_a_predict_that_takes_them(tmp_path: Path, opened:
             def predict(self, data): return len(data)
         def _load_pyfunc(path): return Model()
     """
-    model = opened(loader(tmp_path, code))
+    model = opened(mlflow_models.of_loader(tmp_path, code))
     assert ask(model, {"inputs": [1, 2], "params": {"k": 1}}) == {"predictions": 2}
 
 
@@ -153,7 +145,9 @@ def test_a_model_may_answer_part_by_part(tmp_path: Path, opened: Open) -> None:
                 yield "two"
         def _load_pyfunc(path): return Model()
     """
-    model = opened(loader(tmp_path, code, streamable=True, predict_stream_fn="stream"))
+    model = opened(
+        mlflow_models.of_loader(tmp_path, code, streamable=True, predict_stream_fn="stream")
+    )
     request = Request("predict", "mlflow", "application/json", accept="text/event-stream")
     answer = dispatch.answer(model, request, b'{"inputs": [1]}')
     assert answer.content_type == "text/event-stream; charset=utf-8"
@@ -178,7 +172,7 @@ def test_what_the_model_raises_keeps_its_type(tmp_path: Path, opened: Open) -> N
         def _load_pyfunc(path): return Model()
     """
     with pytest.raises(ModelError) as caught:
-        ask(opened(loader(tmp_path, code)), {"inputs": [1]})
+        ask(opened(mlflow_models.of_loader(tmp_path, code)), {"inputs": [1]})
     assert caught.value.facts["native_type"] == "KeyError"
     assert caught.value.facts["location"] == "own_loader.py:3"
 
