@@ -41,7 +41,7 @@ class Chunk(Protocol):
     def content_type(self) -> str: ...
 
     def body(self, witnesses: Sequence[Any] = ()) -> list[bytes]:
-        """The chunk as a body in pieces, with witness rows at its end."""
+        """The chunk as a body in pieces, with witness rows before its own."""
         ...
 
     def part(self, start: int, stop: int) -> Chunk:
@@ -60,6 +60,29 @@ class Chunk(Protocol):
         """A chunk of such a row alone."""
         ...
 
+    def fitting(self, witnesses: Sequence[Any]) -> Sequence[Any]:
+        """Those witnesses, of any of the inputs, that can stand in this chunk."""
+        ...
+
+
+@dataclass(frozen=True)
+class CsvWitness:
+    """A line of a CSV file, and the names in that file's header."""
+
+    names: tuple[str, ...]
+    line: bytes
+
+    def as_line(self, header: csv_rows.Header) -> bytes:
+        """The line under another header of the same names."""
+        if header.names == self.names:
+            return self.line
+        text = io.StringIO(self.line.decode("utf-8"), newline="")
+        cells = dict(zip(self.names, next(csv.reader(text, delimiter=header.delimiter))))
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=header.delimiter, lineterminator="\n")
+        writer.writerow([cells[name] for name in header.names])
+        return out.getvalue().encode("utf-8")
+
 
 @dataclass(frozen=True)
 class CsvChunk:
@@ -76,11 +99,8 @@ class CsvChunk:
     def names(self) -> Sequence[str]:
         return self.header.names
 
-    def body(self, witnesses: Sequence[bytes] = ()) -> list[bytes]:
-        pieces = [self.header.line, self.data]
-        if witnesses:
-            pieces += [b"" if self.data.endswith(b"\n") else b"\n", *witnesses]
-        return pieces
+    def body(self, witnesses: Sequence[CsvWitness] = ()) -> list[bytes]:
+        return [self.header.line, *(each.as_line(self.header) for each in witnesses), self.data]
 
     def part(self, start: int, stop: int) -> CsvChunk:
         starts, ends = csv_rows.row_places(self.data, self.header)
@@ -92,12 +112,16 @@ class CsvChunk:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=self.header.delimiter)
         return [line or [""] for line in lines if line or len(self.names) == 1]
 
-    def witness(self, row: int) -> bytes:
+    def witness(self, row: int) -> CsvWitness:
         data = self.part(row, row + 1).data
-        return data if data.endswith(b"\n") else data + b"\n"
+        return CsvWitness(self.header.names, data if data.endswith(b"\n") else data + b"\n")
 
-    def of_witness(self, witness: bytes) -> CsvChunk:
-        return replace(self, rows=1, data=witness)
+    def of_witness(self, witness: CsvWitness) -> CsvChunk:
+        return replace(self, rows=1, data=witness.as_line(self.header))
+
+    def fitting(self, witnesses: Sequence[CsvWitness]) -> Sequence[CsvWitness]:
+        own = set(self.names)
+        return [each for each in witnesses if own == set(each.names)]
 
 
 @dataclass(frozen=True)
@@ -115,7 +139,7 @@ class JsonChunk:
         return len(self.lines)
 
     def body(self, witnesses: Sequence[bytes] = ()) -> list[bytes]:
-        return [b"\n".join([*self.lines, *witnesses, b""])]
+        return [b"\n".join([*witnesses, *self.lines, b""])]
 
     def part(self, start: int, stop: int) -> JsonChunk:
         return replace(self, first=self.first + start, lines=self.lines[start:stop])
@@ -128,6 +152,9 @@ class JsonChunk:
 
     def of_witness(self, witness: bytes) -> JsonChunk:
         return replace(self, lines=[witness])
+
+    def fitting(self, witnesses: Sequence[bytes]) -> Sequence[bytes]:
+        return witnesses
 
 
 @dataclass(frozen=True)
@@ -152,7 +179,7 @@ class TableChunk:
             return [to_stream(self.batch)]
         import pyarrow as pa
 
-        table = pa.Table.from_batches([self.batch, *witnesses]).combine_chunks()
+        table = pa.Table.from_batches([*witnesses, self.batch]).combine_chunks()
         return [to_stream(table.to_batches()[0])]
 
     def part(self, start: int, stop: int) -> TableChunk:
@@ -167,6 +194,9 @@ class TableChunk:
 
     def of_witness(self, witness: Any) -> TableChunk:
         return replace(self, batch=witness)
+
+    def fitting(self, witnesses: Sequence[Any]) -> Sequence[Any]:
+        return [each for each in witnesses if each.schema == self.batch.schema]
 
 
 @dataclass(frozen=True)
@@ -210,3 +240,6 @@ class SparseChunk:
 
     def of_witness(self, witness: Any) -> Chunk:
         raise NotImplementedError("a sparse matrix holds numbers alone")
+
+    def fitting(self, witnesses: Sequence[Any]) -> Sequence[Any]:
+        return ()

@@ -120,18 +120,17 @@ def convert(output: Output, data: Path, final: Path, floats: Sequence[str]) -> N
 
 
 @contextmanager
-def _packing(packed: str, final: Path) -> Iterator[BinaryIO]:
-    if packed == ".gz":
-        with gzip.GzipFile(filename="", fileobj=open(final, "wb"), mode="wb", mtime=0) as file:
-            yield file  # type: ignore[misc]
-            file.flush()
-    elif packed == ".zst":
-        import zstandard
+def _packing(packed: str, final: Path) -> Iterator[Any]:
+    with open(final, "wb") as plain:
+        if packed == ".gz":
+            with gzip.GzipFile(filename="", fileobj=plain, mode="wb", mtime=0) as file:
+                yield file
+        elif packed == ".zst":
+            import zstandard
 
-        with open(final, "wb") as raw, zstandard.ZstdCompressor().stream_writer(raw) as file:
-            yield file
-    else:
-        with open(final, "wb") as plain:
+            with zstandard.ZstdCompressor().stream_writer(plain, closefd=False) as writer:
+                yield writer
+        else:
             yield plain
 
 

@@ -201,7 +201,7 @@ class _State:
         for part in rejected:
             name = self._run.inputs[part.chunk.input].name
             cells = part.chunk.texts()
-            reason = reason_of(part.chunk, part.error)
+            reason = reason_of(part.chunk, part.error, self._run.scoring.before(part.chunk))
             writer.writerow([name, part.row, reason, *(cells[0] if cells else ())])
         return out.getvalue().encode("utf-8", "replace")
 
@@ -275,8 +275,8 @@ def score(
             run.rejects.write_bytes(stream.rejects.getvalue())
         return
     folder = RunFolder(Path(output.name), place)
-    folder.open(plan, resume=resume)
     try:
+        folder.open(plan, resume=resume)
         done = execute(run, folder, watcher, progress)
         with _writing(output, True):
             publish(run, folder, done)

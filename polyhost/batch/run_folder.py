@@ -51,6 +51,7 @@ class RunFolder:
         self.done: list[Done] = []
         self._files: dict[str, BinaryIO] = {}
         self._lock: locks.HeldLock | None = None
+        self._open = False
         self._synced = time.monotonic()
 
     def open(self, plan: Mapping[str, Any], *, resume: bool) -> None:
@@ -79,6 +80,7 @@ class RunFolder:
         (self.path / "journal.new").write_bytes(lines)
         os.replace(self.path / "journal.new", self.path / "journal")
         self._open_file("journal", len(lines))
+        self._open = True
 
     def _check_plan(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         now = json.loads(json.dumps(now))
@@ -163,7 +165,7 @@ class RunFolder:
             except OSError:
                 continue  # a full disk: what is not written is not in the journal either
         self._files.clear()
-        if self._lock is not None and not self.done:
+        if self._open and not self.done:
             shutil.rmtree(self.path, ignore_errors=True)
         if self._lock is not None:
             self._lock.release()

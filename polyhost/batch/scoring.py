@@ -66,13 +66,18 @@ class Scoring:
 
     def submit(self, chunk: Chunk, retry: bool = True) -> Future[Reply]:
         """Have a worker score a chunk."""
-        options = replace(self.options, witnesses=len(self.witnesses))
+        fitting = chunk.fitting(self.witnesses)
+        options = replace(self.options, witnesses=len(fitting))
         if self._joins_here(chunk):
             options = replace(options, before=(), after=())
         request = Request(
             self.op, "batch", chunk.content_type, self.accept, options=options.to_wire()
         )
-        return self.workers.submit(request, chunk.body(self.witnesses), retry)
+        return self.workers.submit(request, chunk.body(fitting), retry)
+
+    def before(self, chunk: Chunk) -> int:
+        """How many witness rows go before a chunk's own."""
+        return len(chunk.fitting(self.witnesses))
 
     def _joins_here(self, chunk: Chunk) -> bool:
         """Columns keep their types where they go from columns to columns."""
@@ -153,10 +158,8 @@ class Scorer:
         if chunk.rows == 1:
             yield self._rejected(chunk, error)
             return
-        places = [0, *_cuts(chunk, error), chunk.rows]
-        for start, stop in zip(places, places[1:]):
-            if stop > start:
-                yield from self._tried(chunk.part(start, stop))
+        for part in halves(chunk, error, self._scoring.before(chunk)):
+            yield from self._tried(part)
 
     def _rejected(self, chunk: Chunk, error: PolyhostError) -> Rejected:
         if self._scoring.on_error == "fail":
@@ -174,16 +177,17 @@ class Scorer:
         place, message = self._scoring.inputs[chunk.input], error.message
         facts = {key: value for key, value in error.facts.items() if key != "row"}
         if chunk.rows == 1 and not _concerns_all(error):
-            message = reason_of(chunk, error)
+            message = reason_of(chunk, error, self._scoring.before(chunk))
             facts["row"] = chunk.first
             if f"row {chunk.first}" not in message:
                 place = f"{place}, row {chunk.first}"
         return type(error)(f"{place}: {message}", **facts)
 
 
-def reason_of(chunk: Chunk, error: PolyhostError) -> str:
-    """Why one row has no answer: what a model says of the first row is said of this one."""
-    return re.sub(r"\brow [01]\b", f"row {chunk.first}", error.message)
+def reason_of(chunk: Chunk, error: PolyhostError, witnesses: int = 0) -> str:
+    """Why one row has no answer: what a model says of its row in the body is said of the input's."""
+    own = rf"\brow ({witnesses}|{witnesses + 1})\b"
+    return re.sub(own, f"row {chunk.first}", error.message)
 
 
 def _concerns_all(error: PolyhostError) -> bool:
@@ -193,9 +197,14 @@ def _concerns_all(error: PolyhostError) -> bool:
     return isinstance(error, SchemaMismatch) and "row" not in error.facts
 
 
-def _cuts(chunk: Chunk, error: PolyhostError) -> list[int]:
-    """Where a chunk that failed is cut: around the row that the error names, or in the middle."""
+def halves(chunk: Chunk, error: PolyhostError, before: int = 0) -> list[Chunk]:
+    """A chunk that failed in parts: cut around the row that the error names, or in the middle.
+
+    ``before``: rows that stood before its own.
+    """
     row = error.facts.get("row")
-    if isinstance(row, int) and 1 <= row <= chunk.rows:
-        return [row - 1, row]
-    return [chunk.rows // 2]
+    cuts = [chunk.rows // 2]
+    if isinstance(row, int) and 1 <= row - before <= chunk.rows:
+        cuts = [row - before - 1, row - before]
+    places = [0, *cuts, chunk.rows]
+    return [chunk.part(start, stop) for start, stop in zip(places, places[1:]) if stop > start]

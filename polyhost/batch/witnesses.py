@@ -3,7 +3,8 @@
 Where a model does not say what its columns are, its language's reader decides by all cells of a
 column. A chunk has fewer of them. So each chunk is sent with some rows of the same input, one for
 each sort of cell that the whole input holds in a column (an empty cell, a whole number, the largest
-of them, a fraction, a text ...), and the answers to these rows are dropped.
+of them, a fraction, a text ...), and the answers to these rows are dropped. They come first, in their
+order in the input, since some readers decide by what they see first.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from polyhost.batch.chunks import Chunk, CsvChunk, JsonChunk, TableChunk
-from polyhost.batch.scoring import Scoring
+from polyhost.batch.scoring import Scoring, halves
 from polyhost.data.column_info import ANY
 from polyhost.data.payload import Dictionary
-from polyhost.errors import PolyhostError
+from polyhost.errors import InvalidInput, PolyhostError
 from polyhost.formats import csv_cells, csv_dialect, json
 from polyhost.predictor import ModelInfo
 
@@ -68,17 +69,29 @@ def are_needed(info: ModelInfo, chunk: Chunk) -> bool:
 
 
 def find(chunks: Iterable[Chunk]) -> list[Any]:
-    """Rows that stand for all of these chunks, each once."""
+    """Rows that stand for all of these chunks, each once, in the order of the input."""
     found: list[Any] = []
     seen: set[Any] = set()
     for chunk in chunks:
-        rows: set[int] = set()
-        for key, row in _sorts(chunk, seen):
-            if key not in seen:
-                seen.add(key)
-                rows.add(row)
-        found += [chunk.witness(row) for row in sorted(rows)]
+        _add(chunk, seen, found)
     return found
+
+
+def _add(chunk: Chunk, seen: set[Any], found: list[Any]) -> None:
+    """Add the rows of a chunk that are the first of their sort; rows that cannot be read are none."""
+    rows: set[int] = set()
+    try:
+        sorts = list(_sorts(chunk, seen))
+    except InvalidInput as error:
+        if chunk.rows > 1:
+            for part in halves(chunk, error):
+                _add(part, seen, found)
+        return
+    for key, row in sorts:
+        if key not in seen:
+            seen.add(key)
+            rows.add(row)
+    found += [chunk.witness(row) for row in sorted(rows)]
 
 
 def _sorts(chunk: Chunk, seen: set[Any]) -> Iterable[tuple[Any, int]]:

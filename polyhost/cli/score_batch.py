@@ -241,9 +241,7 @@ class _Command:
         if self._way.whole or not witnesses.are_needed(self._model.info, first):
             return scoring
         found = witnesses.find(readers.chunks(sources, reading))
-        if self._options.on_error != "fail":
-            found = list(witnesses.settled(scoring, first, found))
-        return replace(scoring, witnesses=found)
+        return replace(scoring, witnesses=witnesses.settled(scoring, first, found))
 
     def _score(self, sources: Sequence[Input], reading: Reading, scoring: Scoring) -> None:
         options, output = self._options, self._output

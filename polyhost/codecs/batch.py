@@ -1,6 +1,6 @@
 """The dialect of batch scoring: a chunk of an input, whose answer is written here, in the worker.
 
-A chunk may end with *witness rows*: rows of the same input that make a reader see each column as it
+A chunk may begin with *witness rows*: rows of the same input that make a reader see each column as it
 would see it in the whole input. They are predicted with the others, and their answers are dropped.
 """
 
@@ -32,7 +32,7 @@ NOTES = "polyhost-batch"
 class Options:
     """How a chunk is answered, beside its body.
 
-    ``witnesses``: rows at its end whose answers are dropped. ``before``, ``after``: names of its own
+    ``witnesses``: rows at its beginning whose answers are dropped. ``before``, ``after``: names of its own
     columns that are written before and after the predictions, as they came. ``delimiter``: what
     separates the fields of a CSV chunk. ``colnames``: names of a sparse chunk's columns. ``whole``:
     this is the whole input, so that the number of answers may differ from that of the rows.
@@ -106,7 +106,7 @@ def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
     if options.before or options.after:
         table = _beside(table, payload, options, request.accept)
     if options.witnesses:
-        table = table.slice(0, table.rows - options.witnesses)
+        table = table.slice(options.witnesses, table.rows)
     return _write(table, request.accept)
 
 
