@@ -41,7 +41,9 @@ HOOKS = (
 )
 """The hooks a code dir may define, in call order; the same names in every language."""
 
-CHAT_HOOKS = ("chat", "get_supported_llm_models")
+OPENAI_HOOKS = ("completions", "embeddings", "responses")
+"""Hooks for the routes of OpenAI's that are called like them."""
+CHAT_HOOKS = ("chat", *OPENAI_HOOKS, "get_supported_llm_models")
 """Hooks for conversations, where a language has them; they stand beside the others."""
 
 
@@ -138,9 +140,15 @@ class Reply:
     charset: Optional[str] = None
 
 
+TEXT, VECTORS = "text", "vectors"
+"""The only key of an object that stands for what a hook returned in short: a text, or a list of
+vectors."""
+
+
 @dataclass(frozen=True)
 class ChatReply:
-    """What ``chat`` answered, as plain JSON objects: a whole completion, or chunks that stream."""
+    """What a hook for conversations answered, as plain JSON objects: a whole one, or chunks that
+    stream. An object with the one key ``TEXT`` or ``VECTORS`` stands for one in OpenAI's shape."""
 
     completion: Optional[Mapping[str, Any]] = None
     chunks: Optional[Iterator[Mapping[str, Any]]] = None
@@ -234,6 +242,10 @@ class ChatGuest(Protocol):
     def chat(self, params: Mapping[str, Any], headers: Mapping[str, str]) -> ChatReply:
         """Call ``chat`` with a request's JSON object. The first chunk has been made when it returns;
         closing the iterator of chunks closes what the hook returned."""
+        ...
+
+    def openai(self, hook: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> ChatReply:
+        """Call one of ``OPENAI_HOOKS``, in the same way."""
         ...
 
     def llm_models(self) -> List[Mapping[str, Any]]:
@@ -355,6 +367,12 @@ class Predictor(Protocol):
         """Answer one conversation with the ``chat`` hook; WrongEndpoint when there is none.
 
         ``association_id`` is what reports of it are known by."""
+        ...
+
+    def openai(
+        self, hook: str, params: Mapping[str, Any], headers: Mapping[str, str], /
+    ) -> Optional[ChatReply]:
+        """Answer one request with one of ``OPENAI_HOOKS``; None without it."""
         ...
 
     def llm_models(self) -> Optional[List[Mapping[str, Any]]]:

@@ -22,10 +22,12 @@ from polyhost.errors import (
 )
 from polyhost.formats import json as formats_json
 from polyhost.pipeline import batching
-from polyhost.predictor import Predictor
+from polyhost.predictor import OPENAI_HOOKS, Predictor
 
 logger = logging.getLogger(__name__)
 
+TALKS = frozenset(("chat", *OPENAI_HOOKS))
+"""Hooks that make a model one that can be talked to."""
 ASSOCIATION = "datarobot_association_id"
 EVENTS = "text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
@@ -37,19 +39,17 @@ def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
     if request.op == "models":
         listed = _models(predictor, request.options.get("names", ()))
         if "id" in request.options:
-            return Answer(_dump(_one_of(listed, request.options["id"])))
-        return Answer(
-            _dump({"object": "list", "data": listed, "models": request.options["models"]})
-        )
+            return Answer(dump(_one_of(listed, request.options["id"])))
+        return Answer(dump({"object": "list", "data": listed, "models": request.options["models"]}))
     if request.op != "chat":
         raise SettingsError(f"unknown operation {request.op!r}: expected chat or models.")
     if "chat" not in predictor.info.hooks:
         predictor.chat({}, {})  # says why there is none, whatever was sent
-    params = _params(request, body)
+    params = params_of(request, body)
     id = params.get(ASSOCIATION) or str(uuid.uuid4())
     reply = predictor.chat(params, request.headers or {}, association_id=id)
     if reply.chunks is None:
-        return Answer(_dump({**(reply.completion or {}), ASSOCIATION: id}))
+        return Answer(dump({**(reply.completion or {}), ASSOCIATION: id}))
     return Answer(_events(reply.chunks, id), EVENTS, headers={"Cache-Control": "no-cache"})
 
 
@@ -77,10 +77,11 @@ def unknown_model(name: str, known: Iterable[str]) -> WrongEndpoint:
 
 def error_event(message: str) -> bytes:
     """The event that ends a stream which an error broke off; no ``[DONE]`` follows it."""
-    return _event({"error": error_object(message)})
+    return event({"error": error_object(message)})
 
 
-def _params(request: Request, body: Buffer) -> Dict[str, Any]:
+def params_of(request: Request, body: Buffer, needed: str = "messages") -> Dict[str, Any]:
+    """The JSON object of a request; InvalidInput where it lacks what it is about."""
     mimetype, _ = split_content_type(request.content_type)
     kind = mimetype.lower()
     if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
@@ -90,20 +91,22 @@ def _params(request: Request, body: Buffer) -> Dict[str, Any]:
     params = formats_json.loads(body)
     if not isinstance(params, dict):
         raise InvalidInput(
-            f"the body is no JSON object: expected one with 'messages'; found a "
+            f"the body is no JSON object: expected one with {needed!r}; found a "
             f"{type(params).__name__}."
         )
-    if request.options.get("messages_required"):
+    if request.options.get("messages_required") and needed == "messages":
         messages = params.get("messages")
         if not (isinstance(messages, list) and messages):
             raise InvalidInput("'messages' is missing or empty: expected a list of messages.")
+    elif needed != "messages" and not params.get(needed):
+        raise InvalidInput(f"{needed!r} is missing or empty: expected text, or a list of texts.")
     return params
 
 
 def _events(chunks: Iterator[Mapping[str, Any]], id: str) -> Iterator[bytes]:
     try:
         for chunk in chunks:
-            yield _event({**chunk, ASSOCIATION: id})
+            yield event({**chunk, ASSOCIATION: id})
     except Exception as error:
         message = error.message if isinstance(error, PolyhostError) else repr(error)
         logger.warning("a chat stream broke off: %s", message)
@@ -116,8 +119,9 @@ def _events(chunks: Iterator[Mapping[str, Any]], id: str) -> Iterator[bytes]:
             close()
 
 
-def _event(value: Mapping[str, Any]) -> bytes:
-    return b"data: " + _text(value).encode("ascii") + b"\n\n"
+def event(value: Mapping[str, Any]) -> bytes:
+    """One server-sent event."""
+    return b"data: " + text_of(value).encode("ascii") + b"\n\n"
 
 
 def _models(predictor: Predictor, names: Sequence[str]) -> List[Mapping[str, Any]]:
@@ -142,11 +146,12 @@ def _model(name: str, owner: str) -> Dict[str, Any]:
     return {"id": name, "object": "model", "created": _CREATED, "owned_by": owner}
 
 
-def _dump(value: Mapping[str, Any]) -> bytes:
-    return _text(value, sort_keys=True).encode("ascii") + b"\n"
+def dump(value: Mapping[str, Any]) -> bytes:
+    """A whole answer."""
+    return text_of(value, sort_keys=True).encode("ascii") + b"\n"
 
 
-def _text(value: Mapping[str, Any], sort_keys: bool = False) -> str:
+def text_of(value: Mapping[str, Any], sort_keys: bool = False) -> str:
     """One line of ASCII JSON; numbers that JSON cannot hold become null."""
     options: Dict[str, Any] = {"separators": (",", ":"), "sort_keys": sort_keys}
     try:

@@ -19,6 +19,7 @@ DIALECTS = {
     "mlflow": "polyhost.codecs.mlflow",
     "mindsdb": "polyhost.codecs.mindsdb",
     "native": "polyhost.codecs.native",
+    "openai": "polyhost.codecs.openai",
     "v2": "polyhost.codecs.v2.rest",
     "v2-grpc": "polyhost.codecs.v2.rpc",
 }

@@ -20,7 +20,10 @@ from polyhost.errors import (
     SettingsError,
 )
 from polyhost.pipeline.marshal import match_labels
-from polyhost.predictor import Guest, GuestInfo, ModelSpec
+from polyhost.predictor import OPENAI_HOOKS, Guest, GuestInfo, ModelSpec
+
+TALKS = ("chat", *OPENAI_HOOKS)
+"""Hooks that answer where no prediction can be made."""
 
 
 def open_guest(spec: ModelSpec) -> Guest:
@@ -131,7 +134,7 @@ def _check_predicts(guest: Guest, info: GuestInfo, spec: ModelSpec) -> None:
     if spec.target.type is TargetType.TRANSFORM:
         if "transform" not in guest.hooks:
             raise _missing(guest, spec, "transform", "the loaded model is no known transformer")
-    elif not {"score", "chat"} & guest.hooks:
+    elif not {"score", *TALKS} & guest.hooks:
         why = "no built-in predict knows the loaded model"
         raise _missing(guest, spec, "score", why, _NO_FRAMEWORK)
 

@@ -339,6 +339,14 @@ class Pipeline:
             return guest.chat(params, headers)
         return self._chats.answered(lambda: guest.chat(params, headers), params, association_id)
 
+    def openai(
+        self, hook: str, params: Mapping[str, Any], headers: Mapping[str, str], /
+    ) -> Optional[ChatReply]:
+        """Answer one request with one of ``OPENAI_HOOKS``; None without it."""
+        if hook not in self._hooks:
+            return None
+        return cast(ChatGuest, self._guest).openai(hook, params, headers)
+
     def llm_models(self) -> Optional[List[Mapping[str, Any]]]:
         """The models that the ``get_supported_llm_models`` hook names; None without it."""
         if "get_supported_llm_models" not in self._hooks:

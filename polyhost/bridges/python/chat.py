@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, List, Mapping
 
 from polyhost.errors import InvalidOutput
-from polyhost.predictor import ChatReply
+from polyhost.predictor import TEXT, VECTORS, ChatReply
 
 COMPLETION = "chat.completion"
 CHUNK = "chat.completion.chunk"
@@ -29,6 +29,62 @@ def reply(found: Any, call: Call) -> ChatReply:
     if _kind(first) != CHUNK and type(first).__name__ != "ChatCompletionChunk":
         raise _wrong(first)
     return ChatReply(chunks=_stream(found, first, chunks, call))
+
+
+_OBJECTS = {"completions": "text_completion", "embeddings": "list", "responses": "response"}
+
+
+def openai_reply(hook: str, found: Any, call: Call) -> ChatReply:
+    """The reply in what another of OpenAI's hooks returned: its object, text, vectors, or what
+    streams."""
+    if isinstance(found, str) and hook != "embeddings":
+        return ChatReply(completion={TEXT: found})
+    if _kind(found) == _OBJECTS[hook]:
+        return ChatReply(completion=_plain(found, call))
+    if hook == "embeddings":
+        return ChatReply(completion={VECTORS: call(_vectors, found)})
+    try:
+        chunks = iter(found)
+    except TypeError:
+        raise _wrong_object(hook, found) from None
+    first = call(next, chunks, _END)
+    if first is _END:
+        return ChatReply(chunks=iter(()))
+    if not _is_chunk(hook, first):
+        raise _wrong_object(hook, first)
+    return ChatReply(chunks=_stream(found, first, chunks, call))
+
+
+def _is_chunk(hook: str, chunk: Any) -> bool:
+    if isinstance(chunk, str):
+        return True
+    if hook == "completions":
+        return bool(_kind(chunk) == _OBJECTS[hook])
+    kind = chunk.get("type") if isinstance(chunk, Mapping) else getattr(chunk, "type", None)
+    return isinstance(kind, str) and kind.startswith("response.")
+
+
+def _vectors(found: Any) -> List[List[float]]:
+    try:
+        vectors = [[float(value) for value in vector] for vector in found]
+    except (TypeError, ValueError):
+        raise _wrong_object("embeddings", found) from None
+    return vectors
+
+
+def _wrong_object(hook: str, found: Any) -> InvalidOutput:
+    short = {
+        "completions": "a text, or an iterable of texts or such objects",
+        "embeddings": "a list with a list of numbers for each input",
+        "responses": "a text, or an iterable of texts or of OpenAI's events",
+    }
+    return InvalidOutput(
+        f"{hook} must return an object whose 'object' is {_OBJECTS[hook]!r}, or {short[hook]}; "
+        f"found {type(found).__name__}.",
+        language="python",
+        hook=hook,
+        found=type(found).__name__,
+    )
 
 
 def models(found: Any) -> List[Mapping[str, Any]]:
@@ -77,6 +133,8 @@ def _plain(found: Any, call: Call) -> Mapping[str, Any]:
 def _as_mapping(found: Any) -> Mapping[str, Any]:
     if isinstance(found, Mapping):
         return found
+    if isinstance(found, str):
+        return {TEXT: found}
     for name in ("to_dict", "model_dump"):
         method = getattr(found, name, None)
         if callable(method):

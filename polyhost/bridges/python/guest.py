@@ -270,6 +270,14 @@ class PythonGuest:
 
         return ask(params) if self._moderation is None else self._moderation.chat(params, ask)
 
+    def openai(self, hook: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> ChatReply:
+        def call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+            return self._call(hook, function, *args, **named)
+
+        named = self._custom.accepted(hook, {"headers": dict(headers)})
+        found = call(self._custom[hook], dict(params), self._model, **named)
+        return chat.openai_reply(hook, found, call)
+
     def llm_models(self) -> List[Mapping[str, Any]]:
         name = "get_supported_llm_models"
         return chat.models(self._call(name, self._custom[name], self._model))

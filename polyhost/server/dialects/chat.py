@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from polyhost.codecs import Request
-from polyhost.codecs.chat import error_event, error_object, unknown_model
+from polyhost.codecs.chat import TALKS, error_event, error_object, unknown_model
 from polyhost.data.target import TargetType
 from polyhost.errors import (
     GuestStatus,
@@ -50,21 +51,22 @@ class ChatRoutes:
 
     def endpoints(self, prefix: str) -> List[Endpoint]:
         """Every route of this model, under a prefix without a slash at its end."""
-        path = f"{prefix}/v1/chat/completions"
-        route = self._route(path, self._chat_meta, protocol="openai", tail=_tail)
-        completions = calling(
-            "POST",
-            path,
-            route,
-            "Answer a conversation",
-            CHAT_OPERATION,
-            (f"{prefix}/chat/completions",),
-        )
+        asked = [self._asking(prefix, asked) for asked in ASKED]
         lists = [
-            Endpoint("GET", f"{prefix}/v1/models", self._list_v1, "The models there are"),
+            Endpoint(
+                *("GET", f"{prefix}/v1/models", self._list_v1, "The models there are"),
+                aliases=(f"{prefix}/openai/v1/models",),
+            ),
             Endpoint("GET", f"{prefix}/models", self._list, "The models there are"),
         ]
-        return [completions, *guarded(lists, self._settings, self._model.name)]
+        return [*asked, *guarded(lists, self._settings, self._model.name)]
+
+    def _asking(self, prefix: str, asked: Asked) -> Endpoint:
+        path = f"{prefix}/v1{asked.path}"
+        meta = partial(self._meta, asked)
+        route = self._route(path, meta, protocol="openai", tail=_tail, span=asked.span)
+        others = tuple(prefix + place + asked.path for place in PLACES)
+        return calling("POST", path, route, asked.summary, asked.operation, others)
 
     def _route(
         self,
@@ -74,13 +76,14 @@ class ChatRoutes:
         protocol: str = "",
         tail: Optional[Tail] = None,
         retry: bool = False,
+        span: str = "drum.chat.completions",
     ) -> Route:
         return Route(
             self._service,
             self._model,
             path,
             protocol=protocol,
-            span="drum.chat.completions",
+            span=span,
             meta=meta,
             shape=partial(_shape, drum=self._settings.drum),
             common=headers_of_id,
@@ -88,10 +91,10 @@ class ChatRoutes:
             retry=retry,
         )
 
-    def _chat_meta(self, head: RequestHead) -> bytes:
+    def _meta(self, asked: Asked, head: RequestHead) -> bytes:
         headers = head.for_model(keys=self._service.keys.asked_for)
         kind = head.content_type
-        request = Request("chat", "chat", kind, headers=headers, options=self._options)
+        request = Request(asked.op, asked.codec, kind, headers=headers, options=self._options)
         return dumps(request.to_wire())
 
     # Lists
@@ -161,7 +164,7 @@ def _status(error: PolyhostError, drum: bool) -> int:
 def has_chat(model: Served) -> bool:
     """Whether a model is listed as one that can be talked to."""
     info = model.info
-    chats = info is not None and "chat" in info.hooks
+    chats = info is not None and not TALKS.isdisjoint(info.hooks)
     return chats or model.config.spec.target.type is TargetType.TEXT_GENERATION
 
 
@@ -204,7 +207,10 @@ def model_lists(models: Sequence[Served], settings: ServerSettings) -> List[Endp
         await send_list(scope, send, lambda model: _entry(model, settings))
 
     return [
-        Endpoint("GET", f"{prefix}/v1/models", list_v1, "The models there are"),
+        Endpoint(
+            *("GET", f"{prefix}/v1/models", list_v1, "The models there are"),
+            aliases=(f"{prefix}/openai/v1/models",),
+        ),
         Endpoint("GET", f"{prefix}/models", list_all, "The models there are"),
     ]
 
@@ -229,33 +235,54 @@ def _tail(error: PolyhostError) -> bytes:
     return error_event(error.message)
 
 
-CHAT_OPERATION: Dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "model": {"type": "string"},
-                        "messages": {"type": "array", "items": {"type": "object"}},
-                    },
-                }
-            }
+def _operation(properties: Mapping[str, Any], streams: bool = True) -> Dict[str, Any]:
+    body = {"type": "object", "properties": {"model": {"type": "string"}, **properties}}
+    content: Dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    if streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "200": {"description": "the answer, or its pieces as events", "content": content},
+            "400": {"description": "the body is no JSON object, or lacks what it is about"},
+            "404": {"description": "the model has no such hook"},
+            "500": {"description": "the model's own code failed: `error` says where"},
+            "503": {"description": "the model is not ready"},
         },
-    },
-    "responses": {
-        "200": {
-            "description": "a completion, or its chunks as server-sent events",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/event-stream": {"schema": {"type": "string"}},
-            },
-        },
-        "400": {"description": "the body is no JSON object with messages"},
-        "404": {"description": "the model has no chat hook"},
-        "500": {"description": "the model's own code failed: `error` says where"},
-        "503": {"description": "the model is not ready"},
-        "504": {"description": "the model's deadline passed"},
-    },
-}
+    }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A route of OpenAI's that asks a model: below ``/v1`` and the other places."""
+
+    path: str
+    op: str
+    codec: str
+    span: str
+    summary: str
+    operation: Mapping[str, Any]
+
+
+PLACES = ("", "/openai/v1")
+"""Where the routes are beside ``/v1``: without it as in DRUM, and as in KServe."""
+_TEXTS = {"oneOf": [{"type": "string"}, {"type": "array", "items": {}}]}
+_MESSAGES = {"messages": {"type": "array", "items": {"type": "object"}}}
+ASKED = (
+    Asked(
+        *("/chat/completions", "chat", "chat", "drum.chat.completions", "Answer a conversation"),
+        _operation(_MESSAGES),
+    ),
+    Asked(
+        *("/completions", "completions", "openai", "openai.completions", "Go on with a text"),
+        _operation({"prompt": _TEXTS}),
+    ),
+    Asked(
+        *("/embeddings", "embeddings", "openai", "openai.embeddings", "Make vectors of texts"),
+        _operation({"input": _TEXTS}, streams=False),
+    ),
+    Asked(
+        *("/responses", "responses", "openai", "openai.responses", "Answer with a response"),
+        _operation({"input": _TEXTS}),
+    ),
+)

@@ -21,7 +21,8 @@ from polyhost.server.call.route import Service
 from polyhost.server.call.served_model import Served
 from polyhost.server.dialects.answers import common_headers
 from polyhost.server.dialects.chat import (
-    CHAT_OPERATION,
+    ASKED,
+    PLACES,
     ChatRoutes,
     error_reply,
     model_lists,
@@ -42,7 +43,6 @@ from polyhost.server.http.endpoint import Endpoint, Handler
 from polyhost.server.http.status_lines import message
 from polyhost.settings import ServerSettings
 
-PATH = "/v1/chat/completions"
 ONE = "/v1/models/"
 """Below it a model is asked for by its id, which may hold slashes."""
 ID = "{id}"
@@ -54,14 +54,15 @@ def endpoints(
     """The routes at the root; ``own`` are those of the models, where conversations are handed on."""
     prefix = settings.url_prefix
     by_path = {endpoint.path: endpoint.handler for endpoint in own}
-    handlers = {name: by_path[f"{prefix}/models/{name}{PATH}"] for name in models}
-    router = Router(models, handlers, settings, budget)
-    chat = Endpoint(
-        *("POST", f"{prefix}{PATH}", router, "Answer a conversation with the model it names"),
-        CHAT_OPERATION,
-        aliases=(f"{prefix}/chat/completions",),
-    )
-    return [chat, *model_lists(list(models.values()), settings)]
+    found = []
+    for asked in ASKED:
+        path = f"/v1{asked.path}"
+        handlers = {name: by_path[f"{prefix}/models/{name}{path}"] for name in models}
+        router = Router(models, handlers, settings, budget)
+        summary = f"{asked.summary}: by the model that the body names"
+        others = tuple(prefix + place + asked.path for place in PLACES)
+        found.append(Endpoint("POST", prefix + path, router, summary, asked.operation, others))
+    return [*found, *model_lists(list(models.values()), settings)]
 
 
 def by_id(models: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
