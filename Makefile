@@ -6,6 +6,7 @@
 #   make test-torch       the tests of PyTorch models, under Debian's Python and its python3-torch
 #   make images           the drop-in images, with docker, podman, nerdctl or buildah; one: make image NAME=r_lang
 #   make test-images      build and test five of them as CI does; others: NAMES="python3_onnx mlflow"
+#   make test-ray         the tests of --engine ray, on a cluster of several nodes on this machine
 #   make test-spark       the tests of polyhost.spark, on a cluster of two executors on this machine
 #   make check            formatters, linters, type checker; make format: correct what can be
 #   make bench-serving    speed and memory against other servers, each in its own environment
@@ -18,7 +19,7 @@ NAMES ?=
 BUILD ?=
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo test test-tensorflow test-torch test-spark images image test-images check format bench-serving wheel clean
+.PHONY: help setup demo test test-tensorflow test-torch test-ray test-spark images image test-images check format bench-serving wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -49,6 +50,10 @@ image: setup
 
 test-images: setup
 	@$(VENV)/python tools/images.py test $(NAMES) $(BUILD)
+
+test-ray: setup
+	@$(VENV)/python tools/client_environments.py ray
+	@.setup/clients/ray/bin/python -m pytest tests/engines/test_ray_score.py tests/engines/test_ray_serve.py
 
 test-spark: setup
 	@$(VENV)/python tools/client_environments.py spark

@@ -48,7 +48,7 @@ Whoever must act is the first branch. What crosses a process boundary is the tag
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Iterable, Optional, Type
+from typing import Any, ClassVar, Dict, Iterable, Optional, Tuple, Type
 
 
 class PolyhostError(Exception):
@@ -60,6 +60,10 @@ class PolyhostError(Exception):
         super().__init__(message)
         self.message = message
         self.facts: Dict[str, Any] = facts
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """Pickled in its tagged form, for a program's own processes and clusters."""
+        return from_wire, (to_wire(self),)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, Union
 
 from polyhost import __version__
 from polyhost.batch import inputs, outputs, readers, run, witnesses
@@ -31,6 +31,9 @@ from polyhost.errors import InvalidInput, SettingsError, WrongOptions
 from polyhost.predictor import ModelSpec
 from polyhost.settings import ModelConfig
 from polyhost.wire import linux
+
+if TYPE_CHECKING:
+    from polyhost.cluster.ray_score import RayModel
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables that say how many threads a library may use in one process."""
@@ -100,8 +103,32 @@ def _messages(output: Output | None) -> Iterator[TextIO]:
     yield sys.stderr
 
 
+Model = Union[BackgroundModel, "RayModel"]
+"""A model behind workers here, or behind actors of a cluster."""
+
+
 @contextmanager
-def _model(options: argparse.Namespace, spec: ModelSpec, out: TextIO) -> Iterator[BackgroundModel]:
+def _model(options: argparse.Namespace, spec: ModelSpec, out: TextIO) -> Iterator[Model]:
+    if options.engine != "ray":
+        if options.ray_address is not None:
+            raise WrongOptions("--ray-address needs --engine ray.")
+        with _model_here(options, spec) as here:
+            yield here
+        return
+    from polyhost.cluster.ray_files import connected
+    from polyhost.cluster.ray_score import open_model
+
+    with connected(options.ray_address) as ray:
+        actors = 1 if options.sample is not None else options.workers
+        model = open_model(ray, spec, actors or (1 if spec.custom_file is not None else None))
+        try:
+            yield model
+        finally:
+            model.close()
+
+
+@contextmanager
+def _model_here(options: argparse.Namespace, spec: ModelSpec) -> Iterator[BackgroundModel]:
     cores = len(os.sched_getaffinity(0))
     workers = options.workers or (1 if spec.custom_file is not None else cores)
     if options.sample is not None:
@@ -132,7 +159,7 @@ class _Command:
         spec: ModelSpec,
         sources: Sequence[Input],
         output: Output | None,
-        model: BackgroundModel,
+        model: Model,
         out: TextIO,
     ) -> None:
         self._options = options

@@ -103,6 +103,18 @@ BATCH_FLAGS = (
         SCORE,
         options={"type": at_least(1), "metavar": "N"},
     ),
+    Flag(
+        ("--engine",),
+        "where the workers are: processes of this machine, or actors of a Ray cluster",
+        SCORE,
+        options={"choices": ("local", "ray"), "default": "local"},
+    ),
+    Flag(
+        ("--ray-address",),
+        "head node of the Ray cluster, HOST:PORT or auto; absent: RAY_ADDRESS, else this machine",
+        SCORE,
+        options={"metavar": "ADDRESS"},
+    ),
     Flag(("--quiet",), "print no progress and no summary", SCORE, options=SWITCH),
 )
 _REPLACED = {

@@ -12,7 +12,7 @@ from polyhost.cli import platforms
 from polyhost.cli.flags import SWITCH, TARGET_FLAGS, Flag, add_flags
 from polyhost.cli.options import check_labels
 from polyhost.config import kinds, schema
-from polyhost.errors import SettingsError
+from polyhost.errors import SettingsError, WrongOptions
 from polyhost.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -55,10 +55,53 @@ TARGET_FLAGS_OF_SERVE = tuple(
 )
 
 
+def _replicas(text: str) -> tuple[int, int]:
+    """``MIN:MAX`` or one number for both."""
+    least, colon, most = text.partition(":")
+    try:
+        found = int(least), int(most if colon else least)
+    except ValueError:
+        found = (0, 0)
+    if not 1 <= found[0] <= found[1]:
+        raise argparse.ArgumentTypeError(f"expected MIN:MAX from 1 on, as 1:8; found {text!r}")
+    return found
+
+
+ENGINE_FLAGS = (
+    Flag(
+        ("--engine",),
+        "where the models are: in this process's workers, or in replicas of Ray Serve",
+        options={"choices": ("local", "ray"), "default": "local"},
+    ),
+    Flag(
+        ("--ray-address",),
+        "head node of the Ray cluster, HOST:PORT or auto; absent: RAY_ADDRESS, else this machine",
+        options={"metavar": "ADDRESS"},
+    ),
+    Flag(
+        ("--ray-replicas",),
+        "fewest and most replicas of each deployment [1:1]",
+        options={"type": _replicas, "metavar": "MIN:MAX"},
+    ),
+    Flag(
+        ("--ray-target-requests",),
+        "requests under way in a replica that Ray Serve scales to [4]",
+        options={"type": float, "metavar": "N"},
+    ),
+    Flag(
+        ("--ray-cpus",),
+        "CPUs of the cluster that a replica takes [1]",
+        options={"type": float, "metavar": "N"},
+    ),
+)
+"""Flags of the command alone: they say where it runs, not what is served."""
+
+
 def add_to(commands: Any) -> None:
     """Add the command to the parser's."""
     parser = commands.add_parser("serve", help="serve many models at once")
     add_arguments(parser)
+    add_flags(parser.add_argument_group("for many machines", "docs/scaling.md"), ENGINE_FLAGS)
     parser.set_defaults(run=run, parser=parser)
 
 
@@ -93,9 +136,29 @@ def run(options: argparse.Namespace) -> int:
         access=settings.access_log,
         serve=True,
     )
+    if _is_for_ray(options):
+        return _serve_on_ray(options, settings)
     from polyhost.server.run import serve
 
     return serve(settings, lambda: configuration(options), loaded)
+
+
+def _is_for_ray(options: argparse.Namespace) -> bool:
+    """True for --engine ray; WrongOptions for Ray's flags without it."""
+    given = [flag.long for flag in ENGINE_FLAGS[1:] if getattr(options, flag.dest) is not None]
+    if options.engine != "ray" and given:
+        raise WrongOptions(f"{given[0]} needs --engine ray.")
+    return bool(options.engine == "ray")
+
+
+def _serve_on_ray(options: argparse.Namespace, settings: ServerSettings) -> int:
+    from polyhost.cluster import ray_serve
+
+    least, most = options.ray_replicas or (1, 1)
+    scaling = ray_serve.Scaling(
+        least, most, options.ray_target_requests or 4.0, options.ray_cpus or 1.0
+    )
+    return ray_serve.serve(settings, options.ray_address, scaling)
 
 
 def server_settings(options: argparse.Namespace) -> ServerSettings:

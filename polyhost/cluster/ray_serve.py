@@ -1,0 +1,233 @@
+"""``polyhost serve --engine ray``: the server's application in replicas of Ray Serve.
+
+One model is one deployment. Several are one deployment each at ``/models/NAME``, scaled by its own
+load, and one at the root for the routes that speak of all of them; that one loads a model when a
+request at such a route needs it. A replica is a host with its workers, as on one machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from polyhost import logs
+from polyhost.cluster.ray_files import RayShipment, connected, relocated, ship
+from polyhost.errors import SettingsError
+from polyhost.settings import ModelConfig, ServerSettings
+
+logger = logging.getLogger(logs.SERVE)
+
+MOST_ONGOING = 1000
+"""Requests that one replica accepts; beyond what its workers take they wait in its own queue."""
+STARTS = 3
+"""Replicas of a deployment that may fail to start before it has failed."""
+ROOT = "polyhost"
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How Ray Serve scales each deployment: replicas, requests under way in each, CPUs of each."""
+
+    least: int = 1
+    most: int = 1
+    target: float = 4.0
+    cpus: float = 1.0
+
+    def options(self) -> dict[str, Any]:
+        """Options of a deployment."""
+        return {
+            "autoscaling_config": {
+                "min_replicas": self.least,
+                "max_replicas": self.most,
+                "target_ongoing_requests": self.target,
+            },
+            "max_ongoing_requests": MOST_ONGOING,
+            "max_constructor_retry_count": STARTS,
+            "ray_actor_options": {"num_cpus": self.cpus},
+        }
+
+
+class ReplicaApp:
+    """The ASGI application of one replica. Pickled to it; made there when the replica starts."""
+
+    def __init__(
+        self, settings: ServerSettings, shipments: Mapping[str, RayShipment], prefix: str
+    ) -> None:
+        self._settings = settings
+        self._shipments = shipments
+        self._prefix = prefix
+        self._app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request, or run the lifespan."""
+        if self._app is None:
+            self._app = await asyncio.to_thread(self._make)
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, self._checking(send))
+            return
+        path = scope["path"]
+        if not path.startswith(self._prefix):  # Serve took the deployment's own prefix away
+            path = self._prefix + path
+        await self._app({**scope, "path": path, "root_path": ""}, receive, send)
+
+    def _make(self) -> Any:
+        from polyhost.server.create import create_app
+
+        models = tuple(
+            replace(model, spec=relocated(model.spec, self._shipments[model.name].folder()))
+            for model in self._settings.models
+        )
+        return create_app(settings=replace(self._settings, models=models))
+
+    def _checking(self, send: Any) -> Any:
+        """``send`` that reports a start as failed when a model of the replica cannot answer."""
+
+        async def checked(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                status, body = await self._ask(f"{self._settings.url_prefix}/readyz")
+                if status != 200:
+                    await send({"type": "lifespan.startup.failed", "message": body})
+                    return
+            await send(message)
+
+        return checked
+
+    async def _ask(self, path: str) -> tuple[int, str]:
+        """Status and body of a GET request that the application itself answers."""
+        said: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 0),
+            "server": ("127.0.0.1", 80),
+        }
+        await self._app(scope, receive, send)
+        body = b"".join(message.get("body", b"") for message in said[1:])
+        return said[0]["status"], body.decode()
+
+
+def applications(settings: ServerSettings) -> dict[str, tuple[str, ServerSettings]]:
+    """Name, route prefix and settings of each application of Ray Serve."""
+    prefix = settings.url_prefix
+    if len(settings.models) == 1:
+        return {ROOT: (prefix, settings)}
+    found = {
+        f"{ROOT}-{model.name}": (f"{prefix}/models/{model.name}", _only(settings, model))
+        for model in settings.models
+    }
+    lazy = tuple(replace(model, lazy=True) for model in settings.models)
+    return {ROOT: (prefix, replace(settings, models=lazy)), **found}
+
+
+def _only(settings: ServerSettings, model: ModelConfig) -> ServerSettings:
+    return replace(settings, models=(model,))
+
+
+def serve(settings: ServerSettings, address: str | None, scaling: Scaling) -> int:
+    """Serve on a Ray cluster until SIGINT or SIGTERM; 0."""
+    refuse(settings)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with connected(address):
+        names = deploy(settings, scaling)
+        logger.info("listens on port %d of each node: %s", settings.port, ", ".join(sorted(names)))
+        stop.wait()
+        remove(names)
+    return 0
+
+
+def refuse(settings: ServerSettings) -> None:
+    """SettingsError for settings that one process has, and a cluster does not."""
+    for name, found, instead in (
+        ("fronts", settings.fronts > 1, "Ray Serve has a proxy on each node"),
+        ("admin", settings.admin.enabled, "start the command again with other models"),
+        ("tls", settings.tls is not None, "end TLS in front of Ray Serve"),
+        ("port 0", settings.port == 0, "all nodes listen at one port"),
+        ("store.desired", settings.desired is not None, "the command says what is served"),
+    ):
+        if found:
+            raise SettingsError(
+                f"--engine ray does not work with {name}: {instead}. Leave it out.", setting=name
+            )
+
+
+def deploy(settings: ServerSettings, scaling: Scaling) -> tuple[str, ...]:
+    """Deploy all models to the cluster that this process is connected to; names of applications.
+
+    Returns when every one of them can answer; SettingsError when one cannot be started.
+    """
+    from ray import serve as ray_serve
+
+    shipments = {model.name: ship(model.spec.code_dir) for model in settings.models}
+    http = {"host": settings.address_host, "port": settings.port}
+    ray_serve.start(http_options=http, proxy_location="EveryNode")
+    wanted = applications(settings)
+    for name, (prefix, own) in wanted.items():
+        held = {model.name: shipments[model.name] for model in own.models}
+        bound = _deployment(name, ReplicaApp(own, held, prefix), scaling)
+        try:
+            ray_serve.run(bound, name=name, route_prefix=prefix or "/")
+        except RuntimeError as error:
+            reason = _reason(name) or str(error)
+            remove(tuple(wanted))
+            raise SettingsError(f"Ray Serve could not start {name}: {reason}") from error
+    return tuple(wanted)
+
+
+def _reason(name: str) -> str:
+    """Why an application could not be started: the last lines of what its replica said."""
+    from ray import serve as ray_serve
+
+    found = ray_serve.status().applications.get(name)
+    said = [one.message for one in found.deployments.values()] if found else []
+    lines = [line for text in said for line in text.splitlines() if line.strip()]
+    return " ".join(lines[-3:])
+
+
+def _deployment(name: str, app: ReplicaApp, scaling: Scaling) -> Any:
+    from ray import serve as ray_serve
+
+    class Models:
+        """One replica: :class:`ReplicaApp` answers."""
+
+    made = ray_serve.deployment(ray_serve.ingress(app)(Models))
+    return made.options(name=name, **scaling.options()).bind()
+
+
+def remove(names: tuple[str, ...]) -> None:
+    """Take applications away again; their replicas finish what they accepted."""
+    from ray import serve as ray_serve
+
+    known = ray_serve.status().applications
+    for name in names:
+        if name in known:
+            ray_serve.delete(name)
+
+
+def shut_down_if_unused() -> None:
+    """End Ray Serve where nobody else has an application in it."""
+    from ray import serve as ray_serve
+
+    if not ray_serve.status().applications:
+        ray_serve.shutdown()
