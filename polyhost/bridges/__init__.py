@@ -109,8 +109,8 @@ BRIDGES: Dict[str, Bridge] = {
             embeds=False,
             frameworks=plugins.FRAMEWORKS,
             flavors=(
-                *("python_function", "sklearn", "xgboost", "lightgbm", "onnx", "catboost"),
-                *("h2o", "statsmodels", "keras", "pytorch"),
+                *("python_function", "sklearn", "xgboost", "lightgbm", "onnx"),
+                *("catboost", "statsmodels"),
             ),
             added_flavors=plugins.FLAVORS,
             image_install="RUN pip3 install {words}",

@@ -10,6 +10,7 @@ from polyhost.errors import RuntimeUnavailable
 
 _PACKAGES = {
     "catboost": "catboost",
+    "cloudpickle": "cloudpickle",
     "h5py": "h5py",
     "joblib": "joblib",
     "keras": "keras tensorflow",
@@ -18,7 +19,9 @@ _PACKAGES = {
     "pandas": "pandas",
     "pypmml": "pypmml",
     "scipy": "scipy",
+    "skops": "skops",
     "sklearn": "scikit-learn",
+    "statsmodels": "statsmodels",
     "tensorflow": "tensorflow",
     "torch": "torch",
     "xgboost": "xgboost",
