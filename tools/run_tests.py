@@ -25,12 +25,15 @@ from languages import LANGUAGES
 from shell import CI, ROOT, say
 
 MOST = 4
-"""Processes of pytest: each may start runtimes of its own, of 250 MB and more."""
+"""Processes of pytest: each may start runtimes of its own, of 250 MB and more.
+
+There is one more than cores, for a test waits for much of its time: for deadlines, ends, pauses.
+"""
 CORES = len(os.sched_getaffinity(0))
 PYTEST = Runner(
     "python",
     "pytest",
-    (sys.executable, "-m", "pytest", "-n", str(max(1, min(CORES, MOST))), "--durations=25"),
+    (sys.executable, "-m", "pytest", "-n", str(min(CORES + 1, MOST)), "--durations=25"),
     r"^=+ .* in [\d.]+s.* =+$",
     "tests",
 )

@@ -400,8 +400,8 @@ def test_memory_is_flat_over_many_calls(process_of, tmp_path, made):
             process.call(None, "drop")
         return process.memory()
 
-    before = calls(800)
-    assert calls(800) - before < 16 << 20
+    before = calls(400)
+    assert calls(400) - before < 16 << 20
 
 
 SCRIPT = """
