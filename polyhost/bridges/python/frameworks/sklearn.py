@@ -9,7 +9,7 @@ from typing import Any, ContextManager, Optional, Tuple
 import numpy as np
 
 from polyhost.bridges.python import frames
-from polyhost.bridges.python.frameworks import boosters, estimators, pickled
+from polyhost.bridges.python.frameworks import boosters, estimators, linear, pickled
 from polyhost.bridges.python.frameworks.arrays import as_table
 from polyhost.bridges.python.frameworks.columns import Columns
 from polyhost.bridges.python.frameworks.expected import is_missing
@@ -57,7 +57,7 @@ class SklearnModel:
         # Names are checked before, so the estimator need not warn that a matrix has none.
         by_matrix = self._matrix or self._coded
         nameless = estimators.without_names(model) if by_matrix else model
-        self._predict_matrix = _method(nameless, target)
+        self._predict_matrix = linear.direct(nameless, _method(nameless, target))
         self._quiet = by_matrix and estimators.nested_names(nameless)
         columns = column_infos(self._inputs)
         own = estimators.target_of(model)
