@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests .setup/clients/mlflow/bin/python tests/support/mlflow_cases.py
 
-asks MLflow again and writes that file. A case of ``OWN`` is one where its documents, or the rule that
+asks MLflow again and writes that file; its test client needs httpx2 there. A case of ``OWN`` is one where its documents, or the rule that
 no value changes silently, ask for another answer than MLflow gives; the answer there is ours.
 """
 

@@ -55,7 +55,7 @@ def _warn_of_others(names: Sequence[str], any_declared: bool) -> None:
     logger.warning(
         "parameter(s) %s are ignored: the model's signature declares %s",
         new[:20],
-        "no such ones" if any_declared else "no parameters",
+        "others" if any_declared else "none",
     )
 
 
