@@ -4,6 +4,8 @@ python tools/images.py render              write what the folders of dropin_envs
 python tools/images.py lock [NAME...]      pin what requirements.in of each asks for
 python tools/images.py build [NAME...]     build images; without a name, all
 python tools/images.py test [NAME...]      build and test images; without a name, those of CI
+python tools/images.py facts [NAME...]     measure images that are here, for the documentation
+python tools/images.py sbom [NAME...]      list what is in images that are here: build/sbom/*.cdx.json
 python tools/images.py context NAME DIR    write what an image is built from, and build nothing
 
 The engine is the first of docker, podman, nerdctl and buildah that works. With buildah alone the
@@ -31,7 +33,8 @@ def main() -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("render")
-    commands.add_parser("lock").add_argument("names", nargs="*")
+    for name in ("lock", "facts", "sbom"):
+        commands.add_parser(name).add_argument("names", nargs="*")
     for name in ("build", "test"):
         build = commands.add_parser(name)
         build.add_argument("names", nargs="*")
@@ -61,6 +64,14 @@ def _run(options: argparse.Namespace) -> None:
         images.build(options.names or contexts.names(), options.base, options.arguments)
     elif options.command == "test":
         images.test(options.names or IN_CI, options.base, options.arguments)
+    elif options.command == "facts":
+        from containers import facts
+
+        facts.write(options.names or contexts.names())
+    elif options.command == "sbom":
+        from containers import bill
+
+        bill.write(options.names or contexts.names())
     else:
         contexts.make_context(options.name, images.wheel(), options.folder)
 

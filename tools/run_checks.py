@@ -12,7 +12,7 @@ import sys
 from language import Check
 from languages import LANGUAGES
 
-from shell import ROOT, say, works
+from shell import ROOT, VENV, say, works
 
 PYTHON = (sys.executable, "-m")
 CHECKS = (
@@ -29,6 +29,12 @@ CHECKS = (
         (*PYTHON, "ruff", "--version"),
         (*PYTHON, "ruff", "check", "."),
         (*PYTHON, "ruff", "check", "--fix", "."),
+    ),
+    Check(
+        "hadolint",
+        "dropin_envs",
+        (str(VENV / "bin/hadolint"), "--version"),
+        (str(VENV / "bin/hadolint"), *map(str, sorted(ROOT.glob("dropin_envs/*/Dockerfile")))),
     ),
     Check("mypy", ".", (*PYTHON, "mypy", "--version"), (*PYTHON, "mypy")),
     *(check for language in LANGUAGES.values() for check in language.checks),

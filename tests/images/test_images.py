@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.containers import Wanted
-from support.drop_in import BUILT, tag_of
+from support.drop_in import BUILT, EXAMPLES, OF_POLYGLOT, Running, Wanted, tag_of
 
 TOLERANCE = 1e-9
 ANYBODY = "12345"
 
 
-@dataclass(frozen=True)
-class Example:
-    """A model that an image starts on, and what the model's files do not say."""
-
-    language: str
-    scenario: str = "regression"
-    variables: tuple[tuple[str, str], ...] = ()
-
-
-EXAMPLES = {
-    "python3_sklearn": Example("python"),
-    "java_codegen": Example("java"),
-    "r_lang": Example("r"),
-    "julia_mlj": Example("julia", variables=(("TARGET_TYPE", "regression"),)),
-}
 SINGLE = [name for name in BUILT if name in EXAMPLES]
 
 
@@ -40,9 +24,8 @@ def image(request):
 
 
 @pytest.fixture
-def example(image, examples):
-    chosen = EXAMPLES[image]
-    return examples(chosen.language, chosen.scenario, tag_of(image))
+def example(image, made):
+    return made(EXAMPLES[image], image)
 
 
 def predictions(text: str) -> list[float]:
@@ -56,7 +39,7 @@ def expected(example: Path):
     return pytest.approx(found, rel=TOLERANCE)
 
 
-def predicted(running, example: Path, path: str) -> list[float]:
+def predicted(running: Running, example: Path, path: str) -> list[float]:
     headers = {"Content-Type": "text/csv"}
     body = (example / "input.csv").read_bytes()
     reply = running.request("POST", path, content=body, headers=headers)
@@ -65,7 +48,7 @@ def predicted(running, example: Path, path: str) -> list[float]:
 
 
 def wanted(image: str, **options) -> Wanted:
-    environment = {**dict(EXAMPLES[image].variables), **options.pop("environment", {})}
+    environment = {**EXAMPLES[image].variables, **options.pop("environment", {})}
     return Wanted(tag_of(image), environment=environment, **options)
 
 
@@ -121,3 +104,22 @@ def test_a_file_is_scored_in_the_image(polyhost, image, example, tmp_path):
     )
     assert done.code == 0, done.err
     assert predictions(output.read_text(encoding="utf-8")) == expected(example)
+
+
+@pytest.mark.skipif("polyglot" not in BUILT, reason="polyglot is not among POLYHOST_IMAGES")
+def test_models_of_all_languages_behind_one_server(engine, made, tmp_path):
+    folders = {name: made(example, "polyglot") for name, example in OF_POLYGLOT.items()}
+    for name, folder in folders.items():
+        shutil.copytree(folder / "model", tmp_path / name)
+        about = tmp_path / name / "model-metadata.yaml"
+        if not about.exists():
+            about.write_text(f"name: {name}\ntargetType: regression\n", encoding="utf-8")
+    where = Wanted(
+        tag_of("polyglot"), mounts=((tmp_path, "/opt/code"),), user=ANYBODY, read_only=True
+    )
+    with engine.start(where) as running:
+        running.wait("/readyz")
+        for name, folder in folders.items():
+            assert predicted(running, folder, f"/models/{name}/predict/") == expected(folder), name
+        assert running.inside(["/opt/polyhost/start_server.sh", "healthcheck"]) == 0
+        assert running.stop() == 0

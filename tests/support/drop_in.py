@@ -10,8 +10,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from containers import contexts
 from containers.contexts import names, tag_of
+from containers.examples import EXAMPLES, OF_POLYGLOT, Example, make
+from containers.running import Containers, Running, Wanted, containers
 
-__all__ = ["BUILT", "contexts", "tag_of"]
+__all__ = [
+    "BUILT",
+    "EXAMPLES",
+    "OF_POLYGLOT",
+    "Containers",
+    "Example",
+    "Running",
+    "Wanted",
+    "containers",
+    "contexts",
+    "make",
+    "tag_of",
+]
 
 BUILT = os.environ.get("POLYHOST_IMAGES", "").replace(",", " ").split()
 if unknown := set(BUILT) - set(names()):

@@ -10,6 +10,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from languages import LANGUAGES
+
 from containers import base
 from containers.contexts import make_context, names, tag_of, version
 from polyhost.cli.engines import Buildah, ContainerEngine, find
@@ -29,6 +31,9 @@ HOSTS = {
 
 def wheel() -> Path:
     """Build polyhost's wheel, with the native halves in it."""
+    for language in LANGUAGES.values():
+        if language.build is not None:
+            language.prepare()
     folder = STATE / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()

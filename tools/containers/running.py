@@ -30,6 +30,8 @@ from polyhost.cli.engines import Buildah, ContainerEngine
 
 READY_WITHIN = 240.0
 STOPS_WITHIN = 60.0
+NOT_LOADED = 513
+"""DRUM's status of a model that cannot be loaded; it stays so."""
 NEW_NETWORK = 0x40000000
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 CONTAINER = """
@@ -74,6 +76,8 @@ class Running:
     interrupt: Callable[[], None]
     log: Path
     root: Path | None = None
+    main: int = 0
+    """The id of its main process on this machine."""
     inside: Callable[[Sequence[str]], int] = lambda words: 0
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -83,7 +87,8 @@ class Running:
             with httpx.Client(base_url=self.base_url, timeout=60, trust_env=False) as client:
                 return client.request(method, path, **options)
 
-        return self.call(send)
+        reply: httpx.Response = self.call(send)
+        return reply
 
     def wait(self, path: str = "/health/", status: int = 200) -> httpx.Response:
         """The first answer with that status; AssertionError when none comes."""
@@ -95,18 +100,27 @@ class Running:
                 if reply.status_code == status:
                     return reply
                 last = f"{reply.status_code} {reply.text}"
+                if reply.status_code == NOT_LOADED:
+                    break
             time.sleep(0.05)
         raise AssertionError(f"GET {path} was never {status}: {last}\n{self.printed}")
 
     def processes(self) -> list[psutil.Process]:
-        """The processes of the container that this machine sees, buildah's own left out."""
-        found = []
+        """The processes of the container, as far as this machine sees them."""
+        found: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
-            for process in psutil.Process(self.process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.Error, OSError):
-                    if self.root is None or os.readlink(f"/proc/{process.pid}/root") != "/":
-                        found.append(process)
+            main = psutil.Process(self.main)
+            found = [main, *main.children(recursive=True)]
         return found
+
+    def processor_time(self) -> float:
+        """Seconds of processor that the container has used, processes that ended included."""
+        total = 0.0
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                used = process.cpu_times()
+                total += used.user + used.system + used.children_user + used.children_system
+        return total
 
     def stop(self) -> int:
         """Send SIGTERM to the container's main process; its exit code."""
@@ -155,6 +169,7 @@ class Containers:
                 lambda work: work(),
                 lambda: process.send_signal(signal.SIGTERM),
                 log,
+                main=int(_run(program, "inspect", "-f", "{{.State.Pid}}", name).stdout or 0),
                 inside=lambda words: _run(program, "exec", name, *words).returncode,
             )
         finally:
@@ -218,6 +233,7 @@ class BuildahContainers(Containers):
                     lambda: os.kill(first, signal.SIGTERM),
                     log,
                     root,
+                    first,
                     inside=lambda words: (
                         _run(
                             *("nsenter", "--mount", "--net", "-t", str(first), "--root", "--wd"),
