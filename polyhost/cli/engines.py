@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, MappingProxyType
@@ -114,7 +115,7 @@ class Buildah(ContainerEngine):
         name = self._make(container)
         try:
             words = [self.program, "run", "--network", "host", *_common(container)]
-            return _forwarding([*words, name, "--", *container.command])
+            return _forwarding([*words, name, "--", *container.command], _inside)
         finally:
             _quietly(self.program, "rm", name)
 
@@ -174,12 +175,24 @@ def _quietly(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 1, "", f"no answer within {TIMEOUT:g} s")
 
 
-def _forwarding(command: Sequence[str]) -> int:
-    """Run a command, hand it the signals that we get, and return its exit code."""
+def _inside(process: int) -> int:
+    """The main process of the container that a buildah runs, which gives no signal on to it."""
+    import psutil
+
+    for child in psutil.Process(process).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if os.path.basename(child.exe()) != "buildah":
+                return int(child.pid)
+    return process
+
+
+def _forwarding(command: Sequence[str], receiver: Callable[[int], int] = int) -> int:
+    """Run a command, hand the signals that we get to ``receiver`` of it, and return its exit code."""
     process = subprocess.Popen(command)
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
+        if process.poll() is None:
+            os.kill(receiver(process.pid), number)
 
     previous = {
         number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import socket
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from support.command import POLYHOST
 from support.drop_in import BUILT, EXAMPLES, OF_POLYGLOT, Running, Wanted, tag_of
 
 TOLERANCE = 1e-9
@@ -104,6 +107,22 @@ def test_a_file_is_scored_in_the_image(polyhost, image, example, tmp_path):
     )
     assert done.code == 0, done.err
     assert predictions(output.read_text(encoding="utf-8")) == expected(example)
+
+
+def test_a_server_in_a_container_ends_when_its_command_is_asked_to(image, example, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["server", "--code-dir", example / "model", "--target-type", "regression"]
+    words += ["--address", f"127.0.0.1:{port}", "--docker", tag_of(image)]
+    with open(tmp_path / "out", "wb") as out:
+        process = subprocess.Popen(
+            [*POLYHOST, *map(str, words)], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+    url = f"http://127.0.0.1:{port}"
+    running = Running(process, url, lambda work: work(), process.terminate, tmp_path / "out")
+    running.wait()
+    assert predicted(running, example, "/predict/") == expected(example)
+    assert running.stop() == 130
 
 
 @pytest.mark.skipif("polyglot" not in BUILT, reason="polyglot is not among POLYHOST_IMAGES")
