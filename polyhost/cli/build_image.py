@@ -57,10 +57,10 @@ def run(options: argparse.Namespace) -> int:
     if bool(options.model) == bool(options.model_uri):
         options.parser.error("expected one MODEL, or -m MODEL")
     source = options.model or options.model_uri
-    with _folder_of(source) as folder:
+    with _opened(source) as (folder, name):
         image = model_image.describe(
             folder,
-            _name_of(source),
+            name,
             target_settings(options),
             language=options.language,
             environment=options.env,
@@ -106,21 +106,17 @@ def _link(source: str, target: str) -> None:
 
 
 @contextlib.contextmanager
-def _folder_of(source: str) -> Iterator[Path]:
+def _opened(source: str) -> Iterator[tuple[Path, str]]:
+    """The folder of a model, and its name; an archive or an address goes through the store."""
     if os.path.isdir(source):
-        yield Path(source).resolve()
+        folder = Path(source).resolve()
+        yield folder, folder.name
         return
-    from polyhost.config.models import default_store
-    from polyhost.store import Store
+    from polyhost.store.store import Store, default_store
 
     with Store(default_store()) as store:
-        yield store.add(source).path
-
-
-def _name_of(source: str) -> str:
-    from polyhost.store.sources import name_of
-
-    return name_of(str(Path(source).resolve()) if os.path.isdir(source) else source)
+        version = store.add(source)
+        yield version.path, version.name
 
 
 def _slug(name: str) -> str:
