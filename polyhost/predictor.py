@@ -305,6 +305,10 @@ class InvokedGuest(Protocol):
         """The parts of an answer as the model makes them; WrongEndpoint when it makes none."""
         ...
 
+    def answer_table(self, value: Any) -> Table:
+        """What ``invoke`` returned as a table; InvalidOutput when it is none."""
+        ...
+
 
 @runtime_checkable
 class TensorGuest(Protocol):
@@ -343,6 +347,10 @@ class Predictor(Protocol):
         self, data: Any, params: Optional[Mapping[str, Any]] = None, /
     ) -> Iterator[Any]:
         """The same, part by part."""
+        ...
+
+    def answer_table(self, value: Any, /) -> Table:
+        """What ``invoke`` returned as a table; InvalidOutput when it is none."""
         ...
 
     def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:

@@ -96,6 +96,8 @@ def _spec(folder: Path, values: Values, confined: bool) -> ModelSpec:
         options["unknown_levels"] = values["unknown_levels"].value
     if values["extra_outputs"].value:
         options["extra_outputs"] = True
+    if values["literal_nan"].value:
+        options["literal_nan"] = True
     pinned = entries("digests", values)
     if pinned:
         options["digests"] = pinned

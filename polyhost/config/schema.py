@@ -237,6 +237,14 @@ MODEL = Section(
             flag="--extra-outputs",
         ),
         Field(
+            "literal_nan",
+            kinds.SWITCH,
+            "answer with the words NaN and Infinity, which are not JSON, as MLflow's own server does; "
+            "for models that MLflow saved. Without it they are null",
+            False,
+            flag="--literal-nan",
+        ),
+        Field(
             "digests",
             kinds.SHA256,
             "SHA-256 of files of the model, checked before each loading; then its custom file and "

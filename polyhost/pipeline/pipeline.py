@@ -172,6 +172,12 @@ class Pipeline:
         given, _ = self._given(data)
         return self._invoked.invoke_stream(given, self._params(params))
 
+    def answer_table(self, value: Any, /) -> Table:
+        """What ``invoke`` returned as a table."""
+        if self._invoked is None:
+            raise _wrong_endpoint(self._target, "calls with any input")
+        return self._invoked.answer_table(value)
+
     def _given(self, data: Any) -> Tuple[Any, Optional[int]]:
         """What the guest gets, a handle of rows, or arrays and values as the signature says; and how
         many rows that is, where it is known."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -140,3 +142,39 @@ def test_other_protocols_serve_it_too(one: Served, estimator: LogisticRegression
     reply = one.client.post("/predict/", content=csv, headers={"content-type": "text/csv"})
     assert reply.json() == {"predictions": estimator.predict(ROWS).tolist()}
     assert one.client.get("/info/").json()["targetType"] == "any"
+
+
+def test_rows_are_answered_in_the_form_that_is_accepted(
+    one: Served, estimator: LogisticRegression
+) -> None:
+    expected = estimator.predict(ROWS)
+    reply = one.client.post("/invocations", json=SPLIT, headers={"accept": "text/csv"})
+    assert reply.text == "".join(f"{value}\n" for value in expected)
+    reply = one.client.post("/invocations", json=SPLIT, headers={"accept": "application/x-parquet"})
+    found = pd.read_parquet(io.BytesIO(reply.content))
+    assert found.iloc[:, 0].tolist() == expected.tolist()
+    other = one.client.post("/invocations", json=SPLIT, headers={"accept": "image/png"})
+    assert other.json() == {"predictions": expected.tolist()}  # MLflow does not look at it
+
+
+def test_nan_is_null_unless_the_word_is_asked_for(tmp_path: Path) -> None:
+    code = """
+        import numpy as np
+        class Model:
+            def predict(self, data): return np.array([1.5, np.nan, np.inf])
+        def _load_pyfunc(path): return Model()
+    """
+    mlflow_models.of_loader(tmp_path / "holes", code)
+    config = tmp_path / "polyhost.yaml"
+    config.write_text(
+        "models:\n  plain: {path: holes}\n  literal: {path: holes, literal_nan: true}\n"
+    )
+    served = Served.start(tmp_path, "--config", config)
+    try:
+        body = {"inputs": [1]}
+        plain = served.client.post("/models/plain/invocations", json=body)
+        assert plain.text == '{"predictions":[1.5,null,null]}'
+        literal = served.client.post("/models/literal/invocations", json=body)
+        assert literal.text == '{"predictions":[1.5,NaN,Infinity]}'
+    finally:
+        served.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support import mlflow_models
 from support.command import ROOT
 from support.plugins import INSTALLED, PLUGINS, fake_model, rows, write
 
@@ -80,3 +81,10 @@ def test_ours_come_before_those_of_packages():
 
     assert list(all_bridges())[:4] == ["python", "r", "java", "julia"]
     assert Path(all_bridges()["r"].template_folder).is_dir()
+
+
+def test_a_flavor_of_mlflows_models_is_served(serve, tmp_path):
+    folder = mlflow_models.write(tmp_path / "saved", {"sample": {"adds": 10}})
+    served = serve(folder, env=INSTALLED)
+    reply = served.client.post("/invocations", json=[{"a": 1}, {"a": 2}])
+    assert reply.json() == [{"a": 11}, {"a": 12}]

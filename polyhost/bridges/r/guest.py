@@ -276,6 +276,10 @@ class RGuest:
     def invoke_stream(self, data: Any, params: Optional[Mapping[str, Any]]) -> Iterator[Any]:
         raise WrongEndpoint("a function in R does not answer part by part.")
 
+    def answer_table(self, value: Any) -> Table:
+        """What a function that MLflow saved answered, as a table."""
+        return crate.table_of(value)
+
     def _match(self, names: Tuple[str, ...]) -> Tuple[str, ...]:
         """Names that R made syntactic, as the labels that they stand for."""
         if not (self._wanted and names):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
-from polyhost.codecs import Answer, Request
+from polyhost.codecs import Answer, Request, outputs
 from polyhost.codecs.mlflow import reading, writing
 from polyhost.codecs.mlflow.reading import Frame, Input
 from polyhost.data.payload import Buffer
@@ -20,6 +20,8 @@ from polyhost.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
+STREAM = "text/event-stream"
+"""What ``accept`` of a request is whose answer is sent part by part."""
 EVENTS = "text/event-stream; charset=utf-8"
 _DONE = b"data: [DONE]\n\n"
 
@@ -43,7 +45,7 @@ def answer_many(
     groups: Dict[Any, List[int]] = {}
     for i, given in enumerate(found):
         if not isinstance(given, Exception):
-            groups.setdefault(_alike(predictor, given, i), []).append(i)
+            groups.setdefault(_alike(predictor, request, given, i), []).append(i)
     for alike in groups.values():
         counts = [_rows(found[i]) for i in alike]
         for members in batching.packs(alike, counts, request.options.get("call_rows")):
@@ -53,10 +55,16 @@ def answer_many(
     return found
 
 
-def _alike(predictor: Predictor, given: Input, place: int) -> Any:
+def _alike(predictor: Predictor, request: Request, given: Input, place: int) -> Any:
     """What two requests must share to be one call; one that shares with none has its own place."""
     frame = given.data
-    if not isinstance(frame, Frame) or frame.index is not None or given.params or given.stream:
+    if (
+        not isinstance(frame, Frame)
+        or frame.index is not None
+        or given.params
+        or given.stream
+        or request.accept == STREAM
+    ):
         return place
     labels = None if frame.labels is None else tuple(frame.labels)
     if predictor.info.guest.matrix:
@@ -82,7 +90,7 @@ def _answer_group(predictor: Predictor, request: Request, group: List[Input]) ->
         else:
             if parts is not None:
                 return [
-                    batching.attempt(lambda pair: _written(request, *pair), pair)
+                    batching.attempt(lambda pair: _written(predictor, request, *pair), pair)
                     for pair in zip(parts, group)
                 ]
     return [batching.attempt(lambda given: _answer(predictor, request, given), g) for g in group]
@@ -92,13 +100,15 @@ def _answer(predictor: Predictor, request: Request, given: Input) -> Answer:
     data = given.data
     if isinstance(data, Frame):
         data = reading.table_of(predictor, data)
-    if given.stream:
+    if given.stream or request.accept == STREAM:
         parts = predictor.invoke_stream(data, given.params)
         return Answer(_events(parts), EVENTS, headers={"Cache-Control": "no-cache"})
-    return _written(request, predictor.invoke(data, given.params), given)
+    return _written(predictor, request, predictor.invoke(data, given.params), given)
 
 
-def _written(request: Request, value: Any, given: Input) -> Answer:
+def _written(predictor: Predictor, request: Request, value: Any, given: Input) -> Answer:
+    if request.accept:
+        return outputs.encode(predictor.answer_table(value), request)
     literal = bool(request.options.get("literal_nan"))
     return Answer(writing.encode(value, wrapped=given.wrapped, literal=literal))
 

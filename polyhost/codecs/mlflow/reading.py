@@ -51,7 +51,7 @@ def read(predictor: Predictor, request: Request, body: Buffer) -> Input:
     if kind == CSV:
         _only_frames(signature)
         return Input(Payload(body, CSV, options=request.options))
-    given = _of_json(signature, json.loads(body), form, "event-stream" in request.accept)
+    given = _of_json(signature, json.loads(body), form)
     if isinstance(given.data, Frame):
         rows.check_count(len(given.data.rows), limit)
     return given
@@ -123,7 +123,7 @@ def _only_frames(signature: Optional[Signature]) -> None:
 # JSON
 
 
-def _of_json(signature: Optional[Signature], value: Any, form: str, stream: bool) -> Input:
+def _of_json(signature: Optional[Signature], value: Any, form: str) -> Input:
     if form:  # a client of 1.x says so
         frame = Frame.of_split(value) if form == "split" else Frame.of_records(value)
         return Input(frame, wrapped=False)
@@ -135,7 +135,7 @@ def _of_json(signature: Optional[Signature], value: Any, form: str, stream: bool
             f"fields {', '.join(FORMS)}; found {type(value).__name__}."
         )
     if any(key in value for key in LLM_KEYS):
-        return _of_llm(signature, value, stream)
+        return _of_llm(signature, value)
     found = [key for key in FORMS if key in value]
     if not found and "data" in value and set(value) <= _SPLIT_KEYS:
         return Input(Frame.of_split(value), wrapped=False)
@@ -151,7 +151,7 @@ def _of_json(signature: Optional[Signature], value: Any, form: str, stream: bool
             f"Invalid input. 'params' must be a dictionary; found {type(params).__name__}."
         )
     data = _of_form(signature, found[0], value[found[0]])
-    return Input(data, params, stream=stream)
+    return Input(data, params)
 
 
 def _of_form(signature: Optional[Signature], form: str, value: Any) -> Any:
@@ -172,16 +172,15 @@ def _of_form(signature: Optional[Signature], form: str, value: Any) -> Any:
     return values.arrays(value, columns=form == "instances")
 
 
-def _of_llm(signature: Optional[Signature], value: Dict[str, Any], stream: bool) -> Input:
+def _of_llm(signature: Optional[Signature], value: Dict[str, Any]) -> Input:
     """A chat or a completion: the whole object is the model's, save what are parameters."""
     declared = {p.name for p in (signature.params or () if signature is not None else ())}
     params = {key: item for key, item in value.items() if key in declared}
     rest = {key: item for key, item in value.items() if key not in declared}
-    stream = stream or value.get("stream") is True
     data: Any = rest
     if signature is not None and signature.columns is not None and not signature.from_hints:
         data = Frame.of_cells(list(rest), [list(rest.values())])
-    return Input(data, params, wrapped=False, stream=stream)
+    return Input(data, params, wrapped=False, stream=value.get("stream") is True)
 
 
 __all__: List[str] = ["Frame", "Input", "read", "table_of"]

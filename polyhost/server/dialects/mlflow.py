@@ -7,6 +7,7 @@ import os
 from typing import Any, Dict, List, Mapping, Tuple
 
 from polyhost.codecs import Request
+from polyhost.codecs.accept import form_of
 from polyhost.data.target import TargetType
 from polyhost.errors import (
     AccessDenied,
@@ -34,6 +35,7 @@ OPTION = "mlmodel"
 """The option of a spec whose folder MLflow saved."""
 VERSION = "3.17.2"
 """The version of MLflow whose protocol this is: what ``/version`` says."""
+STREAM = "text/event-stream"
 TEXT = b"text/plain; charset=utf-8"
 _HIDE_DETAILS = "MLFLOW_DISABLE_SCHEMA_DETAILS"
 _NO_DETAILS = (
@@ -67,7 +69,7 @@ class MlflowRoutes:
     def __init__(self, model: Served, service: Service) -> None:
         self._model = model
         self._service = service
-        self._metas: Dict[Tuple[str, str], bytes] = {}
+        self._metas: Dict[Tuple[str, bytes], bytes] = {}
         self._options: Dict[str, Any] = {}
         if model.config.spec.options.get("literal_nan"):
             self._options["literal_nan"] = True
@@ -102,12 +104,12 @@ class MlflowRoutes:
 
     def _meta(self, head: RequestHead) -> bytes:
         """The worker's meta for bodies of this type; equal ones may share a call."""
-        accept = head.get(b"accept")
-        stream = "text/event-stream" if b"text/event-stream" in accept else ""
-        key = head.content_type, stream
+        key = head.content_type, head.get(b"accept")
         meta = self._metas.get(key)
         if meta is None:
-            request = Request("predict", "mlflow", key[0], stream, options=self._options)
+            accepted = key[1].decode("latin-1")
+            form = STREAM if STREAM in accepted else form_of(accepted, strict=False)
+            request = Request("predict", "mlflow", key[0], form, options=self._options)
             meta = dumps(request.to_wire())
             if len(self._metas) > 64:
                 self._metas.clear()

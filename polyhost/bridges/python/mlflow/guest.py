@@ -143,6 +143,9 @@ class MlflowGuest:
         parts = self._call("predict_stream", self._loaded.predict_stream, data, params)
         return self._parts(parts)
 
+    def answer_table(self, value: Any) -> Table:
+        return as_table(value)
+
     def _parts(self, parts: Iterator[Any]) -> Iterator[Any]:
         try:
             while True:
