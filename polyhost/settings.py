@@ -19,7 +19,7 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a model may be called: a part of an address and of a path, and neither's syntax."""
 
 
-OWN_ENVIRONMENT = "uv"
+OWN_ENVIRONMENTS = ("uv", "virtualenv", "conda")
 """What is asked for as a model's Python when one is to be built from its requirements."""
 
 
@@ -117,8 +117,8 @@ class ModelConfig:
     ``python``: another interpreter to run the worker in; None is ours. ``workers``: replicas.
     ``spares``: workers kept loaded beside them. ``own_environment``: the worker gets the host's
     whole environment (DRUM's one-model server), not the allow-list; ``environment`` is added to
-    either. ``env``: what was asked for as the model's Python: None is ours, ``"uv"`` one built
-    from its requirements (``python`` is set once it is built), else an interpreter's path.
+    either. ``env``: what was asked for as the model's Python: None is ours, one of
+    ``OWN_ENVIRONMENTS`` one built from its requirements (``python`` is set once it is built), else an interpreter's path.
     ``devices``: what each replica sees of the devices, in their order; one entry is for all.
     ``swap``: a new version is loaded before the old one goes (``overlap``) or after
     (``replace``). ``lazy``: loaded at its first request. ``digests``: SHA-256 by file of the code

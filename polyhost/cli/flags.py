@@ -63,6 +63,16 @@ def existing_folder(text: str) -> Path:
     return path.resolve()
 
 
+def model_source(text: str) -> Path:
+    """The code dir of a model: a folder, or the version that an archive or an address makes."""
+    from polyhost.cli.model_source import model_folder
+    from polyhost.store.sources import is_address
+
+    if Path(text).is_file() or (is_address(text) and not Path(text).is_dir()):
+        return model_folder(text)
+    return existing_folder(text)
+
+
 def existing_file(text: str) -> Path:
     """A file that is there, as a real path."""
     path = Path(text)
@@ -188,9 +198,9 @@ LOG_FLAGS = (
 FLAGS = (
     Flag(
         ("-cd", "--code-dir"),
-        "folder with the model",
+        "folder with the model; an archive or an address, such as models:/NAME/1, too",
         env="CODE_DIR",
-        options={"required": True, "type": existing_folder, "metavar": "DIR"},
+        options={"required": True, "type": model_source, "metavar": "DIR"},
     ),
     Flag(
         ("--input",),

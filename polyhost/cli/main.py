@@ -21,6 +21,7 @@ from polyhost.errors import PolyhostError, WrongOptions
 
 COMMANDS: Mapping[str, str] = {
     "score": "score",
+    "predict": "predict",
     "server": "server",
     "serve": "serve",
     "validation": "validation",

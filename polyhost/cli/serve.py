@@ -13,7 +13,7 @@ from polyhost.cli.flags import SWITCH, TARGET_FLAGS, Flag, add_flags
 from polyhost.cli.options import check_labels
 from polyhost.config import kinds, schema
 from polyhost.errors import SettingsError, WrongOptions
-from polyhost.settings import ServerSettings
+from polyhost.settings import OWN_ENVIRONMENTS, ServerSettings
 
 if TYPE_CHECKING:
     from polyhost.config import Loaded
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FILE_NAME = "polyhost.yaml"
 """Read from the current folder when the command line names neither a file nor a model."""
 
+_ENV = next(name for name, field in schema.flags() if field.flag == "--python")
 _REGISTRY = schema.variable_of("registry.uri")
 
 
@@ -122,8 +123,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"configuration file; {FILE_NAME} here, when there are no models either",
     )
     add_flags(parser, FLAGS)
+    add_env_manager(parser)
     one = parser.add_argument_group("for one folder", "with several, model-metadata.yaml says")
     add_flags(one, TARGET_FLAGS_OF_SERVE)
+
+
+def add_env_manager(parser: argparse._ActionsContainer) -> None:
+    """Add MLflow's flags for a model's environment."""
+    parser.add_argument(
+        "--env-manager",
+        choices=("local", *OWN_ENVIRONMENTS),
+        help="what builds the environment of a model from its own files; local: none is built",
+    )
+    parser.add_argument(
+        "--no-conda",
+        dest="env_manager",
+        action="store_const",
+        const="local",
+        help="the same as --env-manager local",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -214,6 +232,10 @@ def flag_values(options: argparse.Namespace) -> dict[str, Any]:
         if field.kind.on_disk and isinstance(value, str):
             value = _parse_now(field, value)
         values[name] = value
+    if options.env_manager is not None:
+        if options.python is not None:
+            raise SettingsError("--python and --env-manager exclude each other. Give one.")
+        values[_ENV] = None if options.env_manager == "local" else options.env_manager
     return values
 
 

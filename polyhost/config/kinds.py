@@ -12,7 +12,7 @@ from typing import Any
 
 from polyhost.config import units
 from polyhost.data.booleans import boolean
-from polyhost.settings import MODEL_NAME
+from polyhost.settings import MODEL_NAME, OWN_ENVIRONMENTS
 from polyhost.store.sources import is_address
 
 LARGEST = 1 << 60
@@ -171,7 +171,7 @@ def _real(text: str, base: Path) -> Path:
 
 def _real_interpreter(text: str, base: Path) -> Path | None:
     """The interpreter of a virtual environment is a link: its folder decides."""
-    if text == "uv":
+    if text in OWN_ENVIRONMENTS:
         return None
     if os.sep not in text:
         return Path("/") / text  # looked up on PATH
@@ -195,7 +195,7 @@ def _source(text: str, base: Path) -> str:
 
 
 def _interpreter(text: str, base: Path) -> str:
-    if text == "uv":
+    if text in OWN_ENVIRONMENTS:
         return text
     path = _place(text, base)
     found = shutil.which(path if os.sep in text else text)
@@ -220,7 +220,7 @@ SOURCE = ValueKind(
     "an existing folder or archive, or an address such as s3://bucket/model", _source, on_disk=True
 )
 INTERPRETER = ValueKind(
-    "uv, or the path of a Python interpreter",
+    "uv, virtualenv, conda, or the path of a Python interpreter",
     _interpreter,
     on_disk=True,
     leads_to=_real_interpreter,

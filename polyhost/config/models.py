@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polyhost.config.reading import Values
 from polyhost.config.schema import MODEL, Section
 from polyhost.settings import (
-    OWN_ENVIRONMENT,
+    OWN_ENVIRONMENTS,
     Batching,
     Limits,
     ModelConfig,
@@ -59,10 +59,12 @@ def build_model(name: str, values: Values, folder: Path, *, confined: bool = Fal
     spec = _spec(folder, values, confined)
     _note_target(values, spec)
     env = values["env"].value
+    if env in OWN_ENVIRONMENTS and spec.language != "python" and "mlmodel" in spec.options:
+        env = None  # as with MLflow: it is Python's packages that the files list
     return ModelConfig(
         name=name,
         spec=spec,
-        python=None if env == OWN_ENVIRONMENT else env,
+        python=None if env in OWN_ENVIRONMENTS else env,
         workers=values["replicas"].value,
         limits=Limits(**under("limits", values, Limits)),
         batching=Batching(**under("batching", values, Batching)),

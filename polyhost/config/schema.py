@@ -154,7 +154,8 @@ FOR_EACH = (
     Field(
         "env",
         kinds.INTERPRETER.or_none(),
-        "the model's own Python: `uv` builds one from its requirements, `none` is the server's",
+        "the model's own Python: `uv` (or `virtualenv`, `conda`) builds one from its requirements, "
+        "`none` is the server's",
         flag="--python",
     ),
     Field(

@@ -13,7 +13,7 @@ from polyhost.config.reading import Values
 from polyhost.deploy import desired_state
 from polyhost.deploy.desired_state import DesiredEntry, DesiredState, flat
 from polyhost.errors import SettingsError, StoreError
-from polyhost.settings import OWN_ENVIRONMENT, ModelConfig, ServerSettings
+from polyhost.settings import OWN_ENVIRONMENTS, ModelConfig, ServerSettings
 from polyhost.store import Store, Version
 from polyhost.store.store import default_store
 
@@ -119,9 +119,9 @@ class Deployed:
     def _check_build(self, wanted: DesiredEntry) -> None:
         """SettingsError where a deployment would run its code with more rights than a worker has."""
         user = self._settings.worker_user
-        if user is not None and wanted.settings.get("env") == OWN_ENVIRONMENT:
+        if user is not None and wanted.settings.get("env") in OWN_ENVIRONMENTS:
             raise SettingsError(
-                f"settings: env: {OWN_ENVIRONMENT} builds an environment, which runs code of the "
+                f"settings: env: {wanted.settings['env']} builds an environment, which runs code of the "
                 f"model's requirements as the server's user, and workers are to run as {user!r}. "
                 "Name an interpreter below the roots, or set env in the configuration."
             )

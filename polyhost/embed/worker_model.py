@@ -28,7 +28,7 @@ from polyhost.host.pool import Output
 from polyhost.host.request import Result
 from polyhost.host.spool import Budget, Spool
 from polyhost.predictor import ModelSpec
-from polyhost.settings import OWN_ENVIRONMENT, ModelConfig
+from polyhost.settings import OWN_ENVIRONMENTS, ModelConfig
 from polyhost.wire.frames import SPOOL_THRESHOLD, dumps
 
 logger = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class BackgroundModel(LoadedModel):
         options: HostOptions = IN_A_PROGRAM,
     ) -> None:
         name = f"{spec.code_dir.name or 'model'}-{next(_numbers)}"
-        path = None if python == OWN_ENVIRONMENT else python
+        path = None if python in OWN_ENVIRONMENTS else python
         hosted = ModelConfig(
             name,
             spec,

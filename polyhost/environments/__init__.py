@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyhost.environments.cache import Environment, Environments, default_root
+from polyhost.environments.cache import MANAGERS, Environment, Environments, default_root
 from polyhost.environments.recipe import Recipe
 
-__all__ = ["Environment", "Environments", "Recipe", "default_root"]
+__all__ = ["MANAGERS", "Environment", "Environments", "Recipe", "default_root"]

@@ -19,28 +19,38 @@ import json
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polyhost.environments.building import LIMIT, Abandoned, Build
 from polyhost.environments.installers import (
     INSTALL_UV,
+    Conda,
     Installer,
     Uv,
     VenvAndPip,
+    find_conda,
     find_uv,
     interpreter_of,
 )
-from polyhost.environments.interpreter import Interpreter, find
+from polyhost.environments.interpreter import Interpreter, find, find_recorded, probe
+from polyhost.environments.mlflow_files import conda_file
 from polyhost.environments.recipe import Recipe
 from polyhost.errors import EnvironmentFailed
 from polyhost.files.locks import HeldLock, locked, take
 from polyhost.files.replace import write_whole
 
 logger = logging.getLogger(__name__)
+
+UV, VIRTUALENV, CONDA = "uv", "virtualenv", "conda"
+MANAGERS = (UV, VIRTUALENV, CONDA)
+"""What may build an environment: uv (else venv and pip); venv and pip; conda, mamba or micromamba,
+where one is present, else the pip part of the conda file."""
 
 KEEP = 5
 """Environments kept although they are not in use: those used last."""
@@ -85,13 +95,14 @@ class Environments:
         self.root = Path(root or default_root()).absolute()
         self.keep = keep
 
-    async def obtain(self, code_dir: Path) -> Environment:
+    async def obtain(self, code_dir: Path, manager: str = UV) -> Environment:
         """The environment of a code dir, built when it is not there; ended when cancelled.
 
-        CodeDirError: the requirements are missing or wrong. EnvironmentFailed: not built.
+        ``manager``: one of :data:`MANAGERS`. CodeDirError: the requirements are missing or wrong.
+        EnvironmentFailed: not built.
         """
         stop = threading.Event()
-        work = _threads.submit(self.get, code_dir, stop)
+        work = _threads.submit(self.get, code_dir, stop, manager)
         try:
             return await asyncio.wrap_future(work)
         except asyncio.CancelledError:
@@ -105,16 +116,26 @@ class Environments:
             )
             raise
 
-    def get(self, code_dir: Path, stop: threading.Event | None = None) -> Environment:
-        """As :meth:`obtain`, for a thread that may wait; ``stop`` has it raise Abandoned."""
+    def get(
+        self,
+        code_dir: Path,
+        stop: threading.Event | None = None,
+        manager: str = UV,
+        more: Sequence[str] = (),
+    ) -> Environment:
+        """As :meth:`obtain`, for a thread that may wait; ``stop`` has it raise Abandoned.
+
+        ``more``: requirements beside the code dir's own.
+        """
         stop = stop or threading.Event()
-        recipe = Recipe.read(code_dir)
-        uv = find_uv()
-        interpreter = find(recipe.python, uv)
+        recipe = Recipe.read(code_dir, more=more, conda_first=manager == CONDA)
+        installer, interpreter = _choose(recipe, manager)
+        if isinstance(installer, Conda):
+            recipe = replace(recipe, conda=conda_file(code_dir))
         digest = recipe.digest(interpreter.identity)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            return self._get(recipe, digest, interpreter, uv, stop)
+            return self._get(recipe, digest, interpreter, installer, stop)
         except OSError as error:
             raise EnvironmentFailed(
                 f"cannot make an environment in {self.root}: {error.strerror or error}. "
@@ -128,7 +149,7 @@ class Environments:
         recipe: Recipe,
         digest: str,
         interpreter: Interpreter,
-        uv: Uv | None,
+        installer: Installer,
         stop: threading.Event,
     ) -> Environment:
         folder, lock = self._folder(digest), self._lock(digest)
@@ -144,7 +165,7 @@ class Environments:
             if alone is not None:
                 try:
                     if not is_complete(folder):
-                        self._build(folder, recipe, interpreter, uv, stop, alone)
+                        self._build(folder, recipe, interpreter, installer, stop, alone)
                 finally:
                     alone.release()
                 continue
@@ -163,7 +184,7 @@ class Environments:
         folder: Path,
         recipe: Recipe,
         interpreter: Interpreter,
-        uv: Uv | None,
+        installer: Installer,
         stop: threading.Event,
         alone: HeldLock,
     ) -> None:
@@ -180,7 +201,7 @@ class Environments:
             started = time.monotonic()
             _remove(folder)
             folder.mkdir()
-            Build(folder, recipe, stop, alone.fileno()).run(_installer(uv), interpreter.path)
+            Build(folder, recipe, stop, alone.fileno()).run(installer, interpreter.path)
             _write_facts(folder, recipe, interpreter)
         except BaseException:
             _remove(folder)
@@ -232,7 +253,22 @@ def is_complete(folder: Path) -> bool:
     return (folder / "facts.json").is_file() and interpreter_of(folder / "venv").exists()
 
 
-def _installer(uv: Uv | None) -> Installer:
+def _choose(recipe: Recipe, manager: str) -> tuple[Installer, Interpreter]:
+    """What makes the environment, and of which interpreter."""
+    conda = find_conda() if manager == CONDA and conda_file(recipe.code_dir) else None
+    if conda is not None:
+        return conda, probe(sys.executable)  # conda brings its own
+    uv = find_uv()
+    if recipe.python is not None and recipe.recorded:
+        interpreter = find_recorded(recipe.python, uv)
+    else:
+        interpreter = find(recipe.python, uv)
+    return _installer(uv, manager), interpreter
+
+
+def _installer(uv: Uv | None, manager: str) -> Installer:
+    if manager == VIRTUALENV:
+        return VenvAndPip()
     if uv is not None:
         return uv
     logger.warning(

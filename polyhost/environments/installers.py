@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -55,14 +56,16 @@ class Uv:
         return Step("making the environment", command)
 
     def install(self, recipe: Recipe, folder: Path, scratch: Path) -> tuple[Step, ...]:
+        more = _more(recipe, scratch)
         if recipe.source != names.LOCK:
-            return (self._pip(f"installing {recipe.source}", folder, "-r", recipe.source),)
+            arguments = (*_listed(recipe, scratch), *more)
+            return (self._pip(f"installing {recipe.source}", folder, *arguments),) * bool(arguments)
         export = (self.path, "export", "--quiet", "--locked", "--no-emit-project", "--no-dev")
         form = ("--format", "requirements-txt", "--output-file", str(scratch))
         python = ("--python", str(interpreter_of(folder)))
         return (
             Step("reading uv.lock", (*export, *form, *python)),
-            self._pip("installing uv.lock", folder, "-r", str(scratch)),
+            self._pip("installing uv.lock", folder, "-r", str(scratch), *more),
         )
 
     def add(self, package: str, folder: Path) -> Step:
@@ -81,7 +84,7 @@ class Uv:
             command,
             capture_output=True,
             text=True,
-            env=installer_environment(),
+            env={**installer_environment(), "PATH": interpreter_path()},
             timeout=FIND_LIMIT,
             check=False,
         )
@@ -97,14 +100,15 @@ class VenvAndPip:
         return Step("making the environment", (python, "-m", "venv", str(folder)))
 
     def install(self, recipe: Recipe, folder: Path, scratch: Path) -> tuple[Step, ...]:
-        if recipe.source != names.REQUIREMENTS:
+        if recipe.source in (names.LOCK, names.PROJECT):
             raise EnvironmentFailed(
                 f"{recipe.source} in {recipe.code_dir} needs uv, which is not installed. "
                 f"Install it: {INSTALL_UV}; or add {names.REQUIREMENTS}.",
                 step=f"installing {recipe.source}",
                 output="",
             )
-        return (self._pip(f"installing {recipe.source}", folder, "-r", recipe.source),)
+        arguments = (*_listed(recipe, scratch), *_more(recipe, scratch))
+        return (self._pip(f"installing {recipe.source}", folder, *arguments),) * bool(arguments)
 
     def add(self, package: str, folder: Path) -> Step:
         return self._pip(f"installing {package}", folder, package)
@@ -113,6 +117,59 @@ class VenvAndPip:
         python = str(interpreter_of(folder))
         options = ("--no-input", "--disable-pip-version-check", "--progress-bar", "off")
         return Step(what, (python, "-m", "pip", "install", *options, *arguments))
+
+
+@dataclass(frozen=True)
+class Conda:
+    """conda, mamba or micromamba, at a path: it brings the interpreter, too."""
+
+    path: str
+
+    def make(self, python: str, folder: Path) -> Step:
+        """The interpreter is conda's own: ``python`` has no say."""
+        return Step("starting conda", (self.path, "--version"))
+
+    def install(self, recipe: Recipe, folder: Path, scratch: Path) -> tuple[Step, ...]:
+        assert recipe.conda is not None
+        verb = ("create", "--yes") if Path(self.path).name == "micromamba" else ("env", "create")
+        place = ("--prefix", str(folder), "--file", str(recipe.conda))
+        steps = [Step(f"installing {recipe.conda.name}", (self.path, *verb, *place))]
+        more = _more(recipe, scratch)
+        if more:
+            steps.append(self._pip("installing more requirements", folder, *more))
+        return tuple(steps)
+
+    def add(self, package: str, folder: Path) -> Step:
+        return self._pip(f"installing {package}", folder, package)
+
+    def _pip(self, what: str, folder: Path, *arguments: str) -> Step:
+        return VenvAndPip()._pip(what, folder, *arguments)
+
+
+def _listed(recipe: Recipe, scratch: Path) -> tuple[str, ...]:
+    """Arguments that install what the recipe's own file lists."""
+    if recipe.source in (names.REQUIREMENTS, names.PROJECT):
+        return ("-r", recipe.source)
+    if not recipe.lines:
+        return ()
+    scratch.write_text("".join(f"{line}\n" for line in recipe.lines), encoding="utf-8")
+    return ("-r", str(scratch))
+
+
+def _more(recipe: Recipe, scratch: Path) -> tuple[str, ...]:
+    """Arguments that install what was asked for beside."""
+    if not recipe.more:
+        return ()
+    file = scratch.with_name("more.txt")
+    file.write_text("".join(f"{line}\n" for line in recipe.more), encoding="utf-8")
+    return ("-r", str(file))
+
+
+def find_conda() -> Conda | None:
+    """micromamba, mamba or conda, on the PATH or where their own variables say."""
+    places = [os.environ.get("MAMBA_EXE"), os.environ.get("CONDA_EXE")]
+    found = [shutil.which(name) for name in ("micromamba", "mamba", "conda")]
+    return next((Conda(path) for path in (*found, *places) if path and os.path.exists(path)), None)
 
 
 def find_uv() -> Uv | None:
@@ -129,6 +186,21 @@ def find_uv() -> Uv | None:
 def interpreter_of(folder: Path) -> Path:
     """The interpreter of an environment."""
     return folder / "bin" / "python"
+
+
+def interpreter_path() -> str:
+    """The PATH for interpreters: pyenv's own folders, of every version it has, in place of its
+    shims, which start none but the version chosen there."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    shims = os.path.realpath(root / "shims")
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    kept = [place for place in path if os.path.realpath(place) != shims]
+    versions = sorted(root.glob("versions/*/bin"), key=_version_of, reverse=True)
+    return os.pathsep.join([*kept, *map(str, versions)])
+
+
+def _version_of(place: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", place.parent.name))
 
 
 def installer_environment() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import re
 import shutil
@@ -11,8 +12,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from polyhost.environments.installers import Uv
+from polyhost.environments.installers import Uv, interpreter_path
 from polyhost.errors import EnvironmentFailed
+
+logger = logging.getLogger(__name__)
 
 OLDEST = (3, 8)
 """What the worker's own code needs."""
@@ -60,14 +63,32 @@ def find(wanted: str | None, uv: Uv | None) -> Interpreter:
     return probe(path)
 
 
+def find_recorded(wanted: str, uv: Uv | None) -> Interpreter:
+    """The interpreter of the version that a model was saved with (``3.8.18``), else one of the same
+    minor version, with a warning. EnvironmentFailed when there is neither."""
+    minor = ".".join(wanted.split(".")[:2])
+    try:
+        return find(wanted, uv)
+    except EnvironmentFailed:
+        if minor == wanted:
+            raise
+    found = find(minor, uv)
+    logger.warning("no Python %s here: using %s, %s", wanted, found.version, found.path)
+    return found
+
+
 def _find_by_name(wanted: str) -> Interpreter:
     """Without uv: the host's own where it fits, else ``pythonX.Y`` on the PATH."""
     plain = re.fullmatch(r"3(\.\d+){0,2}", wanted)
     names = [sys.executable]
     if plain:
         names += [f"python{wanted}", f"python{'.'.join(wanted.split('.')[:2])}"]
-    for path in filter(None, map(shutil.which, names)):
-        found = probe(path)
+    path = interpreter_path()
+    for name in names:
+        place = shutil.which(name, path=path)
+        if place is None:
+            continue
+        found = probe(place)
         if plain and (found.version + ".").startswith(wanted + "."):
             return found
     said = "" if plain else "without uv only a version such as 3.10 is understood"

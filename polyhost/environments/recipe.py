@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from polyhost.environments.mlflow_files import Listed, read_listed
 from polyhost.errors import CodeDirError
+
+logger = logging.getLogger(__name__)
 
 REQUIREMENTS = "requirements.txt"
 LOCK = "uv.lock"
@@ -35,16 +39,62 @@ class Recipe:
     ``pyproject.toml``, else the latter. ``python``: the interpreter that ``.python-version`` asks
     for (``3.10``), or the range that ``requires-python`` gives; None is the host's own.
     ``contents``: SHA-256 by name of every file that has a say.
+
+    Of a folder that MLflow saved ``source`` is its ``python_env.yaml`` or ``conda.yaml``, and
+    ``lines`` are the requirements in it; ``recorded``: ``python`` is the version that the model was
+    saved with, for which another of the same minor version will do. ``more``: requirements from
+    elsewhere, in pip's form. ``conda``: the file that conda itself is to install.
     """
 
     code_dir: Path
     source: str
     python: str | None
     contents: tuple[tuple[str, str], ...]
+    lines: tuple[str, ...] = ()
+    recorded: bool = False
+    more: tuple[str, ...] = ()
+    conda: Path | None = None
 
     @classmethod
-    def read(cls, code_dir: Path) -> Recipe:
+    def read(cls, code_dir: Path, *, more: Sequence[str] = (), conda_first: bool = False) -> Recipe:
         """What the code dir says; CodeDirError when it lists no requirements."""
+        listed = read_listed(code_dir, conda_first=conda_first)
+        if listed is not None:
+            return cls._of_mlflow(code_dir, listed, tuple(more))
+        found = cls._of_code_dir(code_dir)
+        return replace(found, more=tuple(more))
+
+    @classmethod
+    def _of_mlflow(cls, code_dir: Path, listed: Listed, more: tuple[str, ...]) -> Recipe:
+        if listed.left_out:
+            logger.warning(
+                "%s in %s lists packages that only conda can install; they are left out: %s",
+                listed.source,
+                code_dir,
+                ", ".join(listed.left_out),
+            )
+        contents = {listed.source: _hash_file(code_dir / listed.source)}
+        seen: set[Path] = set()
+        lines = []
+        for line in listed.lines:
+            contents.update(_of_line(code_dir, code_dir, listed.source, line, seen))
+            included = _INCLUDES.match(line)
+            if included and "://" not in included.group(1):  # read from another folder
+                line = line.replace(included.group(1), str(code_dir / included.group(1)))
+            lines.append(line)
+        python = listed.python
+        return cls(
+            code_dir,
+            listed.source,
+            python,
+            tuple(sorted(contents.items())),
+            tuple(lines),
+            python is not None,
+            more,
+        )
+
+    @classmethod
+    def _of_code_dir(cls, code_dir: Path) -> Recipe:
         source = _source(code_dir)
         names = [n for n in (PROJECT, LOCK, VERSION, INSTALLER_SETTINGS) if _is_file(code_dir, n)]
         contents = {name: _hash_file(code_dir / name) for name in names}
@@ -54,7 +104,10 @@ class Recipe:
 
     def digest(self, interpreter: str) -> str:
         """SHA-256 (hex) over the contents and the interpreter's identity."""
-        text = json.dumps([FORMAT, interpreter, self.source, self.contents])
+        facts = [FORMAT, interpreter, self.source, self.contents]
+        if self.more or self.conda:
+            facts += [self.more, self.conda is not None]
+        text = json.dumps(facts)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -96,18 +149,25 @@ def _requirements(code_dir: Path, file: Path, seen: set[Path]) -> Iterator[tuple
     seen.add(real)
     yield _name(code_dir, real), _hash_file(real)
     for number, line in enumerate(_lines(real), 1):
-        if _EDITABLE.match(line):
-            raise CodeDirError(
-                f"{_name(code_dir, real)}, requirement {number}: {line!r} is editable, so that the "
-                "environment would change with its folder. Expected a package that can be "
-                "installed: leave out -e.",
-                code_dir=str(code_dir),
-            )
-        included = _INCLUDES.match(line)
-        if included and "://" not in included.group(1):
-            yield from _requirements(code_dir, real.parent / included.group(1), seen)
-        elif not line.startswith("-"):
-            yield from _local_package(code_dir, line)
+        where = f"{_name(code_dir, real)}, requirement {number}"
+        yield from _of_line(code_dir, real.parent, where, line, seen)
+
+
+def _of_line(
+    code_dir: Path, folder: Path, where: str, line: str, seen: set[Path]
+) -> Iterator[tuple[str, str]]:
+    """Digests of the files that one requirement names."""
+    if _EDITABLE.match(line):
+        raise CodeDirError(
+            f"{where}: {line!r} is editable, so that the environment would change with its folder. "
+            "Expected a package that can be installed: leave out -e.",
+            code_dir=str(code_dir),
+        )
+    included = _INCLUDES.match(line)
+    if included and "://" not in included.group(1):
+        yield from _requirements(code_dir, folder / included.group(1), seen)
+    elif not line.startswith("-"):
+        yield from _local_package(code_dir, line)
 
 
 def _lines(file: Path) -> list[str]:

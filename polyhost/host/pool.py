@@ -31,7 +31,7 @@ from polyhost.host.shared_counts import SharedCount
 from polyhost.host.start_process import start_process
 from polyhost.host.warm_parent import ForkLost
 from polyhost.predictor import INFER_TARGET, JOB, ModelInfo
-from polyhost.settings import OWN_ENVIRONMENT, ModelConfig
+from polyhost.settings import OWN_ENVIRONMENTS, ModelConfig
 from polyhost.wire.messages import calls_at_once
 
 __all__ = ["Output", "Pool", "State", "WorkerListener"]
@@ -190,7 +190,7 @@ class Pool:
         Nothing else is touched: another version may answer meanwhile. A failure fails the pool.
         """
         done = self._own is not None or self.state is State.FAILED
-        if done or self.config.env != OWN_ENVIRONMENT:
+        if done or self.config.env not in OWN_ENVIRONMENTS:
             return
         work = self._loop.create_task(self._obtain())
         self._tasks.add(work)
@@ -201,7 +201,9 @@ class Pool:
 
     async def _obtain(self) -> None:
         try:
-            self._own = await Environments().obtain(self.config.spec.code_dir)
+            manager = self.config.env
+            assert manager is not None
+            self._own = await Environments().obtain(self.config.spec.code_dir, manager)
         except PolyhostError as error:
             logger.error("model %s: version %s: %s", self.name, self.config.version, error)
             self.fail(error)
