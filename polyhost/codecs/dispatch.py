@@ -18,6 +18,7 @@ DIALECTS = {
     "drum": "polyhost.codecs.drum",
     "mlflow": "polyhost.codecs.mlflow",
     "mindsdb": "polyhost.codecs.mindsdb",
+    "kserve": "polyhost.codecs.kserve",
     "native": "polyhost.codecs.native",
     "openai": "polyhost.codecs.openai",
     "v2": "polyhost.codecs.v2.rest",

@@ -16,6 +16,8 @@ def openapi(endpoints: Iterable[Endpoint], *, keys: bool) -> Dict[str, Any]:
     """The OpenAPI document of some endpoints. ``keys``: requests show an API key."""
     paths: Dict[str, Dict[str, Any]] = {}
     for endpoint in endpoints:
+        if not endpoint.documented:
+            continue
         operation = {"summary": endpoint.summary, **endpoint.operation}
         operation.setdefault("responses", {"200": {"description": "OK"}})
         operation.setdefault("tags", [endpoint.model or "server"])

@@ -9,7 +9,7 @@ from polyhost.host.pool import State
 from polyhost.server.auth import KEY
 from polyhost.server.call.keys import opens
 from polyhost.server.call.served_model import Served, is_up
-from polyhost.server.dialects import answers
+from polyhost.server.dialects import answers, drum_probes
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint
 from polyhost.settings import ServerSettings
@@ -55,7 +55,7 @@ def probes(models: Mapping[str, Served], settings: ServerSettings) -> List[Endpo
     if len(models) != 1:
         health, ping = f"{prefix}/health/", f"{prefix}/ping"
         found += [
-            Endpoint("GET", f"{prefix}/", alive, "Whether the server answers"),
+            Endpoint("GET", f"{prefix}/", drum_probes.alive, "Whether the server answers"),
             Endpoint("GET", ping, ready, "Readiness", _READY, aliases=(f"{ping}/",)),
             Endpoint("GET", health, ready, "Readiness", _READY, aliases=(f"{prefix}/health",)),
         ]

@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from support.clients import client_python
 from support.served import Served
 
-SESSION = Path(__file__).resolve().parents[1] / "clients" / "triton_session.py"
+SCRIPTS = Path(__file__).resolve().parents[1] / "clients"
 COLUMNS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 CELLS = [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3], [7.7, 2.6, 6.9, 2.3]]
 ROWS = pd.DataFrame(CELLS, columns=COLUMNS)
@@ -95,9 +95,9 @@ def grpc_port(server: Served) -> str:
     return found[1]
 
 
-def run(script: Path, *arguments: str) -> Any:
+def run(script: str, *arguments: str) -> Any:
     done = subprocess.run(
-        [str(client_python("inference")), str(script), *arguments],
+        [str(client_python("inference")), str(SCRIPTS / script), *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -109,7 +109,11 @@ def run(script: Path, *arguments: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["http", "grpc"])
 def test_tritonclient(server: Served, models: dict[str, Any], kind: str) -> None:
-    seen = run(SESSION, kind, f"127.0.0.1:{server.port if kind == 'http' else grpc_port(server)}")
+    seen = run(
+        "triton_session.py",
+        kind,
+        f"127.0.0.1:{server.port if kind == 'http' else grpc_port(server)}",
+    )
     errors = seen.pop("errors")
     iris, sums = models["iris"], models["sums"]
     labels = iris.predict(ROWS).tolist()
@@ -159,6 +163,42 @@ def test_tritonclient(server: Served, models: dict[str, Any], kind: str) -> None
     protocol = "v2" if kind == "http" else "grpc"
     wait_for(lambda: counted(server, protocol, "iris", "200") >= 4)  # fronts report once a second
     wait_for(lambda: counted(server, protocol, "slow", "504") == 1)
+
+
+def test_kserve(server: Served, models: dict[str, Any]) -> None:
+    seen = run(
+        "kserve_session.py", f"http://127.0.0.1:{server.port}", f"127.0.0.1:{grpc_port(server)}"
+    )
+    iris = models["iris"]
+    labels = iris.predict(ROWS).tolist()
+    found = seen.pop("probabilities")
+    assert [row.pop("label") for row in found] == labels
+    assert pd.DataFrame(found)[list(iris.classes_)].to_numpy() == pytest.approx(
+        iris.predict_proba(ROWS)
+    )
+    for name, (status, text) in {
+        "explain": (501, "offers no explanations"),
+        "unknown": (404, "no model 'other'"),
+        "unknown ready": (404, ""),
+        "no rows": (400, 'no "instances"'),
+        "raises": (500, "on purpose"),
+    }.items():
+        found_status, message = seen.pop(name)
+        assert found_status == status, (name, message)
+        assert text in message
+    event = [["1.0", "io.kserve.inference.response", "io.kserve.inference.iris"], True]
+    predictions = {"predictions": labels}
+    assert seen == {
+        "live": [True, True],
+        "ready": True,
+        "model": [True, True],
+        **dict.fromkeys(("lists", "objects", "columns", "inputs"), labels),
+        **dict.fromkeys(("v2 binary=False", "v2 binary=True", "v2 frame", "grpc"), labels),
+        "grpc ready": [True, True],
+        "event structured": [*event, "application/cloudevents+json", predictions],
+        "event binary": [*event, "application/json", predictions],
+        "event without source": 400,
+    }
 
 
 def counted(server: Served, protocol: str, model: str, code: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Mapping, Sequence, Tuple
 from polyhost import plugins
 from polyhost.server.call.route import Service
 from polyhost.server.call.served_model import Served
-from polyhost.server.dialects import chat, cloud, drum, mindsdb, mlflow, sagemaker, v2
+from polyhost.server.dialects import chat, cloud, drum, kserve, mindsdb, mlflow, sagemaker, v2
 from polyhost.server.dialects.added import AddedModel
 from polyhost.server.dialects.answers import text_error
 from polyhost.server.http.endpoint import Endpoint
@@ -35,6 +35,7 @@ DIALECTS: Tuple[Any, ...] = (
     cloud.CloudRoutes,
     mlflow.MlflowRoutes,
     v2.V2Routes,
+    kserve.KserveRoutes,
     mindsdb.MindsDbRoutes,
 )
 """Classes, called with a model and the service. ``endpoints(prefix)``: routes below a place of the

@@ -20,7 +20,7 @@ from polyhost.server.auth import KEY, guarded
 from polyhost.server.call.head import RequestHead
 from polyhost.server.call.keys import opens
 from polyhost.server.call.route import Route, Service, Tail
-from polyhost.server.call.served_model import Served
+from polyhost.server.call.served_model import Served, can_answer
 from polyhost.server.call.status import status_of
 from polyhost.server.dialects.answers import (
     JSON,
@@ -170,8 +170,15 @@ def has_chat(model: Served) -> bool:
 
 async def tell_of(model: Served, scope: Scope, send: Send) -> None:
     """A model by the name under which it is served, for OpenAI's clients and for KServe's."""
-    body = dump({**_own(model), "name": model.name, "ready": model.any_ready})
-    await respond(send, 200, JSON, body, common_headers(scope))
+    ready = can_answer(model)
+    body: Dict[str, Any] = {**_own(model), "name": model.name, "ready": ready}
+    headers = common_headers(scope)
+    if not ready:
+        reason = model.reason
+        text = f"model is {model.state.value}" if reason is None else reason.message
+        body["error"] = error_object(text)
+        headers.append((b"retry-after", b"1"))
+    await respond(send, 200 if ready else 503, JSON, dump(body), headers)
 
 
 async def refuse(scope: Scope, send: Send, error: PolyhostError, settings: ServerSettings) -> None:

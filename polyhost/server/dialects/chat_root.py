@@ -19,7 +19,7 @@ from polyhost.server.call.body_reader import Body, discard
 from polyhost.server.call.outcome import FILE_CHUNK
 from polyhost.server.call.route import Service
 from polyhost.server.call.served_model import Served
-from polyhost.server.dialects.answers import common_headers
+from polyhost.server.dialects.answers import common_headers, text_error
 from polyhost.server.dialects.chat import (
     ASKED,
     PLACES,
@@ -86,6 +86,10 @@ def _endpoint(path: str, answer: Any, model: str = "") -> Endpoint:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
             await answer(scope["path"][len(path) :], scope, receive, send)
+        elif ":" in scope["path"][len(path) :]:  # an operation of KServe's V1 on no model of ours
+            name, _, operation = scope["path"][len(path) :].rpartition(":")
+            text = f"no model {name!r} with the operation {operation!r} here"
+            await asgi_refuse(receive, send, 404, text_error(text), common_headers(scope))
         else:
             headers = [(b"allow", b"GET, HEAD"), *common_headers(scope)]
             await asgi_refuse(receive, send, 405, message("only GET is answered"), headers)

@@ -28,7 +28,7 @@ class Probes:
         ping, health = f"{prefix}/ping", f"{prefix}/health/"
         own_ping = self._ping if self._drum else self._health  # SageMaker: 200 means it can answer
         return [
-            Endpoint("GET", f"{prefix}/", self._ping, "Liveness"),
+            Endpoint("GET", f"{prefix}/", self._ping if self._drum else alive, "Liveness"),
             Endpoint("GET", ping, own_ping, "Whether it answers", aliases=(f"{ping}/",)),
             Endpoint("GET", health, self._health, "Readiness", aliases=(health[:-1],)),
             Endpoint("GET", f"{prefix}/info/", self._info, "What the model is"),
@@ -92,3 +92,9 @@ class Probes:
     def _formats(self) -> List[str]:
         info = self._model.info
         return list(dict.fromkeys(("csv", *(info.formats if info is not None else ()))))
+
+
+async def alive(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer that the server is there, as KServe's client reads it too."""
+    body = dump({"message": "OK", "status": "alive"})
+    await respond(send, 200, JSON, body, common_headers(scope))

@@ -101,7 +101,7 @@ INFER: Dict[str, Any] = {
     },
 }
 MESSAGE: Dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/x-protobuf": _BINARY}},
+    "requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}},
     "responses": {
         "200": {
             "description": "a ModelInferResponse",

@@ -22,6 +22,7 @@ class Endpoint:
 
     ``route``: what the endpoint calls of a model, if it does; such a call checks the key by itself.
     ``model``: the one that it is about; empty where it is about the server.
+    ``documented``: it stands in the OpenAPI document, which shows what can be had.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Endpoint:
     aliases: Tuple[str, ...] = ()
     route: Optional[Route] = None
     model: str = ""
+    documented: bool = True
 
     @property
     def paths(self) -> Tuple[str, ...]:
