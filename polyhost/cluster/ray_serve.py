@@ -12,6 +12,7 @@ import logging
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ MOST_ONGOING = 1000
 """Requests that one replica accepts; beyond what its workers take they wait in its own queue."""
 STARTS = 3
 """Replicas of a deployment that may fail to start before it has failed."""
+CANNOT_ANSWER = "no answer from model"
 ROOT = "polyhost"
 
 
@@ -53,7 +55,7 @@ class Scaling:
 
 
 class ReplicaApp:
-    """The ASGI application of one replica. Pickled to it; made there when the replica starts."""
+    """The server's application in one replica."""
 
     def __init__(
         self, settings: ServerSettings, shipments: Mapping[str, RayShipment], prefix: str
@@ -62,18 +64,22 @@ class ReplicaApp:
         self._shipments = shipments
         self._prefix = prefix
         self._app: Any = None
+        self._running = AsyncExitStack()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, or run the lifespan."""
-        if self._app is None:
-            self._app = await asyncio.to_thread(self._make)
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, self._checking(send))
-            return
-        path = scope["path"]
-        if not path.startswith(self._prefix):  # Serve took the deployment's own prefix away
-            path = self._prefix + path
-        await self._app({**scope, "path": path, "root_path": ""}, receive, send)
+    async def start(self) -> None:
+        """Load the models; RuntimeError with the reason when one of them cannot answer."""
+        self._app = await asyncio.to_thread(self._make)
+        await self._running.enter_async_context(self._app.router.lifespan_context(self._app))
+        for model in self._settings.models:
+            path = f"{self._settings.url_prefix}/models/{model.name}/health/"
+            status, body = (200, "") if model.lazy else await self._ask(path)
+            if status != 200:
+                await self.stop()
+                raise RuntimeError(f"{CANNOT_ANSWER} {model.name!r}: {body}")
+
+    async def stop(self) -> None:
+        """End the models, after what they accepted."""
+        await self._running.aclose()
 
     def _make(self) -> Any:
         from polyhost.server.create import create_app
@@ -84,18 +90,12 @@ class ReplicaApp:
         )
         return create_app(settings=replace(self._settings, models=models))
 
-    def _checking(self, send: Any) -> Any:
-        """``send`` that reports a start as failed when a model of the replica cannot answer."""
-
-        async def checked(message: Any) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                status, body = await self._ask(f"{self._settings.url_prefix}/readyz")
-                if status != 200:
-                    await send({"type": "lifespan.startup.failed", "message": body})
-                    return
-            await send(message)
-
-        return checked
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        path = scope["path"]
+        if not path.startswith(self._prefix):  # Serve took the deployment's own prefix away
+            path = self._prefix + path
+        await self._app({**scope, "path": path, "root_path": ""}, receive, send)
 
     async def _ask(self, path: str) -> tuple[int, str]:
         """Status and body of a GET request that the application itself answers."""
@@ -123,7 +123,41 @@ class ReplicaApp:
         }
         await self._app(scope, receive, send)
         body = b"".join(message.get("body", b"") for message in said[1:])
-        return said[0]["status"], body.decode()
+        return said[0]["status"], body.decode().strip()
+
+
+_here: list[ReplicaApp] = []
+"""The application of this replica, which has a process of its own."""
+
+
+class Ingress:
+    """What Ray Serve takes for the replica's application: it copies this before it starts one."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Hand a request to the application; end it with the lifespan."""
+        if scope["type"] == "http":
+            await _here[0](scope, receive, send)
+            return
+        if scope["type"] != "lifespan":
+            return
+        while True:
+            event = (await receive())["type"]
+            if event == "lifespan.shutdown" and _here:
+                await _here[0].stop()
+            await send({"type": f"{event}.complete"})
+            if event == "lifespan.shutdown":
+                return
+
+
+class Replica:
+    """The class of the deployments: a replica is up when its models are."""
+
+    async def __init__(  # type: ignore[misc]
+        self, settings: ServerSettings, shipments: Mapping[str, RayShipment], prefix: str
+    ) -> None:
+        app = ReplicaApp(settings, shipments, prefix)
+        await app.start()
+        _here[:] = [app]
 
 
 def applications(settings: ServerSettings) -> dict[str, tuple[str, ServerSettings]]:
@@ -185,7 +219,7 @@ def deploy(settings: ServerSettings, scaling: Scaling) -> tuple[str, ...]:
     wanted = applications(settings)
     for name, (prefix, own) in wanted.items():
         held = {model.name: shipments[model.name] for model in own.models}
-        bound = _deployment(name, ReplicaApp(own, held, prefix), scaling)
+        bound = _deployment(name, scaling).bind(own, held, prefix)
         try:
             ray_serve.run(bound, name=name, route_prefix=prefix or "/")
         except RuntimeError as error:
@@ -196,23 +230,21 @@ def deploy(settings: ServerSettings, scaling: Scaling) -> tuple[str, ...]:
 
 
 def _reason(name: str) -> str:
-    """Why an application could not be started: the last lines of what its replica said."""
+    """Why an application could not be started, as its replica said."""
     from ray import serve as ray_serve
 
     found = ray_serve.status().applications.get(name)
     said = [one.message for one in found.deployments.values()] if found else []
-    lines = [line for text in said for line in text.splitlines() if line.strip()]
-    return " ".join(lines[-3:])
+    lines = [line.strip() for text in said for line in text.splitlines()]
+    ours = [line[line.index(CANNOT_ANSWER) :] for line in lines if CANNOT_ANSWER in line]
+    return next(iter(ours or lines[-1:]), "")
 
 
-def _deployment(name: str, app: ReplicaApp, scaling: Scaling) -> Any:
+def _deployment(name: str, scaling: Scaling) -> Any:
     from ray import serve as ray_serve
 
-    class Models:
-        """One replica: :class:`ReplicaApp` answers."""
-
-    made = ray_serve.deployment(ray_serve.ingress(app)(Models))
-    return made.options(name=name, **scaling.options()).bind()
+    made = ray_serve.deployment(ray_serve.ingress(Ingress())(Replica))
+    return made.options(name=name, **scaling.options())
 
 
 def remove(names: tuple[str, ...]) -> None:

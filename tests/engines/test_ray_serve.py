@@ -99,7 +99,7 @@ def test_several_models_are_deployments_of_their_own(cluster, client, tmp_path, 
 
 
 def test_a_model_that_cannot_load_fails_the_deployment(cluster, client):
-    with pytest.raises(SettingsError, match=r"could not start.*broken"):
+    with pytest.raises(SettingsError, match=r"no answer from model 'broken'.*load went wrong"):
         deployed(client, {"broken": "raises_in_load/python"})
     from ray import serve
 
