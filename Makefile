@@ -8,6 +8,7 @@
 #   make test-images      build and test five of them as CI does; others: NAMES="python3_onnx mlflow"
 #   make test-ray         the tests of --engine ray, on a cluster of several nodes on this machine
 #   make test-spark       the tests of polyhost.spark, on a cluster of two executors on this machine
+#   make test-chart       the Helm chart with helm lint and the schemas of Kubernetes; needs Go, or both programs
 #   make check            formatters, linters, type checker; make format: correct what can be
 #   make bench-serving    speed and memory against other servers, each in its own environment
 #   make wheel            dist/*.whl, with the Java, R and Julia halves inside
@@ -19,7 +20,7 @@ NAMES ?=
 BUILD ?=
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo test test-tensorflow test-torch test-ray test-spark images image test-images check format bench-serving wheel clean
+.PHONY: help setup demo test test-tensorflow test-torch test-ray test-spark test-chart images image test-images check format bench-serving wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -58,6 +59,9 @@ test-ray: setup
 test-spark: setup
 	@$(VENV)/python tools/client_environments.py spark
 	@.setup/clients/spark/bin/python -m pytest tests/engines/test_spark.py
+
+test-chart: setup
+	@$(VENV)/python tools/chart_check.py
 
 check: setup
 	@$(VENV)/python tools/run_checks.py

@@ -15,7 +15,8 @@ import yaml
 
 import polyhost
 
-CHART = Path(__file__).parents[2] / "charts" / "polyhost"
+HERE = Path(__file__).parent
+CHART = HERE.parents[1] / "charts" / "polyhost"
 TEMPLATES = sorted((CHART / "templates").glob("*"))
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -38,6 +39,21 @@ echo "$JOB_COMPLETION_INDEX $(cat "$input")" >"$output"
 def test_the_defaults_are_what_the_schema_allows():
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     jsonschema.validate(VALUES, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(HERE.glob("chart_values/*.yaml")), ids=lambda path: path.stem
+)
+def test_configurations_are_what_the_schema_allows(path):
+    given = yaml.safe_load(path.read_text())
+    merged = {
+        name: {**value, **given.get(name, {})}
+        if isinstance(value, dict)
+        else given.get(name, value)
+        for name, value in VALUES.items()
+    }
+    jsonschema.validate(merged, SCHEMA)
+    assert set(given) <= set(VALUES)
 
 
 @pytest.mark.parametrize(
