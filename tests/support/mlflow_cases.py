@@ -22,6 +22,14 @@ JSON = "application/json"
 CSV = "text/csv"
 
 
+ANSWERS = (
+    *("frame", "holes", "series", "named", "array", "floats", "float32", "bools", "texts"),
+    *("objects", "bytes", "byte_array", "list", "tuple", "dict", "scalar", "numpy_scalar", "text"),
+    *("none", "time", "timestamp", "date", "seconds", "set", "generator", "odd"),
+)
+"""Values that the model can be asked to answer."""
+
+
 def tensor(dtype: str, *shape: int, name: str | None = None) -> dict[str, Any]:
     entry = {"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": list(shape)}}
     return entry if name is None else {**entry, "name": name}
@@ -141,6 +149,7 @@ CASES: list[tuple[str, str, Any]] = [
     ("none", "application/json; odd=1", {"inputs": [1]}),
     ("none", "text/html", {"inputs": [1]}),
     ("none", "application/xml", "<a/>"),
+    *(("none", JSON, {"inputs": {"answer": name}}) for name in ANSWERS),
     ("all", JSON, records(WHOLE)),
     ("all", JSON, split(list(WHOLE), list(WHOLE.values()))),
     ("all", JSON, split(list(reversed(WHOLE)), list(reversed(WHOLE.values())))),

@@ -13,10 +13,47 @@ def _load_pyfunc(path, config=None):
 
 
 class Echo:
-    """Answers with a description of its input."""
+    """Answers with a description of its input, or with the value that a prompt names."""
 
     def predict(self, model_input, params=None):
+        if isinstance(model_input, dict) and "answer" in model_input:
+            return ANSWERS[str(model_input["answer"])]()
         return {"input": described(model_input), "params": described(params)}
+
+
+class Odd:
+    """No value of JSON."""
+
+
+DAY = datetime.datetime(2024, 5, 31, 12, 30)
+ANSWERS = {
+    "frame": lambda: pd.DataFrame({"a": [1, 2], 3: ["x", "y"]}, index=["p", "q"]),
+    "holes": lambda: pd.DataFrame({"a": pd.array([1, 2], "Int64"), "t": [DAY, DAY]}),
+    "series": lambda: pd.Series([1.5, 2.5]),
+    "named": lambda: pd.Series(["x"], name="n"),
+    "array": lambda: np.array([[1, 2], [3, 4]]),
+    "floats": lambda: np.array([0.1, 1e300]),
+    "float32": lambda: np.array([0.1], np.float32),
+    "bools": lambda: np.array([True, False]),
+    "texts": lambda: np.array(["a", "\u00fc"]),
+    "objects": lambda: np.array([1, "x", None], object),
+    "bytes": lambda: b"\x00\xffhello",
+    "byte_array": lambda: np.array([b"ab"]),
+    "list": lambda: [1, "x", None, np.float64(2.5), np.array([1, 2])],
+    "tuple": lambda: (1, 2),
+    "dict": lambda: {"a": np.int64(1), "b": {"c": [True]}},
+    "scalar": lambda: 3,
+    "numpy_scalar": lambda: np.float32(0.5),
+    "text": lambda: "text / slash",
+    "none": lambda: None,
+    "time": lambda: DAY,
+    "timestamp": lambda: pd.Timestamp(DAY),
+    "date": lambda: DAY.date(),
+    "seconds": lambda: np.array(["2024-05-31T12:30:00"], "M8[s]"),
+    "set": lambda: {1},
+    "generator": lambda: (i for i in range(2)),
+    "odd": Odd,
+}
 
 
 def described(value):
