@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, FrozenSet, Optional, Union
 
 from polyhost.bridges.java import artifacts, builtin, jvm, stacks, tables
 from polyhost.bridges.java.failures import translate
-from polyhost.bridges.java.jvm import java_bytes, java_class, java_path, java_texts
+from polyhost.bridges.java.jvm import java_bytes, java_class, java_path, java_text, java_texts
 from polyhost.bridges.java.requests import reply_of, request_of
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import Target
-from polyhost.errors import InvalidInput, InvalidOutput, UnsupportedContentType
+from polyhost.errors import InvalidInput, InvalidOutput, MissingHook, UnsupportedContentType
 from polyhost.formats import arrow
+from polyhost.pipeline.fit import FitJob
 from polyhost.pipeline.infer_target import target_of_labels
 from polyhost.predictor import (
     ArtifactTarget,
@@ -176,6 +178,28 @@ class JavaGuest:
         request = request_of(data, context.payload)
         return reply_of(self._guarded("score_unstructured", self._hooks.scoreUnstructured, request))
 
+    def fit(self, job: FitJob) -> None:
+        """Call ``fit(Training training, Path outputDir)``."""
+        if "fit" not in self.hooks:
+            raise MissingHook(
+                f"hook 'fit' is missing in {self._spec.custom_file or self._spec.code_dir}: "
+                f"expected it, to train with; found {', '.join(sorted(self.hooks)) or 'no hooks'}. "
+                "Define fit in Custom.java or custom.jar.",
+                language=self.language,
+                hook="fit",
+                found=sorted(self.hooks),
+            )
+        parameters = java_class("java.util.LinkedHashMap")()
+        for name, value in job.parameters.items():
+            parameters.put(java_text(name), _parameter(value))
+        rows, target, weights = (
+            None if table is None else self._java(table)
+            for table in (job.rows, job.target, job.weights)
+        )
+        order = None if job.class_order is None else java_texts(list(job.class_order))
+        training = java_class("io.polyhost.Training")(rows, target, weights, order, parameters)
+        self._guarded("fit", self._hooks.fit, training, str(job.output_dir))
+
     def interrupt(self) -> bool:
         """False: a running Java call cannot be stopped."""
         return False
@@ -192,3 +216,18 @@ class JavaGuest:
 
 def _java_target(target: Target) -> Any:
     return java_class("io.polyhost.Target")(target.type.value, java_texts(list(target.labels)))
+
+
+def _parameter(value: Any) -> Any:
+    """A parameter as Java has it: text, Long, Double, Boolean, null; anything else as JSON text."""
+    if isinstance(value, bool):
+        return java_class("java.lang.Boolean").valueOf(value)
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return java_class("java.lang.Long").valueOf(value)
+    if isinstance(value, float):
+        return java_class("java.lang.Double").valueOf(value)
+    return (
+        value
+        if value is None
+        else java_text(value if isinstance(value, str) else json.dumps(value))
+    )

@@ -115,6 +115,13 @@ def java_bytes(data: Any) -> Any:
     return jpype.JArray(jpype.JByte)(np.frombuffer(data, dtype=np.int8))
 
 
+def java_text(value: str) -> Any:
+    """A ``java.lang.String``."""
+    import jpype
+
+    return jpype.JString(value)
+
+
 def java_texts(values: List[str]) -> Any:
     """A ``String[]``."""
     import jpype

@@ -16,6 +16,7 @@ from polyhost.bridges.julia.columns import Block, block_of, example_of, table_fr
 from polyhost.data.column_info import ANY, NUMBER
 from polyhost.data.payload import Payload, Table
 from polyhost.data.target import TargetType
+from polyhost.pipeline.fit import FitJob
 from polyhost.pipeline.infer_target import target_of_labels
 from polyhost.predictor import (
     HOOKS,
@@ -233,6 +234,30 @@ class JuliaGuest:
             return Reply(raw.decode("utf-8", "replace"), mimetype, charset)
         return Reply(body, mimetype, charset)
 
+    def fit(self, job: FitJob) -> None:
+        """Call ``fit(X, y, output_dir; class_order, row_weights, parameters)``."""
+        if "fit" not in self.hooks:
+            raise errors.MissingHook(
+                f"hook 'fit' is missing in {self._code_dir}: expected it, to train with; found "
+                f"{', '.join(sorted(self.hooks)) or 'no hooks'}. Define fit in custom.jl.",
+                language=rt.LANGUAGE,
+                hook="fit",
+                found=sorted(self.hooks),
+            )
+        self._own = True  # what a hook keeps must not be memory of ours
+        tables = [
+            None if table is None else self.wrap(table)
+            for table in (job.rows, job.target, job.weights)
+        ]
+        items: List[Union[str, bytes, None]] = [
+            None if held is None else str(self._handle(held)) for held in tables
+        ]
+        order = job.class_order
+        items += [str(job.output_dir), None if order is None else str(len(order)), *(order or ())]
+        for name, value in job.parameters.items():
+            items += (name, *_parameter(value))
+        self._runtime.send(rt.FIT, self._session, items, "fit")
+
     def interrupt(self) -> bool:
         """Julia cannot be asked to stop; the worker's process is replaced instead."""
         return False
@@ -285,6 +310,19 @@ def _column_info(described: Dict[str, Any]) -> ColumnInfo:
     return ColumnInfo(
         described["name"], described["kind"], levels=levels, ordered=described["ordered"]
     )
+
+
+def _parameter(value: Any) -> Tuple[str, Optional[str]]:
+    """A parameter's kind and text, as ``do_fit`` in entries.jl reads them."""
+    if isinstance(value, bool):
+        return "boolean", "true" if value else "false"
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return "integer", str(value)
+    if isinstance(value, float):
+        return "number", repr(value)
+    if value is None or isinstance(value, str):
+        return "text", value
+    return "text", json.dumps(value)
 
 
 def _inside(code_dir: Path, path: Path) -> Path:

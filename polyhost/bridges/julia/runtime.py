@@ -48,7 +48,8 @@ LANGUAGE = "julia"
     FREE,
     CALLS_PYTHON,
     WARM,
-) = range(20)
+    FIT,
+) = range(21)
 
 _SIGNATURE = (ctypes.c_int, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 _HOLDING_GIL = ctypes.PYFUNCTYPE(*_SIGNATURE)
@@ -184,7 +185,7 @@ class Runtime:
                 + ctypes.string_at(start, size).decode("utf-8", "replace"),
                 language=LANGUAGE,
             )
-        raw = ctypes.string_at(address, 8 * (WARM + 1))
+        raw = ctypes.string_at(address, 8 * (FIT + 1))
         table: List[int] = np.frombuffer(raw, dtype=np.uint64).tolist()
         return table
 

@@ -209,6 +209,39 @@ function do_unstructured(handle::Int64, data::Bytes, ::Int64, out::Out)
     flush_output()
 end
 
+"""Handles of the rows, the target and the weights (empty: none), the folder, how many labels there
+are, those; then a name, a kind and a text for each parameter."""
+function do_fit(handle::Int64, data::Bytes, ::Int64, ::Out)
+    parts = map(text, unpack(data))
+    rows, target, weights = map(held, parts[1:3])
+    labels = parts[5] === nothing ? -1 : parse(Int, parts[5])
+    order = labels < 0 ? nothing : String[label for label in parts[6:5+labels]]
+    rest = parts[6+max(labels, 0):end]
+    parameters = Dict{String,Any}(
+        rest[i] => parameter(rest[i+1], rest[i+2]) for i = 1:3:length(rest)
+    )
+    run_fit(
+        HANDLES[handle],
+        rows,
+        target,
+        parts[4];
+        class_order = order,
+        row_weights = weights,
+        parameters = parameters,
+    )
+    flush_output()
+end
+
+held(::Nothing) = nothing
+held(number::String) = HANDLES[parse(Int64, number)]
+
+function parameter(kind::String, value::Union{Nothing,String})
+    kind == "integer" && return parse(Int64, value)
+    kind == "number" && return parse(Float64, value)
+    kind == "boolean" && return value == "true"
+    value
+end
+
 dictionary(parts) =
     Dict{String,String}(text(parts[i]) => text(parts[i+1]) for i = 1:2:length(parts))
 
@@ -269,6 +302,7 @@ const ENTRIES = (
     do_free,
     do_calls_python,
     do_warm,
+    do_fit,
 )
 
 """Addresses of the entry points. Filled as the module loads: those of a cached image are stale."""

@@ -8,6 +8,9 @@ const HOOKS = (
     :score_unstructured,
 )
 
+"""Hooks that a host asks for beside those that a request passes."""
+const JOB_HOOKS = (:fit,)
+
 """
     Session(code_dir; custom_file = nothing, target_type = "", labels = String[])
 
@@ -82,7 +85,10 @@ within(inner::Module, outer::Module) =
     inner === outer || (parentmodule(inner) !== inner && within(parentmodule(inner), outer))
 
 hook_names(session::Session) =
-    Symbol[name for name in HOOKS if Base.invokelatest(hook, session, name) !== nothing]
+    Symbol[
+        name for name in (HOOKS..., JOB_HOOKS...) if
+        Base.invokelatest(hook, session, name) !== nothing
+    ]
 
 function needed_hook(session::Session, name::Symbol)
     found = hook(session, name)
@@ -172,6 +178,26 @@ function run_transform(session::Session, data, target)
         ),
     )
 end
+
+"""
+    run_fit(session, rows, target, output_dir; class_order, row_weights, parameters)
+
+Train: `fit(X, y, output_dir; class_order, row_weights, parameters)`, those of the keywords that the hook
+takes. `target` and `row_weights` are tables of one column, which the hook gets as vectors, or nothing.
+"""
+function run_fit(session::Session, rows, target, output_dir; class_order, row_weights, parameters)
+    f = needed_hook(session, :fit)
+    given = (
+        class_order = class_order,
+        row_weights = only_column(row_weights),
+        parameters = parameters,
+    )
+    call(f, (rows, only_column(target), output_dir), given)
+    nothing
+end
+
+only_column(::Nothing) = nothing
+only_column(table) = first(columns_of(as_frame(table)))
 
 """A CSV body as the frame that this model's hooks see."""
 function read_frame(session::Session, bytes::Vector{UInt8})

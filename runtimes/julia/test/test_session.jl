@@ -71,3 +71,16 @@ end
     session = redirected(() -> session_of("read_input_data(bytes) = nothing"))
     @test_throws PolyHost.Fault latest(run_hook, session, :read_input_data, UInt8[])
 end
+
+@testset "fit" begin
+    mktempdir() do folder
+        session = redirected() do
+            session_of("fit(X, y, dir; parameters) = write(joinpath(dir, \"n\"), string(y, parameters))")
+        end
+        @test latest(hook_names, session) == [:fit]
+        rows, target = read_csv("a\n1\n2\n"), read_csv("y\n3\n4\n")
+        given = (class_order = nothing, row_weights = nothing, parameters = Dict("k" => 1))
+        Base.invokelatest(PolyHost.run_fit, session, rows, target, folder; given...)
+        @test read(joinpath(folder, "n"), String) == "[3, 4]" * string(Dict("k" => 1))
+    end
+end

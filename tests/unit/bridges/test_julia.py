@@ -24,6 +24,7 @@ from polyhost.errors import (
     ModelError,
     RuntimeUnavailable,
 )
+from polyhost.pipeline.fit import FitJob
 from polyhost.predictor import ModelSpec
 
 pytestmark = pytest.mark.runtime("julia")
@@ -419,3 +420,47 @@ def test_importing_the_bridge_starts_nothing():
         "assert not {'julia', 'pandas', 'pyarrow'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Training
+
+FIT = """
+function fit(X, y, output_dir; class_order, row_weights, parameters)
+    open(joinpath(output_dir, "seen.txt"), "w") do io
+        for value in (propertynames(X), X.a, X.name, y, class_order, row_weights)
+            println(io, value)
+        end
+        for name in sort(collect(keys(parameters)))
+            println(io, name, " ", typeof(parameters[name]), " ", parameters[name])
+        end
+    end
+end
+"""
+ROWS = Table(["a", "name"], [np.array([1.5, 2.5]), np.array(["x", "\u00e9"], object)])
+
+
+def test_fit_gets_table_target_labels_and_parameters(opened, tmp_path):
+    guest = opened(FIT)
+    assert guest.hooks == {"fit"}
+    target = Table(["y"], [np.array([3, 4])])
+    given = {"depth": 5, "rate": 0.5, "deep": True, "name": "n", "none": None, "list": [1]}
+    guest.fit(FitJob(ROWS, tmp_path, target, None, ("yes", "no"), given))
+    assert (tmp_path / "seen.txt").read_text(encoding="utf-8").splitlines() == [
+        *("[:a, :name]", "[1.5, 2.5]", '["x", "\u00e9"]', "[3, 4]", '["yes", "no"]', "nothing"),
+        *("deep Bool true", "depth Int64 5", "list String [1]", "name String n"),
+        *("none Nothing nothing", "rate Float64 0.5"),
+    ]
+
+
+def test_fit_may_take_no_keywords(opened, tmp_path):
+    guest = opened('fit(X, y, dir) = write(joinpath(dir, "sum"), string(sum(y)))')
+    guest.fit(FitJob(ROWS, tmp_path, Table(["y"], [np.array([3.0, 4.0])])))
+    assert (tmp_path / "sum").read_text() == "7.0"
+
+
+def test_what_fit_throws_is_told(opened, tmp_path):
+    guest = opened('fit(X, y, dir) = error("no such depth")')
+    with pytest.raises(ModelError, match="no such depth"):
+        guest.fit(FitJob(ROWS, tmp_path))
+    with pytest.raises(MissingHook, match="'fit' is missing"):
+        opened("score(data, model) = 1").fit(FitJob(ROWS, tmp_path))

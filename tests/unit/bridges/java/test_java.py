@@ -18,9 +18,11 @@ from polyhost.errors import (
     GuestStatus,
     InvalidOutput,
     LoadError,
+    MissingHook,
     ModelError,
     SettingsError,
 )
+from polyhost.pipeline.fit import FitJob
 from polyhost.predictor import ModelSpec, Reply, Traits
 
 pytestmark = pytest.mark.runtime("java")
@@ -441,3 +443,44 @@ def test_the_example_in_the_docs(tmp_path, java_process):
     assert guest.run_load_model() is True
     rows = guest.read(Payload(b"a\n1\n2.5\n"))
     assert cells(run(guest, "score", rows)) == {"Predictions": [2.0, 5.0]}
+
+
+# Training
+
+FIT = """
+public void fit(Training t, java.nio.file.Path dir) throws Exception {
+  StringBuilder seen = new StringBuilder();
+  seen.append(t.rows().names()).append(" ").append(t.rows().rows()).append("\\n");
+  seen.append(t.rows().texts("name")[1]).append("\\n");
+  seen.append(t.target().numbers("y")[1]).append(" ").append(t.weights()).append("\\n");
+  seen.append(t.classOrder()).append("\\n");
+  for (var each : new java.util.TreeMap<>(t.parameters()).entrySet()) {
+    Object value = each.getValue();
+    String kind = value == null ? "null" : value.getClass().getSimpleName();
+    seen.append(each.getKey()).append(" ").append(kind).append(" ").append(value).append("\\n");
+  }
+  java.nio.file.Files.writeString(dir.resolve("seen.txt"), seen.toString());
+}
+"""
+ROWS = Table(["a", "name"], [np.array([1.5, 2.5]), np.array(["x", "\u00e9"], object)])
+
+
+def test_fit_gets_table_target_labels_and_parameters(opened, tmp_path):
+    guest = opened(FIT)
+    assert guest.hooks == {"fit"}
+    target = Table(["y"], [np.array([3.0, 4.0])])
+    given = {"depth": 5, "rate": 0.5, "deep": True, "name": "n", "none": None, "list": [1]}
+    guest.fit(FitJob(ROWS, tmp_path, target, None, ("yes", "no"), given))
+    assert (tmp_path / "seen.txt").read_text(encoding="utf-8").splitlines() == [
+        *("[a, name] 2", "\u00e9", "4.0 null", "[yes, no]"),
+        *("deep Boolean true", "depth Long 5", "list String [1]", "name String n"),
+        *("none null null", "rate Double 0.5"),
+    ]
+
+
+def test_what_fit_throws_is_told(opened, tmp_path):
+    throws = "public void fit(Training t, java.nio.file.Path d) { throw new RuntimeException(%s); }"
+    with pytest.raises(ModelError, match="no such depth"):
+        opened(throws % '"no such depth"').fit(FitJob(ROWS, tmp_path))
+    with pytest.raises(MissingHook, match="'fit' is missing"):
+        opened(SCORE % "return rows;").fit(FitJob(ROWS, tmp_path))

@@ -57,4 +57,9 @@ public interface Hooks {
   default Reply scoreUnstructured(Object model, Request request) throws Exception {
     throw PredictorException.unsupported("score_unstructured");
   }
+
+  /** Train, and leave in {@code outputDir} what {@link #loadModel}, or polyhost, can load. */
+  default void fit(Training training, Path outputDir) throws Exception {
+    throw PredictorException.unsupported("fit");
+  }
 }

@@ -6,6 +6,7 @@ import io.polyhost.Reply;
 import io.polyhost.Request;
 import io.polyhost.Table;
 import io.polyhost.Target;
+import io.polyhost.Training;
 import java.lang.reflect.Method;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,7 +29,8 @@ public final class GuestHooks {
           "transform", "transform",
           "score", "score",
           "post_process", "postProcess",
-          "score_unstructured", "scoreUnstructured");
+          "score_unstructured", "scoreUnstructured",
+          "fit", "fit");
   private static final List<String> CLASSES_OF_A_JAR = List.of("Custom", "custom.Custom");
 
   private final Hooks hooks;
@@ -167,6 +169,15 @@ public final class GuestHooks {
   public Reply scoreUnstructured(Request request) throws Exception {
     Reply reply = call(() -> hooks.scoreUnstructured(model, request));
     return reply == null ? Reply.empty() : reply;
+  }
+
+  /** Call {@code fit}. */
+  public void fit(Training training, String outputDir) throws Exception {
+    call(
+        () -> {
+          hooks.fit(training, Path.of(outputDir));
+          return null;
+        });
   }
 
   private Table table(String hook, Callable<Table> body) throws Exception {

@@ -8,9 +8,11 @@ import io.polyhost.PredictorException;
 import io.polyhost.Request;
 import io.polyhost.Table;
 import io.polyhost.Target;
+import io.polyhost.Training;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -102,5 +104,22 @@ class GuestHooksTest {
             });
     assertThat(Failure.describe(new ExceptionInInitializerError(new Error()))[0])
         .isEqualTo("java.lang.Error");
+  }
+
+  @Test
+  void trainsIntoTheFolder() throws Exception {
+    GuestHooks hooks =
+        compiled(
+            "public void fit(Training t, java.nio.file.Path dir) throws Exception {\n"
+                + "  java.nio.file.Files.writeString(dir.resolve(\"seen\"),\n"
+                + "      t.rows().names() + \" \" + t.target().numbers(\"y\")[0] + t.parameters());\n"
+                + "}");
+    Table target = Table.of("y", 3.0);
+    Training training =
+        new Training(Table.of("a", 1.0), target, null, null, Map.of("depth", (Object) 2L));
+    hooks.fit(training, folder.toString());
+    assertThat(hooks.defined()).containsExactly("fit");
+    assertThat(training.classOrder()).isNull();
+    assertThat(folder.resolve("seen")).hasContent("[a] 3.0{depth=2}");
   }
 }
