@@ -126,7 +126,7 @@ def _write(
         values: List[Any] = values_of(part, info.target)
         if results is not None:
             (output,) = results.chosen([Wanted(PROBABILITIES)], start, start + count)
-            classes = json.loads(str(output.parameters["classes"]).encode())
+            classes = json.loads(str(output.made.parameters["classes"]).encode())
             values = [
                 {"label": label, **dict(zip(classes, row))}
                 for label, row in zip(values, output.values.tolist())

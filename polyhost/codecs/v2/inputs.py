@@ -205,15 +205,15 @@ def signature(request: InferRequest) -> Signature:
 
     Cells in JSON are typed by all of their column, so those of two requests stay apart.
     """
-    if any("pd_json" in (t.content_type, request.content_type) for t in request.inputs):
-        return (id(request),)
-    return (
-        request.content_type,
-        tuple(
-            (t.name, t.datatype, t.shape[1:], t.content_type, isinstance(t.values, np.ndarray))
-            for t in request.inputs
-        ),
-    )
+    whole = request.content_type
+    parts: List[Any] = [whole]
+    for tensor in request.inputs:
+        kind = tensor.content_type
+        if kind == "pd_json" or whole == "pd_json":
+            return (id(request),)
+        typed = isinstance(tensor.values, np.ndarray)
+        parts.append((tensor.name, tensor.datatype, tensor.shape[1:], kind, typed))
+    return tuple(parts)
 
 
 def gathered(requests: Sequence[InferRequest]) -> InferRequest:

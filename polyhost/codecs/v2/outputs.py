@@ -9,7 +9,7 @@ import numpy as np
 
 from polyhost.codecs import predictions
 from polyhost.codecs.v2.datatypes import BYTES
-from polyhost.codecs.v2.message import Output, Wanted
+from polyhost.codecs.v2.message import Made, Output, Wanted
 from polyhost.data.payload import Column, Dictionary, Scores, Table
 from polyhost.data.target import TargetType
 from polyhost.errors import InvalidInput
@@ -39,25 +39,25 @@ class Results:
         self._extra = {} if scores.extra is None else dict(iter(scores.extra))
         self._info = info
         self._target = info.target
-        self._made: Dict[str, Output] = {}
+        self._made: Dict[str, Made] = {}
 
     def chosen(self, wanted: Sequence[Wanted], start: int, stop: int) -> List[Output]:
         """Those that a client asks for, else the default ones, of some rows."""
         names = [found.name for found in wanted] or [PREDICT, *self._extra]
-        return [self._output(name).rows(start, stop) for name in names]
+        return [Output(self._tensor(name), start, stop) for name in names]
 
-    def _output(self, name: str) -> Output:
+    def _tensor(self, name: str) -> Made:
         found = self._made.get(name)
         if found is None:
             found = self._made[name] = self._make(name)
         return found
 
-    def _make(self, name: str) -> Output:
+    def _make(self, name: str) -> Made:
         if name == PREDICT:
             return self._predict()
         if name == PROBABILITIES and self._target.type.is_classification:
             parameters = {"content_type": "np", "classes": json.dumps(classes_of(self._info))}
-            return Output(name, "FP64", self._probabilities(), parameters)
+            return Made(name, "FP64", self._probabilities(), parameters)
         if name in self._extra:
             return column_output(name, self._extra[name])
         known = [PREDICT, *([PROBABILITIES] if self._target.type.is_classification else [])]
@@ -69,17 +69,17 @@ class Results:
         places = [self._table.names.index(label) for label in classes_of(self._info)]
         return values if places == list(range(len(places))) else values[:, places]
 
-    def _predict(self) -> Output:
+    def _predict(self) -> Made:
         target = self._target
         if target.type is TargetType.MULTILABEL:
             chosen = (self._probabilities() > 0.5).astype(np.int64)
-            return Output(PREDICT, "INT64", chosen, {"content_type": "np"})
+            return Made(PREDICT, "INT64", chosen, {"content_type": "np"})
         if target.type.is_classification:
-            return Output(PREDICT, BYTES, self._labels(), TEXT)
+            return Made(PREDICT, BYTES, self._labels(), TEXT)
         if target.type.is_numeric:
             values = predictions.doubles(self._table)[:, 0]
-            return Output(PREDICT, "FP64", values, {"content_type": "np"})
-        return Output(PREDICT, BYTES, texts(self._table.columns[0]), TEXT)
+            return Made(PREDICT, "FP64", values, {"content_type": "np"})
+        return Made(PREDICT, BYTES, texts(self._table.columns[0]), TEXT)
 
     def _labels(self) -> np.ndarray:
         """The most probable class of each row; None where the model said none.
@@ -97,16 +97,16 @@ def unknown_output(name: str, known: Sequence[str]) -> InvalidInput:
     return InvalidInput(f"there is no output {name!r}: expected one of {', '.join(known)}.")
 
 
-def column_output(name: str, column: Column) -> Output:
+def column_output(name: str, column: Column) -> Made:
     """A column of a table as a tensor."""
     if not isinstance(column, Dictionary):
         datatype = _BY_KIND.get(column.dtype.kind)
         if datatype is not None:
             kind = {"BOOL": "?", "FP64": "f8", "INT64": "i8", "UINT64": "u8"}[datatype]
-            return Output(name, datatype, column.astype(kind, copy=False), {"content_type": "np"})
+            return Made(name, datatype, column.astype(kind, copy=False), {"content_type": "np"})
         if column.dtype.kind == "M":
-            return Output(name, BYTES, texts(column), {"content_type": "datetime"})
-    return Output(name, BYTES, texts(column), TEXT)
+            return Made(name, BYTES, texts(column), {"content_type": "datetime"})
+    return Made(name, BYTES, texts(column), TEXT)
 
 
 def texts(column: Column) -> np.ndarray:
@@ -135,4 +135,4 @@ def transformed(table: Table, wanted: Sequence[Wanted]) -> List[Output]:
     for name in names:
         if name not in found:
             raise unknown_output(name, list(found))
-    return [column_output(name, found[name]) for name in names]
+    return [Output(column_output(name, found[name]), 0, table.rows) for name in names]

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 from polyhost.codecs import Request, split_content_type
 from polyhost.codecs.v2.datatypes import BYTES, array_of
 from polyhost.codecs.v2.inputs import decoded_base64, gathered, rows_in, rows_of, signature
-from polyhost.codecs.v2.message import InferRequest, Output
+from polyhost.codecs.v2.message import InferRequest, Made, Output
 from polyhost.codecs.v2.outputs import PREDICT, TEXT, Results, transformed, unknown_output
 from polyhost.data.payload import Payload, Scores, Table
 from polyhost.data.target import TargetType
@@ -62,15 +62,17 @@ def infer_many(
         counts = [outcomes[i] for i in alike]
         for members in batching.packs(alike, counts, request.options.get("call_rows")):
             together = [read[i] for i in members]
-            for i, answer in zip(members, _together(predictor, request, together)):
+            rows = [outcomes[i] for i in members]
+            for i, answer in zip(members, _together(predictor, request, together, rows)):
                 outcomes[i] = answer
     return list(zip(read, outcomes))
 
 
-def _together(predictor: Predictor, request: Request, found: Sequence[Any]) -> List[Any]:
+def _together(
+    predictor: Predictor, request: Request, found: Sequence[Any], counts: Sequence[int]
+) -> List[Any]:
     """Outputs of requests that are alike, from one call; after a failure each is predicted alone."""
     if len(found) > 1 and predictor.info.batchable:
-        counts = [rows_in(one) for one in found]
         try:
             limit = request.options.get("max_rows")
             for count in counts:
@@ -160,4 +162,4 @@ def _answer(body: bytes, kind: str) -> Output:
             parameters.update(TEXT)
         except (LookupError, UnicodeDecodeError):
             pass  # bytes, then
-    return Output(PREDICT, BYTES, objects([value]), parameters)
+    return Output(Made(PREDICT, BYTES, objects([value]), parameters), 0, 1)

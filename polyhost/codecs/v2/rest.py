@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, List, Mapping, Sequence, Tuple, Union
+import math
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from polyhost.codecs import Answer, Request, nonfinite
 from polyhost.codecs.v2 import schema
-from polyhost.codecs.v2.datatypes import BYTES, NUMPY, count_of, flat, from_raw, to_raw
-from polyhost.codecs.v2.message import InferRequest, Output, Tensor, Wanted
+from polyhost.codecs.v2.datatypes import BYTES, count_of, flat, from_raw, to_raw
+from polyhost.codecs.v2.message import NONE, InferRequest, Output, Tensor, Wanted
 from polyhost.codecs.v2.predict import infer, infer_many
 from polyhost.data.payload import Buffer
 from polyhost.errors import InvalidInput
@@ -23,6 +24,7 @@ from polyhost.predictor import ModelInfo, Predictor
 
 HEADER = "Inference-Header-Content-Length"
 SIZE = "binary_data_size"
+_WHOLE = frozenset((int,))
 
 
 def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
@@ -71,23 +73,29 @@ def metadata_of(info: ModelInfo, options: Mapping[str, Any]) -> Dict[str, Any]:
 def decode(request: Request, body: Buffer) -> InferRequest:
     """The request that a body is; InvalidInput says what is wrong with it."""
     header = request.options.get("header")
+    if header is None:
+        return _decoded(json.loads(body), None)
     view = memoryview(body)
-    size = len(view) if header is None else _header_size(header, len(view))
-    value = json.loads(view[:size])
+    size = _header_size(header, len(view))
+    binary = _Binary(view[size:])
+    found = _decoded(json.loads(view[:size]), binary)
+    binary.check_used()
+    return found
+
+
+def _decoded(value: Any, binary: Optional[_Binary]) -> InferRequest:
     if not isinstance(value, dict):
         raise InvalidInput("the body is no JSON object: expected one with a list of 'inputs'.")
     parameters = _object(value, "parameters", "the request")
     inputs = _list(value, "inputs")
     if not inputs:
         raise InvalidInput("the request has no 'inputs': expected a list of at least one tensor.")
-    binary = _Binary(view[size:])
     tensors = [_tensor(each, binary) for each in inputs]
-    binary.check_used()
     id = value.get("id")
     if id is not None and not isinstance(id, str):
         raise InvalidInput(f"'id' must be text; found {id!r:.60}.")
     outputs = [_wanted(each) for each in _list(value, "outputs")]
-    raw = parameters.get("binary_data_output") is True
+    raw = bool(parameters) and parameters.get("binary_data_output") is True
     return InferRequest(tensors, outputs, id or "", parameters, raw)
 
 
@@ -128,7 +136,7 @@ class _Binary:
             )
 
 
-def _tensor(value: Any, binary: _Binary) -> Tensor:
+def _tensor(value: Any, binary: Optional[_Binary]) -> Tensor:
     if not isinstance(value, dict):
         raise InvalidInput(f"'inputs' must hold objects; found {value!r:.60}.")
     name, datatype, shape = value.get("name"), value.get("datatype"), value.get("shape")
@@ -136,13 +144,21 @@ def _tensor(value: Any, binary: _Binary) -> Tensor:
         raise InvalidInput(f"an input has no name: expected text; found {name!r:.60}.")
     if not isinstance(datatype, str):
         raise InvalidInput(f"input {name!r} has no 'datatype': expected text, such as FP64.")
-    if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
+    if (
+        not isinstance(shape, list)
+        or not _WHOLE.issuperset(map(type, shape))
+        or (shape and min(shape) < 0)
+    ):
         raise InvalidInput(
             f"input {name!r}: its 'shape' must be a list of whole numbers; found {shape!r:.60}."
         )
-    parameters = _object(value, "parameters", f"input {name!r}")
-    _refuse_shared_memory(name, parameters)
-    if SIZE in parameters:
+    parameters = value.get("parameters", NONE)
+    if parameters:
+        parameters = _object(value, "parameters", f"input {name!r}")
+        _refuse_shared_memory(name, parameters)
+    if parameters and SIZE in parameters:
+        if binary is None:
+            raise InvalidInput(f"input {name!r} has {SIZE}, and the request no header {HEADER}.")
         raw = binary.take(name, parameters[SIZE])
         found = from_raw(name, datatype, tuple(shape), raw)
         return _counted(Tensor(name, datatype, tuple(shape), found, parameters))
@@ -152,8 +168,9 @@ def _tensor(value: Any, binary: _Binary) -> Tensor:
             data = [data]
         else:
             raise InvalidInput(f"input {name!r} has no 'data': expected a list.")
-    tensor = Tensor(name, datatype, tuple(shape), data, parameters)
-    return _counted(Tensor(name, datatype, tuple(shape), flat(tensor), parameters))
+    if list in set(map(type, data)):
+        data = flat(Tensor(name, datatype, tuple(shape), data))
+    return _counted(Tensor(name, datatype, tuple(shape), data, parameters or NONE))
 
 
 def _counted(tensor: Tensor) -> Tensor:
@@ -177,6 +194,9 @@ def _wanted(value: Any) -> Wanted:
     name = value.get("name") if isinstance(value, dict) else None
     if not isinstance(name, str):
         raise InvalidInput(f"'outputs' must hold objects with a 'name'; found {value!r:.60}.")
+    parameters = value.get("parameters")
+    if not parameters:
+        return Wanted(name)
     parameters = _object(value, "parameters", f"output {name!r}")
     _refuse_shared_memory(name, parameters)
     if parameters.get("classification"):
@@ -187,10 +207,10 @@ def _wanted(value: Any) -> Wanted:
     return Wanted(name, binary if isinstance(binary, bool) else None)
 
 
-def _object(value: Mapping[str, Any], key: str, where: str) -> Dict[str, Any]:
+def _object(value: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
     found = value.get(key)
     if found is None:
-        return {}
+        return NONE
     if not isinstance(found, dict):
         raise InvalidInput(f"'{key}' of {where} must be an object; found {found!r:.60}.")
     return found
@@ -211,12 +231,15 @@ def _list(value: Mapping[str, Any], key: str) -> List[Any]:
 def encode(request: Request, found: InferRequest, outputs: Sequence[Output]) -> Answer:
     """The answer of a request: JSON, and after it the bytes of outputs that are wanted so."""
     wanted = {output.name: output.binary for output in found.outputs}
-    written, raw = [], []
+    raw: List[bytes] = []
+    written = []
     for output in outputs:
-        binary = wanted.get(output.name)
-        one, data = _output(output, found.raw if binary is None else binary)
-        written.append(one)
-        raw.append(data)
+        binary = wanted.get(output.made.name)
+        if found.raw if binary is None else binary:
+            raw.append(to_raw(output.made.datatype, output.values))
+            written.append(_described(output, {SIZE: len(raw[-1])}))
+        else:
+            written.append(_in_json(output))
     body: Dict[str, Any] = {"model_name": request.options["model"]}
     if request.options.get("version"):
         body["model_version"] = request.options["version"]
@@ -226,48 +249,41 @@ def encode(request: Request, found: InferRequest, outputs: Sequence[Output]) -> 
         body["parameters"] = {"content_type": found.content_type}
     body["outputs"] = written
     text = json.dumps(body)
-    if all(data is None for data in raw):
+    if not raw:
         return Answer(text)
-    whole = b"".join([text, *(data for data in raw if data is not None)])
-    return Answer(whole, "application/octet-stream", headers={HEADER: str(len(text))})
+    headers = {HEADER: str(len(text))}
+    return Answer(b"".join([text, *raw]), "application/octet-stream", headers=headers)
 
 
-def _output(output: Output, binary: bool) -> Tuple[Dict[str, Any], Any]:
-    values = output.values
-    parameters = dict(output.parameters)
-    one: Dict[str, Any] = {
-        "name": output.name,
-        "datatype": output.datatype,
-        "shape": list(values.shape),
-    }
-    if binary:
-        data = to_raw(output.datatype, values)
-        one["parameters"] = {**parameters, SIZE: len(data)}
-        return one, data
-    if output.datatype == BYTES:
-        elements, encoded = _json_texts(values.ravel().tolist())
-        if encoded:
-            parameters["content_type"] = "base64"
-    else:
-        elements = _json_numbers(output.name, values)
+def _described(output: Output, more: Mapping[str, Any] = NONE) -> Dict[str, Any]:
+    made = output.made
+    found: Dict[str, Any] = {"name": made.name, "datatype": made.datatype, "shape": output.shape}
+    parameters = {**made.parameters, **more} if more else made.parameters
     if parameters:
-        one["parameters"] = parameters
-    one["data"] = elements
-    return one, None
-
-
-def _json_numbers(name: str, values: np.ndarray) -> List[Any]:
-    if values.dtype == NUMPY["FP64"] and not np.isfinite(values).all():
-        flat_values = values.ravel()
-        nonfinite.note(name, flat_values)
-    found: List[Any] = values.ravel().tolist()
+        found["parameters"] = parameters
     return found
 
 
-def _json_texts(values: List[Any]) -> Tuple[List[Any], bool]:
+def _in_json(output: Output) -> Dict[str, Any]:
+    made = output.made
+    elements = made.flat(output.start, output.stop)
+    more: Mapping[str, Any] = NONE
+    if made.datatype == BYTES:
+        elements, more = _json_texts(elements)
+    elif made.datatype == "FP64" and not all(map(math.isfinite, elements)):
+        nonfinite.note(made.name, np.array(elements))
+    found = _described(output, more)
+    found["data"] = elements
+    return found
+
+
+def _json_texts(values: List[Any]) -> Tuple[List[Any], Mapping[str, Any]]:
     """Elements as text; all of them in base64 where one is no text."""
+    if bytes not in set(map(type, values)):
+        return values, NONE
     try:
-        return [v.decode("utf-8") if isinstance(v, bytes) else v for v in values], False
+        return [v.decode("utf-8") if isinstance(v, bytes) else v for v in values], NONE
     except UnicodeDecodeError:
         raw = [v.encode("utf-8") if isinstance(v, str) else v for v in values]
-        return [None if v is None else base64.b64encode(v).decode("ascii") for v in raw], True
+        found = [None if v is None else base64.b64encode(v).decode("ascii") for v in raw]
+        return found, {"content_type": "base64"}

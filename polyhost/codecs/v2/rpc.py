@@ -246,16 +246,17 @@ def encode(request: Request, found: InferRequest, outputs: Sequence[Output]) -> 
         parts.append(pb.field(4, parameter("content_type", found.content_type)))
     parts += [pb.field(5, _output(output, typed=not found.raw)) for output in outputs]
     if found.raw:
-        parts += [pb.field(6, to_raw(output.datatype, output.values)) for output in outputs]
+        parts += [pb.field(6, to_raw(output.made.datatype, output.values)) for output in outputs]
     return Answer(b"".join(parts), PROTOBUF)
 
 
 def _output(output: Output, *, typed: bool) -> bytes:
+    made = output.made
     parts = [
-        pb.field(1, output.name),
-        pb.field(2, output.datatype),
-        pb.packed(3, output.values.shape),
-        *(pb.field(4, parameter(key, value)) for key, value in output.parameters.items()),
+        pb.field(1, made.name),
+        pb.field(2, made.datatype),
+        pb.packed(3, output.shape),
+        *(pb.field(4, parameter(key, value)) for key, value in made.parameters.items()),
     ]
     if typed:
         parts.append(pb.field(5, _contents(output)))
@@ -263,12 +264,14 @@ def _output(output: Output, *, typed: bool) -> bytes:
 
 
 def _contents(output: Output) -> bytes:
-    values, number = output.values.ravel(), _CONTENTS[output.datatype]
-    if output.datatype == BYTES:
-        return b"".join([pb.field(number, as_bytes(value)) for value in values.tolist()])
-    if output.datatype == "FP64":
-        return pb.known(number, to_raw("FP64", values))
-    return pb.packed(number, values.tolist())
+    made = output.made
+    number = _CONTENTS[made.datatype]
+    if made.datatype == "FP64":
+        return pb.known(number, to_raw("FP64", output.values))
+    values = made.flat(output.start, output.stop)
+    if made.datatype == BYTES:
+        return b"".join([pb.field(number, as_bytes(value)) for value in values])
+    return pb.packed(number, values)
 
 
 def parameter(key: str, value: Any) -> bytes:
