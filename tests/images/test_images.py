@@ -8,11 +8,15 @@ import shutil
 import socket
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 from support.command import POLYHOST
 from support.drop_in import BUILT, EXAMPLES, OF_POLYGLOT, Running, Wanted, tag_of
+from support.wheels import wheel
+
+from polyhost.cli.engines import find
 
 TOLERANCE = 1e-9
 ANYBODY = "12345"
@@ -123,6 +127,42 @@ def test_a_server_in_a_container_ends_when_its_command_is_asked_to(image, exampl
     running.wait()
     assert predicted(running, example, "/predict/") == expected(example)
     assert running.stop() == 130
+
+
+HOOK = """
+import extra
+
+def transform(data, model):
+    assert extra.__version__ == "1.0"
+    return data
+"""
+
+
+@pytest.fixture
+def tag():
+    """The name of an image that is removed after the test."""
+    name = f"localhost/polyhost-test:{uuid.uuid4().hex[:12]}"
+    yield name
+    subprocess.run([find().program, "rmi", "--force", name], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("image", [name for name in BUILT if name == "python3_sklearn"])
+def test_an_image_of_one_model_with_its_requirements(polyhost, engine, made, image, tmp_path, tag):
+    example = made(EXAMPLES[image], image)
+    folder = tmp_path / "prices"
+    shutil.copytree(example / "model", folder)
+    (folder / "custom.py").write_text(HOOK, encoding="utf-8")
+    (folder / "requirements.txt").write_text(f"./{wheel(folder, 'extra', '1.0').name}\n")
+    done = polyhost(
+        *["build-image", "-m", folder, "-t", tag, "--target-type", "regression"],
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+    )
+    assert done.code == 0, done.err
+    assert f"Image successfully built; tag: {tag}" in done.out
+    with engine.start(Wanted(tag, user=ANYBODY, read_only=True)) as running:
+        running.wait()
+        assert predicted(running, example, "/predict/") == expected(example)
+        assert running.stop() == 130
 
 
 @pytest.mark.skipif("polyglot" not in BUILT, reason="polyglot is not among POLYHOST_IMAGES")
