@@ -21,6 +21,7 @@ __all__ = [
     "Example",
     "Running",
     "Wanted",
+    "bill",
     "containers",
     "contexts",
     "make",
@@ -30,3 +31,10 @@ __all__ = [
 BUILT = os.environ.get("POLYHOST_IMAGES", "").replace(",", " ").split()
 if unknown := set(BUILT) - set(names()):
     raise ValueError(f"POLYHOST_IMAGES: no environment {', '.join(sorted(unknown))}: {names()}")
+
+
+def bill(name: str, contents: list[dict[str, str]]) -> str:
+    """A bill of materials. CycloneDX is imported by the test that asks, not by all."""
+    from containers.bill import bill
+
+    return bill(name, contents)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import LicenseExpression
@@ -73,14 +74,15 @@ def _component(one: Mapping[str, str]) -> Component:
     kind, name, number = one["kind"], one["name"], one["version"]
     qualifiers = {"arch": one["architecture"]} if kind == "deb" else None
     group = {"deb": "debian", "maven": one.get("group")}.get(kind)
-    address = PackageURL(kind, group, name, number, qualifiers)
-    terms = one.get("license")
+    address = PackageURL(kind, group, name, number or None, qualifiers)
+    terms, digest = one.get("license"), one.get("sha256")
     return Component(
         type=ComponentType.LIBRARY,
         group=group,
         name=name,
-        version=number,
+        version=number or None,
         purl=address,
         bom_ref=address.to_string(),
         licenses=[LicenseExpression(terms)] if terms else [],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)] if digest else [],
     )

@@ -5,6 +5,7 @@ It is run inside an image by the image's own Python, with nothing beside it.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import re
@@ -50,20 +51,23 @@ def r() -> Found:
 
 
 def java() -> Found:
-    """The Maven projects that the jars of Python's packages hold."""
+    """The jars of Python's packages: the Maven projects that one names, or else the file."""
     for file in sorted(Path(sys.prefix).rglob("*.jar")):
         with zipfile.ZipFile(file) as archive:
-            for name in filter(POM.search, archive.namelist()):
-                text = archive.read(name).decode("utf-8", "replace")
-                fields = dict(
-                    re.findall(r"^(groupId|artifactId|version)=(\S+)", text, re.MULTILINE)
-                )
-                yield {
-                    "kind": "maven",
-                    "group": fields.get("groupId", ""),
-                    "name": fields.get("artifactId", ""),
-                    "version": fields.get("version", ""),
-                }
+            named = [archive.read(name) for name in filter(POM.search, archive.namelist())]
+        for text in named:
+            fields = dict(
+                re.findall(r"^(groupId|artifactId|version)=(\S+)", text.decode(), re.MULTILINE)
+            )
+            yield {
+                "kind": "maven",
+                "group": fields.get("groupId", ""),
+                "name": fields.get("artifactId", ""),
+                "version": fields.get("version", ""),
+            }
+        if not named:
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            yield {"kind": "generic", "name": file.name, "version": "", "sha256": digest}
 
 
 def julia() -> Found:
