@@ -11,6 +11,7 @@
 #   make test-chart       the Helm chart with helm lint and the schemas of Kubernetes; needs Go, or both programs
 #   make check            formatters, linters, type checker; make format: correct what can be
 #   make bench-serving    speed and memory against other servers, each in its own environment
+#   make bench-batch      batch scoring beside scripts and other scorers
 #   make wheel            dist/*.whl, with the Java, R and Julia halves inside
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ NAMES ?=
 BUILD ?=
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo test test-tensorflow test-torch test-ray test-spark test-chart images image test-images check format bench-serving wheel clean
+.PHONY: help setup demo test test-tensorflow test-torch test-ray test-spark test-chart images image test-images check format bench-serving bench-batch wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -72,6 +73,9 @@ format: setup
 bench-serving: setup
 	@$(VENV)/python benchmarks/serving/environments.py
 	@$(VENV)/python benchmarks/serving/run.py
+
+bench-batch: setup
+	@$(VENV)/python benchmarks/batch/run.py
 
 wheel: setup
 	@$(VENV)/python -m build --wheel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -59,8 +58,7 @@ class ProgressLine:
             self._out.flush()
 
     def _weigh(self) -> None:
-        pids = [os.getpid(), *self._pids()]
-        self.peak = max(self.peak, sum(map(linux.memory_pss, pids)))
+        self.peak = max(self.peak, sum(map(linux.memory_pss, self._pids())))
 
     def _line(self, now: float) -> str:
         seconds = max(now - self._began, 1e-9)

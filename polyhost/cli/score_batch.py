@@ -27,7 +27,7 @@ from polyhost.code_dir.fingerprint import fingerprint
 from polyhost.codecs.batch import ARROW, Options
 from polyhost.data.target import TargetType
 from polyhost.embed.worker_model import BackgroundModel, HostOptions
-from polyhost.errors import InvalidInput, SettingsError, WrongOptions
+from polyhost.errors import InvalidInput, SettingsError
 from polyhost.predictor import ModelSpec
 from polyhost.settings import ModelConfig
 from polyhost.wire import linux
@@ -59,9 +59,9 @@ def score(options: argparse.Namespace) -> int:
     fetch_files(options)
     spec = model_spec(options)
     if spec.target.type is TargetType.UNSTRUCTURED:
-        raise WrongOptions(
+        options.parser.error(
             "an unstructured model gets one file as it is: give one --input and an --output, and none "
-            "of the flags for chunks."
+            "of the flags for chunks"
         )
     output = _output(options)
     sources = inputs.find([str(name) for name in options.input], options.input_format)
@@ -75,16 +75,16 @@ def score(options: argparse.Namespace) -> int:
 def _output(options: argparse.Namespace) -> Output | None:
     if options.output is None:
         if options.sample is None:
-            raise WrongOptions("--output is needed: a file, an address, or - for standard output.")
+            options.parser.error("--output is needed: a file, an address, or - for standard output")
         return None
     return outputs.of(str(options.output), options.output_format)
 
 
 def _check(options: argparse.Namespace, output: Output, sources: Sequence[Input]) -> None:
     if output.is_stream and options.resume:
-        raise WrongOptions("--resume needs an --output that is a file or an address.")
+        options.parser.error("--resume needs an --output that is a file or an address")
     if output.is_stream and options.on_error != "fail" and options.rejects is None:
-        raise WrongOptions(f"--on-error {options.on_error} needs --rejects FILE beside --output -.")
+        options.parser.error(f"--on-error {options.on_error} needs --rejects beside --output -")
     if options.overwrite or output.is_stream or options.parser.prog.startswith("drum"):
         return
     if output.is_address:
@@ -216,7 +216,7 @@ class _Command:
             sources = list(self._sources)
             sources[place] = file
             if options.resume:
-                raise WrongOptions("--resume cannot go on with standard input: give a file.")
+                options.parser.error("--resume cannot go on with standard input: give a file")
             yield sources
 
     def _first_chunk(self, sources: Sequence[Input], reading: Reading) -> Chunk:
@@ -285,6 +285,7 @@ class _Command:
         )
         if not self._quiet:
             print(f"polyhost: {self._way.why}", file=self._out, flush=True)
+        place = run.state_place(output)
         try:
             run.score(
                 run.Run(sources, reading, scoring, output, self._rejects(), options.limit),
@@ -292,8 +293,13 @@ class _Command:
                 progress,
                 plan=self._plan(),
                 resume=options.resume,
-                place=run.state_place(output),
+                place=place,
             )
+        except KeyboardInterrupt:
+            watcher.close()
+            if watcher.rows and not output.is_stream:
+                print("polyhost: stopped; --resume goes on from there", file=self._out)
+            raise
         finally:
             watcher.close()
         if not self._quiet:

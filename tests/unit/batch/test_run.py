@@ -413,3 +413,41 @@ def test_a_file_that_is_none_is_named(case, name, data, says):
         case.run(name)
     assert name in caught.value.message
     assert not list(case.folder.glob("out*"))
+
+
+def test_addresses_both_ways(model, tmp_path, monkeypatch):
+    """Objects of fsspec's memory file system, packed, by a pattern; the state is kept in the cache."""
+    import fsspec
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    system = fsspec.filesystem("memory")
+    system.pipe("/batch-test/a.csv", b"a\n1.5\n2.5\n")
+    system.pipe("/batch-test/b.csv.gz", gzip.compress(b"a\n3.5\n"))
+    frame()[["a"]].to_parquet(tmp_path / "rows.parquet")
+    system.put_file(str(tmp_path / "rows.parquet"), "/batch-test/rows.parquet")
+    target = outputs.of("memory://batch-test/out.csv")
+
+    def score(*names: str, stop: int | None = None, resume: bool = False) -> Watcher:
+        found = inputs.find(names)
+        called = [each.name for each in found]
+        scoring = Scoring(model, "predict", target.accept, Options(), called)
+        watcher = Watcher(stop)
+        work = run.Run(found, Reading(1), scoring, target)
+        plan = {"the input": [each.identity() for each in found]}
+        place = run.state_place(target)
+        run.score(work, watcher, Progress(), plan=plan, resume=resume, place=place)
+        return watcher
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            score("memory://batch-test/*.csv*", stop=2)
+        assert not outputs.exists(target.name)
+        assert score("memory://batch-test/*.csv*", resume=True).skipped == 2
+        assert system.cat("/batch-test/out.csv") == b"Predictions\n3.0\n5.0\n7.0\n"
+        score("memory://batch-test/rows.parquet")
+        assert system.cat("/batch-test/out.csv").decode() == ANSWERS
+        assert not list((tmp_path / "cache").rglob("data"))
+        with pytest.raises(SettingsError, match="nothing is at memory://batch-test/none"):
+            score("memory://batch-test/none.csv")
+    finally:
+        system.rm("/batch-test", recursive=True)
