@@ -27,7 +27,7 @@ from polyhost.code_dir.fingerprint import fingerprint
 from polyhost.codecs.batch import ARROW, Options
 from polyhost.data.target import TargetType
 from polyhost.embed.worker_model import BackgroundModel, HostOptions
-from polyhost.errors import InvalidInput, SettingsError
+from polyhost.errors import InvalidInput, SettingsError, WrongOptions
 from polyhost.predictor import ModelSpec
 from polyhost.settings import ModelConfig
 from polyhost.wire import linux
