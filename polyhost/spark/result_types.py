@@ -36,19 +36,44 @@ OF_SIGNATURE = {
     "string": "string",
 }
 """Types of an MLflow signature's columns, in Spark's words."""
+OF_TENSOR = {
+    "bool": "boolean",
+    "int8": "int",
+    "int16": "int",
+    "int32": "int",
+    "int64": "bigint",
+    "float32": "float",
+    "float64": "double",
+    "object": "string",
+    "str": "string",
+}
+"""Types of its tensors."""
 DEFAULT = "double"
 
 
 def default_of(folder: str) -> str:
-    """The type that a folder's MLflow signature says, where it has one output; else ``double``."""
+    """The type that the outputs of a folder's MLflow signature have; ``double`` without one."""
     import yaml
 
     try:
         found = yaml.safe_load(Path(folder, "MLmodel").read_text("utf-8"))["signature"]["outputs"]
-        (output,) = json.loads(found)
-        return OF_SIGNATURE.get(output["type"], DEFAULT)
+        outputs = [(spec.get("name"), _of_output(spec)) for spec in json.loads(found)]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return DEFAULT
+    if len(outputs) == 1:
+        return outputs[0][1]
+    return ", ".join(f"`{name or i}` {kind}" for i, (name, kind) in enumerate(outputs))
+
+
+def _of_output(spec: dict[str, Any]) -> str:
+    """The Spark type of one output; KeyError for one that no rule covers."""
+    if spec["type"] == "array":
+        return f"array<{_of_output(spec['items'])}>"
+    if spec["type"] != "tensor":
+        return OF_SIGNATURE[spec["type"]]
+    tensor = spec["tensor-spec"]
+    depth = max(0, len(tensor["shape"]) - 1)
+    return "array<" * depth + OF_TENSOR[tensor["dtype"]] + ">" * depth
 
 
 def parse(given: Any) -> Any:

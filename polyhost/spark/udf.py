@@ -26,8 +26,8 @@ def predict_udf(
     """A function of columns that predicts with the model in each executor.
 
     ``model``: a folder, an archive or an address. ``result_type``: a Spark type or its text, by
-    MLflow's rules (:mod:`polyhost.spark.result_types`); without it the one output of an MLflow
-    signature, else ``double``. Call it with ``struct(...)``, whose fields name the columns; with
+    MLflow's rules (:mod:`polyhost.spark.result_types`); without it what an MLflow signature gives
+    its outputs, else ``double``. Call it with ``struct(...)``, whose fields name the columns; with
     several columns, which are the model's own in its order (``columns`` names them where the model
     does not); or with none for all of them. ``in_place``: every machine has the folder at this path,
     so that Spark need not carry it. ``settings`` are those of :func:`polyhost.load`.
