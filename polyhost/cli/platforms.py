@@ -33,10 +33,15 @@ def with_address(environment: Mapping[str, str], brought: bool) -> dict[str, str
     ``brought``: the model is the platform's, so that ``PORT`` and its usual port count as well.
     """
     port = next((environment[name] for name in _PORTS if environment.get(name)), "")
-    if brought:
+    if brought or is_multi_model(environment):
         port = port or environment.get("PORT") or _USUAL_PORT
     own = {f"{VARIABLE_PREFIX}PORT": port, f"{VARIABLE_PREFIX}HOST": _EVERYWHERE} if port else {}
     return {**own, **environment}
+
+
+def is_multi_model(environment: Mapping[str, str]) -> bool:
+    """Whether SageMaker loads the models of this container itself, over HTTP."""
+    return environment.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true"
 
 
 def _inner(folder: Path) -> Path:

@@ -190,11 +190,12 @@ def configuration(options: argparse.Namespace) -> Loaded:
 
     check_labels(options.parser, options)
     path, models = _sources(options)
-    followed = bool(options.registry or options.environment.get(_REGISTRY))
-    brought = "" if path or models or followed else platforms.model_source(options.environment)
+    later = bool(options.registry or options.environment.get(_REGISTRY))
+    later = later or platforms.is_multi_model(options.environment)
+    brought = "" if path or models or later else platforms.model_source(options.environment)
     if brought:
         models = [split_name(brought)]
-    if path is None and not models and not followed:
+    if path is None and not models and not later:
         raise SettingsError(
             f"nothing to serve: expected folders of models, or a configuration file; found no "
             f"{FILE_NAME} here. Give --config FILE, the folder of a model, or --registry URI."

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from polyhost.config.deployed import check_workers, load_model
 from polyhost.config.reading import Values
@@ -34,12 +34,12 @@ class Deployed:
         self.failed: Dict[str, str] = {}
         """Why a model of the desired state is not there at all, by its name."""
 
-    def check_source(self, source: str) -> Path:
+    def check_source(self, source: str, more: Sequence[Path] = ()) -> Path:
         """Where a source really is; SettingsError when that is not below an allowed root.
 
         What lies outside is refused alike, whether anything is there or not.
         """
-        roots = [Path(os.path.realpath(root)) for root in self._settings.admin.roots]
+        roots = [Path(os.path.realpath(root)) for root in (*self._settings.admin.roots, *more)]
         real = Path(os.path.realpath(source))
         if "://" in source or not any(real.is_relative_to(root) for root in roots):
             raise SettingsError(

@@ -14,7 +14,7 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 from weakref import WeakValueDictionary
 
 from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
@@ -118,9 +118,16 @@ class Deployer:
         return self._deployed.failed
 
     async def deploy(
-        self, name: str, source: str, settings: Mapping[str, Any], replicas: int, version: str
+        self,
+        name: str,
+        source: str,
+        settings: Mapping[str, Any],
+        replicas: int,
+        version: str,
+        roots: Sequence[Path] = (),
     ) -> ModelSlot:
-        """Load a model, or replace the version that is there; returns when it answers.
+        """Load a model, or replace the version that is there; returns when it answers. ``roots``:
+        where it may come from, beside the roots of the admin API.
 
         SettingsError: the source lies outside of the allowed roots, or the settings are wrong.
         StateError: it could not be written down. The error that kept it from loading is raised
@@ -128,7 +135,7 @@ class Deployer:
         """
         self._check_owner(name)
         self._deployed.check_workers(replicas)
-        place = self._deployed.check_source(source)
+        place = self._deployed.check_source(source, roots)
         async with self._lock_of(name):
             before = self._deployed.state.models.get(name)
             try:
@@ -320,10 +327,13 @@ class Deployer:
             return config.version
 
     async def _own(self, name: str) -> ModelConfig:
-        """The model as the configuration or the desired state has it; KeyError when neither does."""
+        """The model as the configuration, the registry or the desired state has it; KeyError when
+        none does."""
         configured = self._configured.get(name)
         if configured is not None:
             return configured
+        if name in self._followed:
+            return self._host.models[name].config
         return await self._hosted(self._deployed.state.models[name])
 
     def latest(self, config: ModelConfig) -> ModelConfig:

@@ -184,3 +184,42 @@ def test_a_container_is_started_with_the_word_serve_alone(
     assert server.client.get("/ping").status_code == 200
     assert server.client.post("/score", json={"data": ROWS}).json() == PREDICTED
     assert "listening at 0.0.0.0" in server.err
+
+
+def test_a_multi_model_endpoint_loads_and_unloads_models(
+    tmp_path: Path, serve: Callable[..., Served]
+) -> None:
+    """As SageMaker does: the container starts empty, and is asked for each model by its name."""
+    for name in ("one", "two"):
+        folder = tmp_path / name / "model"
+        folder.mkdir(parents=True)
+        (folder / "model.pkl").write_bytes(pickle.dumps(LINE))
+    (tmp_path / "bad" / "model").mkdir(parents=True)
+    variables = {"SAGEMAKER_MULTI_MODEL": "true", "POLYHOST_SAGEMAKER_MODELS": str(tmp_path)}
+    client = serve(env=variables).client
+    assert client.get("/ping").status_code == 200
+    assert client.get("/models").json()["models"] == []
+    csv = {"Content-Type": "text/csv"}
+    assert client.post("/models/one/invoke", content="1,2", headers=csv).status_code == 404
+
+    def load(name: str, folder: str | None = None) -> int:
+        url = str(tmp_path / (folder or name) / "model")
+        return client.post("/models", json={"model_name": name, "url": url}).status_code
+
+    assert [load("one"), load("one"), load("two"), load("three", "bad")] == [200, 409, 200, 400]
+    assert load("four", "../../etc") == 400
+    assert client.post("/models", content=b"{").status_code == 400
+    listed = client.get("/models").json()["models"]
+    assert [each["modelName"] for each in listed] == ["one", "two"]
+    assert client.get("/models/one").json() == {"modelName": "one", "modelUrl": "/models/one"}
+    assert client.get("/models/none").status_code == 404
+    reply = client.post("/models/one/invoke", content="1,0.5", headers=csv)
+    assert reply.json() == {"predictions": PREDICTED[:1]}
+    assert client.delete("/models/one").status_code == 200
+    assert client.delete("/models/one").status_code in (404, 405)
+    assert client.post("/models/one/invoke", content="1,2", headers=csv).status_code == 404
+
+
+def test_models_are_loaded_by_no_other_client(line: Application) -> None:
+    body = {"model_name": "m2", "url": "/tmp"}
+    assert post(line, "/models", body).status_code == 405
