@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -13,7 +15,13 @@ import pandas as pd
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 from support import mindsdb
+from support.fake_model import FakeHost, FakeModel
 from support.served import Served
+
+from polyhost.deploy.training import Training
+from polyhost.server.app import build
+from polyhost.server.auth import digest_of
+from polyhost.settings import ApiKey, ServerSettings
 
 TREE = """
 import os
@@ -288,3 +296,43 @@ def test_whole_numbers_are_exact(client: httpx.Client) -> None:
     body = {"df": '[{"a": 9007199254740993}, {"a": -4}]'}
     found = client.post("/plain/predict", json=body).json()
     assert found == {"prediction": [4503599627370496.5, -2.0], "seen": [9007199254740993, -4]}
+
+
+@pytest.mark.parametrize(
+    ("key", "origin", "status"),
+    [("p", "", 403), ("a", "", 200), ("other", "", 403), ("", "", 401), ("x", "http://e", 401)],
+)
+def test_training_needs_an_admins_key(tmp_path: Path, key: str, origin: str, status: int) -> None:
+    keys = (
+        ApiKey("plain", digest_of("p")),
+        ApiKey("admin", digest_of("a"), "admin"),
+        ApiKey("elsewhere", digest_of("other"), "admin", models=("another",)),
+    )
+    assert answered(ServerSettings(keys=keys), key, origin) == status
+
+
+def test_without_keys_no_page_in_a_browser_trains() -> None:
+    assert answered(ServerSettings(), "", "") == 200
+    assert answered(ServerSettings(), "", "http://elsewhere") == 403
+
+
+class FakeDeployer:
+    """Trains nothing."""
+
+    async def train(self, name: str, meta: bytes, body: Any) -> Training:
+        return Training(state="ok", version="1", rows=1)
+
+
+def answered(settings: ServerSettings, key: str, origin: str) -> int:
+    """The status of a request to train; the key is in the address, where MindsDB has it."""
+    app = build(cast(Any, FakeHost(FakeModel())), settings, deployer=FakeDeployer())
+
+    async def run() -> int:
+        transport = httpx.ASGITransport(cast(Any, app))
+        auth = ("any", key) if key else None
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            headers = {"Origin": origin} if origin else {}
+            found = await client.post("/m/train", content=b"{}", headers=headers, auth=auth)
+            return found.status_code
+
+    return asyncio.run(run())

@@ -14,7 +14,7 @@ from polyhost.errors import (
     UnsupportedContentType,
 )
 from polyhost.host.spool import Budget
-from polyhost.server.auth import guarded
+from polyhost.server.auth import KEY, guarded
 from polyhost.server.call.body_reader import Body, Intake, discard
 from polyhost.server.call.content_coding import coding_of, unpacked
 from polyhost.server.call.head import Header, RequestHead
@@ -30,7 +30,7 @@ from polyhost.server.dialects.answers import (
 from polyhost.server.dialects.chat import NO_RETRY
 from polyhost.server.http.asgi import ClientGone, Receive, Scope, Send, header, read_body, respond
 from polyhost.server.http.asgi import refuse as asgi_refuse
-from polyhost.server.http.endpoint import Endpoint, calling
+from polyhost.server.http.endpoint import Endpoint, Handler, calling
 from polyhost.wire.frames import dumps
 
 UNLIMITED = 1 << 62
@@ -61,8 +61,9 @@ class MindsDbRoutes:
         found = [self._predict(f"{prefix}/{name}/predict")]
         if self._deployer is not None:
             paths = (f"{prefix}/{name}/train", (f"{prefix}/models/{name}/train",))
+            train = self._for_trainers(self._train)
             training = [
-                Endpoint("POST", paths[0], self._train, "Train the model", TRAIN, paths[1]),
+                Endpoint("POST", paths[0], train, "Train the model", TRAIN, paths[1]),
                 Endpoint("GET", paths[0], self._show, "How the training stands", {}, paths[1]),
             ]
             found += guarded(training, self._service.settings, name)
@@ -94,6 +95,26 @@ class MindsDbRoutes:
             empty=_EMPTY,
         )
         return calling("POST", path, route, "Predict a table (MindsDB)", PREDICT)
+
+    def _for_trainers(self, handler: Handler) -> Handler:
+        """For keys of the role ``admin``: training changes what is served. Without any key, no page
+        in a browser may do it."""
+        settings = self._service.settings
+
+        async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+            key = scope.get(KEY)
+            text = ""
+            if settings.keys and (key is None or key.role != "admin"):
+                text = "training needs a key of the role 'admin'"
+            elif not settings.keys and header(scope, b"origin"):
+                text = "the server has no key, so browsers may not train its models"
+            if text:
+                body = dump({"status": text, "error": text})
+                await asgi_refuse(receive, send, 403, body, common_headers(scope))
+            else:
+                await handler(scope, receive, send)
+
+        return handle
 
     async def _train(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Train on the body, however large it is and however long that takes.
