@@ -1,7 +1,7 @@
 """OpenAI's routes beside chat: ``completions``, ``embeddings`` and ``responses``.
 
 Each is answered by the hook of its name. Without it, completions and responses are asked of the
-``chat`` hook, and what it says is put into their shapes.
+``chat`` hook, or predicted by a text generation model, and what comes of it is put into their shapes.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Union
 
 from polyhost.codecs import Answer, Request, openai_responses
 from polyhost.codecs.chat import DONE, EVENTS, dump, error_event, event, params_of
-from polyhost.data.payload import Buffer
+from polyhost.codecs.labels import values_of
+from polyhost.data.payload import Buffer, Table
+from polyhost.data.target import TargetType
 from polyhost.errors import InvalidInput, InvalidOutput, PolyhostError, SettingsError, WrongEndpoint
+from polyhost.formats.rows import objects
 from polyhost.pipeline import batching
+from polyhost.pipeline.chat_reports import PROMPT_COLUMN, prompt_of
 from polyhost.predictor import TEXT, VECTORS, ChatReply, Predictor
 
 logger = logging.getLogger(__name__)
@@ -35,9 +39,7 @@ def answer(predictor: Predictor, request: Request, body: Buffer) -> Answer:
         raise SettingsError(
             f"unknown operation {request.op!r}: expected one of {', '.join(_OPS)}."
         ) from None
-    if request.op not in predictor.info.hooks and (
-        request.op == "embeddings" or "chat" not in predictor.info.hooks
-    ):
+    if request.op not in predictor.info.hooks and not _has_stand_in(predictor, request.op):
         raise _missing(request.op)
     params = params_of(request, body, _NEEDED[request.op])
     return handle(predictor, params, dict(request.headers or {}))
@@ -48,6 +50,25 @@ def answer_many(
 ) -> List[Union[Answer, Exception]]:
     """Answer each by itself."""
     return [batching.attempt(lambda b: answer(predictor, request, b), b) for b in bodies]
+
+
+def _has_stand_in(predictor: Predictor, hook: str) -> bool:
+    """Whether something else answers: ``chat``, or the predictions of a text generation model."""
+    return hook != "embeddings" and ("chat" in predictor.info.hooks or _generates(predictor))
+
+
+def _generates(predictor: Predictor) -> bool:
+    """Whether prompts can be predicted as rows: so do text generation models of any language."""
+    info = predictor.info
+    return "chat" not in info.hooks and info.target.type is TargetType.TEXT_GENERATION
+
+
+def _generated(predictor: Predictor, prompts: List[str]) -> List[str]:
+    """The text of each prompt, predicted as a row of one column."""
+    known = [column.name for column in predictor.info.guest.columns]
+    name = known[0] if len(known) == 1 and known[0] else PROMPT_COLUMN
+    scores = predictor.predict(Table([name], [objects(prompts)]))
+    return [str(value) for value in values_of(scores, predictor.info.target)]
 
 
 def _missing(hook: str) -> WrongEndpoint:
@@ -141,6 +162,12 @@ def _completions_by_chat(
     prompts = [prompt] if isinstance(prompt, str) else prompt
     if not isinstance(prompts, list) or not all(isinstance(each, str) for each in prompts):
         raise InvalidInput("'prompt' must be a text, or a list of texts: tokens are not read here.")
+    if _generates(predictor):
+        texts = _generated(predictor, prompts)
+        if params.get("stream"):
+            made = iter([shape.chunk(_choice(text, "stop", i)) for i, text in enumerate(texts)])
+            return _streamed(_sent(made, event, DONE))
+        return Answer(dump(shape.whole([_choice(text, "stop", i) for i, text in enumerate(texts)])))
     rest = {name: value for name, value in params.items() if name not in _OF_COMPLETIONS}
     replies = (
         predictor.chat({**rest, "messages": [{"role": "user", "content": text}]}, headers)
@@ -233,7 +260,13 @@ def _responses(predictor: Predictor, params: Params, headers: Dict[str, str]) ->
     shape = openai_responses.Shape(params)
     if reply is None:
         asked = openai_responses.as_chat(params)
-        reply = predictor.chat(asked, headers)
+        if _generates(predictor):
+            (text,) = _generated(predictor, [prompt_of(asked)])
+            if not params.get("stream"):
+                return Answer(dump(shape.of_text(text)))
+            reply = ChatReply(chunks=iter([{"choices": [{"delta": {"content": text}}]}]))
+        else:
+            reply = predictor.chat(asked, headers)
         if reply.chunks is None:
             return Answer(dump(shape.of_completion(reply.completion or {})))
         chunks = shape.events_of_chat(reply.chunks)

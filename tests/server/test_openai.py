@@ -181,6 +181,34 @@ def test_completions_are_asked_of_chat_where_there_is_no_hook(chat: DirectModel)
         ask(chat, lambda c: c.completions.create(model="x", prompt=[1, 2]))
 
 
+GENERATES = """
+import pandas as pd
+
+
+def load_model(code_dir):
+    return "m"
+
+
+def score(data, model, **kwargs):
+    return pd.DataFrame({"answer": data["promptText"].str.upper()})
+"""
+
+
+def test_a_text_generation_model_without_such_hooks_predicts(tmp_path: Path) -> None:
+    model = direct(tmp_path / "m", GENERATES, TARGET)
+    found = ask(model, lambda c: c.completions.create(model="x", prompt=["a", "b"]))
+    assert [choice.text for choice in found.choices] == ["A", "B"]
+    stream = ask(
+        model, lambda c: collected(c.completions.create(model="x", prompt="a", stream=True))
+    )
+    assert [chunk.choices[0].text for chunk in stream] == ["A"]
+    assert ask(model, lambda c: c.responses.create(model="x", input="a")).output_text == "A"
+    events = ask(model, lambda c: collected(c.responses.create(model="x", input="a", stream=True)))
+    assert events[-1].response.output_text == "A"
+    with pytest.raises(openai.NotFoundError, match="no embeddings hook"):
+        ask(model, lambda c: c.embeddings.create(model="x", input="a"))
+
+
 # Embeddings
 
 
