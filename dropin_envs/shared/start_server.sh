@@ -94,6 +94,10 @@ if ! can_write "${HOME:-/}"; then
     XDG_STATE_HOME=${XDG_STATE_HOME:-${TMPDIR:-/tmp}/.state}
     export XDG_CACHE_HOME XDG_STATE_HOME
 fi
+if [ -n "${JULIA_DEPOT_PATH:-}" ] && ! can_write "${JULIA_DEPOT_PATH%%:*}"; then
+    JULIA_DEPOT_PATH=${TMPDIR:-/tmp}/.julia:$JULIA_DEPOT_PATH
+    export JULIA_DEPOT_PATH
+fi
 export ADDRESS CODE_DIR
 
 echo "Starting the model server in $CODE_DIR"

@@ -180,8 +180,8 @@ def _inside(process: int) -> int:
     import psutil
 
     for child in psutil.Process(process).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if os.path.basename(child.exe()) != "buildah":
+        with contextlib.suppress(psutil.Error, IndexError):
+            if not child.cmdline()[0].startswith("buildah"):  # nor one of its own helpers
                 return int(child.pid)
     return process
 

@@ -401,7 +401,7 @@ def test_what_was_found_is_kept_and_damage_is_no_harm(monkeypatch, tmp_path, jul
     assert found.executable == str(Path(shutil.which(julia) or julia).resolve())
 
 
-def test_many_processes_prepare_one_cache(monkeypatch, tmp_path):
+def test_many_processes_prepare_one_cache_which_an_image_can_take(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     code = "from polyhost.bridges import julia; print(julia.prepare())"
     children = [
@@ -412,6 +412,10 @@ def test_many_processes_prepare_one_cache(monkeypatch, tmp_path):
     assert [child.returncode for child in children] == [0, 0, 0]
     (depot,) = depots
     assert len(list(Path(depot).glob("compiled/*/PolyHost/*.ji"))) == 1
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new"))
+    monkeypatch.setenv("POLYHOST_JULIA_CACHE", str(tmp_path / "polyhost" / "julia"))
+    monkeypatch.setattr(subprocess, "run", None)  # nothing is asked or compiled again
+    assert installation.prepare() == Path(depot)
 
 
 def test_importing_the_bridge_starts_nothing():
