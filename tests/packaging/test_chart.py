@@ -23,6 +23,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 COMPLETIONS = 3
 
 STUB = """#!/bin/sh
+case " $* " in *" --resume "*) ;; *) exit 9 ;; esac
 while [ $# -gt 0 ]; do
     case $1 in
         --input) input=$2 ;;
@@ -119,9 +120,11 @@ def batch(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "parts").touch()
 
-    def run(index: int, pattern: str = "in/*.csv") -> subprocess.CompletedProcess[str]:
+    def run(
+        index: int, pattern: str = "in/*.csv", *arguments: str, job: str = "r-batch-1"
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["sh", CHART / "files" / "score-part.sh"],
+            ["sh", CHART / "files" / "score-part.sh", *arguments],
             env={
                 "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
                 "MODEL": "/models/m",
@@ -129,6 +132,7 @@ def batch(tmp_path):
                 "OUTPUT_FOLDER": str(tmp_path / "out"),
                 "PARTS": str(tmp_path / "parts"),
                 "COMPLETIONS": str(COMPLETIONS),
+                "JOB": job,
                 "JOB_COMPLETION_INDEX": str(index),
             },
             capture_output=True,
@@ -146,7 +150,8 @@ def _write(folder: Path, names: list[str]) -> None:
 
 
 def _outputs(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text().strip() for path in (folder / "out").iterdir()}
+    files = [path for path in (folder / "out").iterdir() if path.is_file()]
+    return {path.name: path.read_text().strip() for path in files}
 
 
 def test_each_part_is_scored_by_one_index(batch, tmp_path):
@@ -169,10 +174,22 @@ def test_an_index_that_starts_again_skips_what_is_finished(batch, tmp_path):
     _write(tmp_path / "in", ["a.csv", "b.csv", "c.csv", "d.csv"])
     (tmp_path / "in" / "d.csv").write_text("bad")
     assert batch(0).returncode == 1
+    assert _outputs(tmp_path) == {"a.csv": "0 a.csv"}
     (tmp_path / "out" / "a.csv").write_text("kept")
     (tmp_path / "in" / "d.csv").write_text("good")
     assert batch(0).returncode == 0
     assert _outputs(tmp_path) == {"a.csv": "kept", "d.csv": "0 good"}
+
+
+def test_the_output_of_another_job_is_never_taken_for_this_one(batch, tmp_path):
+    _write(tmp_path / "in", ["a.csv"])
+    assert batch(0).returncode == 0
+    (tmp_path / "in" / "a.csv").write_text("newer")
+    found = batch(0, job="r-batch-2")
+    assert (found.returncode, "is there already" in found.stderr) == (2, True)
+    assert _outputs(tmp_path) == {"a.csv": "0 a.csv"}
+    found = batch(0, "in/*.csv", "--overwrite", job="r-batch-2")
+    assert (found.returncode, _outputs(tmp_path)) == (0, {"a.csv": "0 newer"})
 
 
 def test_what_cannot_be_scored_fails_the_index(batch, tmp_path):

@@ -17,7 +17,6 @@ def started(folder, *cpus: int) -> Iterator[Cluster]:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.setenv("RAY_raylet_start_wait_time_s", "300")  # on a busy machine
         head = {"num_cpus": cpus[0], "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:

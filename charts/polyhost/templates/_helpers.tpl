@@ -12,6 +12,10 @@
 {{- end }}
 {{- end }}
 
+{{- define "polyhost.job" -}}
+{{- printf "%s-batch-%d" (include "polyhost.fullname" . | trunc 46 | trimSuffix "-") (int .Release.Revision) }}
+{{- end }}
+
 {{- define "polyhost.selector" -}}
 app.kubernetes.io/name: {{ include "polyhost.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
