@@ -186,6 +186,23 @@ def test_a_container_is_started_with_the_word_serve_alone(
     assert "listening at 0.0.0.0" in server.err
 
 
+ANSWERS = """
+def load_model(code_dir):
+    return "m"
+
+def score_unstructured(model, data, query, headers=None, mimetype=None, **kwargs):
+    return f"{mimetype} {data}", {"mimetype": "text/x-answer"}
+"""
+
+
+def test_a_model_that_takes_anything_is_invoked_too(tmp_path: Path) -> None:
+    app = application(direct(tmp_path / "m", ANSWERS, TargetType.UNSTRUCTURED))
+    for path in ("/invocations", "/models/m/invoke"):
+        reply = post(app, path, "body", content_type="text/x-own")
+        assert (reply.status_code, reply.text) == (200, "text/x-own body")
+        assert reply.headers["content-type"].startswith("text/x-answer")
+
+
 def test_a_multi_model_endpoint_loads_and_unloads_models(
     tmp_path: Path, serve: Callable[..., Served]
 ) -> None:

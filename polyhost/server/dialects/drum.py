@@ -76,7 +76,7 @@ class DrumRoutes:
         found = [
             *probes,
             self._predict(drum_error, f"{prefix}/predict/", f"{prefix}/predictions/"),
-            self._predict(self._shape, f"{prefix}/invocations", options=self._invocations),
+            self._invocation(f"{prefix}/invocations"),
             self._transform(f"{prefix}/transform/"),
             self._unstructured(
                 f"{prefix}/predictUnstructured/", f"{prefix}/predictionsUnstructured/"
@@ -86,6 +86,15 @@ class DrumRoutes:
             others = (f"{prefix}/invocations", f"{prefix}/ping")
             found = [endpoint for endpoint in found if endpoint.path not in others]
         return found
+
+    def _invocation(self, path: str) -> Endpoint:
+        """``/invocations``: what the model does, whatever that is; DRUM's own predicts alone."""
+        target = self._model.config.spec.target.type
+        if not self._service.settings.drum and target is TargetType.UNSTRUCTURED:
+            return self._unstructured(path)
+        if not self._service.settings.drum and target is TargetType.TRANSFORM:
+            return self._transform(path)
+        return self._predict(self._shape, path, options=self._invocations)
 
     def _predict(
         self, shape: Shape, path: str, *aliases: str, options: Mapping[str, Any] = {}
