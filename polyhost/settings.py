@@ -196,12 +196,14 @@ class Tls:
 class AdminSettings:
     """The admin API: whether it is there, and the folders it may load models from.
 
+    ``addresses``: beginnings of the addresses that it may load from, such as ``models:/``.
     ``environment``: names of the environment variables that it may set, or their beginnings with
     ``*`` after them. ``max_replicas``: workers that it may give one model, spares included.
     """
 
     enabled: bool = False
     roots: Tuple[Path, ...] = ()
+    addresses: Tuple[str, ...] = ()
     environment: Tuple[str, ...] = ()
     max_replicas: int = 32
 

@@ -20,6 +20,8 @@ REQUIREMENTS = ROOT / "tests" / "clients"
 CLIENTS = STATE / "clients"
 IN_SETUP = ("inference", "mlflow")
 """Made by tools/setup.py: what `make test` needs. The others have a make target of their own."""
+WITH_US = ("mlflow",)
+"""Those that find polyhost too, as a plugin of theirs."""
 
 
 def main() -> int:
@@ -45,8 +47,10 @@ def main() -> int:
 def make(name: str) -> Path:
     """The environment of one client, made unless it is there; StepFailed when it cannot be."""
     listed, folder = REQUIREMENTS / f"{name}.txt", CLIENTS / name
-    made = folder / "bin/python"
-    once(f"client-{name}", listed.read_text(), lambda: _make(name, listed, folder), made=made)
+    made, key = folder / "bin/python", listed.read_text()
+    if name in WITH_US:
+        key += (ROOT / "pyproject.toml").read_text().split("\n[tool.ruff")[0]
+    once(f"client-{name}", key, lambda: _make(name, listed, folder), made=made)
     return folder
 
 
@@ -54,15 +58,16 @@ def _make(name: str, listed: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     ours, python = str(VENV / "bin/python"), str(folder / "bin/python")
+    wanted = ["-r", str(listed), *(["-e", str(ROOT)] if name in WITH_US else [])]
     if works(ours, "-m", "uv", "--version"):
         commands = [
             [ours, "-m", "uv", "venv", "--quiet", "--python", ours, str(folder)],
-            [ours, "-m", "uv", "pip", "install", "--quiet", "--python", python, "-r", str(listed)],
+            [ours, "-m", "uv", "pip", "install", "--quiet", "--python", python, *wanted],
         ]
     else:
         commands = [
             [ours, "-m", "venv", str(folder)],
-            [python, "-m", "pip", "install", "-q", "--no-input", "-r", str(listed)],
+            [python, "-m", "pip", "install", "-q", "--no-input", *wanted],
         ]
     step(f"making the environment of the client {name}", *commands, log=f"client-{name}")
 

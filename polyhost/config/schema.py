@@ -406,6 +406,12 @@ SCHEMA = Section(
                 Field("enabled", kinds.SWITCH, "whether it is there", False),
                 Field("roots", kinds.FOLDER, "folders it may load from", many="list"),
                 Field(
+                    "addresses",
+                    kinds.WORD,
+                    "addresses it may load from, by their beginnings: `models:/`, `s3://bucket/models`",
+                    many="list",
+                ),
+                Field(
                     "environment",
                     kinds.WORD,
                     "environment variables that it may set for a model, by name; `MY_*` is all "

@@ -15,7 +15,14 @@ from polyhost.deploy.desired_state import DesiredEntry, DesiredState, flat
 from polyhost.errors import SettingsError, StoreError
 from polyhost.settings import OWN_ENVIRONMENTS, ModelConfig, ServerSettings
 from polyhost.store import Store, Version
+from polyhost.store.addresses import shown
+from polyhost.store.sources import is_address
 from polyhost.store.store import default_store
+
+
+def _is_below(address: str, start: str) -> bool:
+    """``s3://bucket/models`` is the start of ``s3://bucket/models/a``, not of ``s3://bucket/models-b``."""
+    return address.startswith(start if start.endswith(("/", ":")) else f"{start}/")
 
 
 class Deployed:
@@ -34,14 +41,17 @@ class Deployed:
         self.failed: Dict[str, str] = {}
         """Why a model of the desired state is not there at all, by its name."""
 
-    def check_source(self, source: str, more: Sequence[Path] = ()) -> Path:
-        """Where a source really is; SettingsError when that is not below an allowed root.
+    def check_source(self, source: str, more: Sequence[Path] = ()) -> str:
+        """Where a source really is; SettingsError when that is not below an allowed root, or an
+        address that is not allowed.
 
         What lies outside is refused alike, whether anything is there or not.
         """
+        if is_address(source):
+            return self._check_address(source)
         roots = [Path(os.path.realpath(root)) for root in (*self._settings.admin.roots, *more)]
         real = Path(os.path.realpath(source))
-        if "://" in source or not any(real.is_relative_to(root) for root in roots):
+        if not any(real.is_relative_to(root) for root in roots):
             raise SettingsError(
                 f"source: models may not be loaded from {source!r}: expected a folder or archive "
                 f"below {', '.join(map(str, roots)) or 'an allowed root (none is set: admin.roots)'}."
@@ -50,22 +60,32 @@ class Deployed:
             raise SettingsError(
                 f"source: nothing at {source!r}: expected a model's folder or archive."
             )
-        return real
+        return str(real)
+
+    def _check_address(self, source: str) -> str:
+        allowed = self._settings.admin.addresses
+        if ".." in source.split("/") or not any(_is_below(source, start) for start in allowed):
+            raise SettingsError(
+                f"source: models may not be loaded from {shown(source)!r}: expected an address that "
+                f"begins with {', '.join(allowed) or 'an allowed one (none is: admin.addresses)'}, or "
+                "a folder or archive below one of admin.roots."
+            )
+        return source
 
     def check_workers(self, count: int) -> None:
         """SettingsError when one model would have more workers than the admin API may give it."""
         check_workers(count, self._settings.admin)
 
     def publish(
-        self, name: str, source: Path, settings: Mapping[str, Any], replicas: int, version: str
+        self, name: str, source: str, settings: Mapping[str, Any], replicas: int, version: str
     ) -> DesiredEntry:
         """Put a source into the store; its entry in the desired state, which is not written yet."""
         plain = flat(settings)
         made = self.open_store().add(source, name)
         return DesiredEntry(
             name=name,
-            source=str(source),
-            version=version or made.digest[:12],
+            source=source,
+            version=version or made.label or made.digest[:12],
             digest=made.digest,
             replicas=replicas,
             settings=plain,

@@ -32,7 +32,7 @@ class Load:
         unknown = sorted(set(body) - set(_FIELDS))
         if unknown or "source" not in body:
             raise SettingsError(
-                "expected an object with source (a path), and optionally settings, replicas and "
+                "expected an object with source (a path or an address), and optionally settings, replicas and "
                 f"version; found {', '.join(map(repr, sorted(body))) or 'nothing'}."
             )
         settings = body.get("settings", {})

@@ -41,9 +41,18 @@ located = {
         f"runs:/{run.info.run_id}/model",
     )
 }
+first = mlflow.sklearn.load_model("models:/my iris/1")
+asked = {"half": (1.0, 0.1 + 0.2), "zero": (1.0, 0.0)}
+one = {k: first.predict(pd.DataFrame([v], columns=["a", "b"]))[0] for k, v in asked.items()}
 predicted = model.predict(X.head(1)).tolist()
 print(
     json.dumps(
-        {"predicted": predicted, "run": run.info.run_id, "models": models, "located": located}
+        {
+            "predicted": predicted,
+            "one": one,
+            "run": run.info.run_id,
+            "models": models,
+            "located": located,
+        }
     )
 )

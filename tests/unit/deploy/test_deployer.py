@@ -442,3 +442,21 @@ def test_keys_that_cannot_be_made_out_stay(start, configure, caplog):
     with caplog.at_level(logging.ERROR):
         run(work)
     assert renewed == []
+
+
+def test_an_address_has_to_begin_as_one_that_is_allowed(start, configure):
+    configure(admin=", addresses: ['models:/', 's3://bucket/models']")
+
+    async def refused():
+        deployment, _ = await start()
+        for source in (
+            "s3://bucket/models-b/x",
+            "s3://bucket/models/../x",
+            "runs:/1/m",
+            "https://joe:pw@host/x.zip?key=k",
+        ):
+            with pytest.raises(SettingsError, match="may not be loaded from") as raised:
+                await deploy(deployment, "x", source)
+            assert "pw" not in raised.value.message
+
+    run(refused)
