@@ -292,8 +292,11 @@ def misfit(name: str, row: int, value: Any, kind: str, reason: object) -> Schema
     shown = repr(value)
     if len(shown) > _SHOWN:
         shown = shown[:_SHOWN] + "..."
+    expected = f"{_A[kind]}: {reason}"
+    if str(reason).startswith(f"expected {_A[kind]}"):  # the same, and perhaps more
+        expected = str(reason)[len("expected ") :]
     return SchemaMismatch(
-        f"column {name!r}, row {row}: found {shown} where the model expects {_A[kind]}: {reason}. "
+        f"column {name!r}, row {row}: found {shown} where the model expects {expected}. "
         "Send such a value, or nothing where it is not known.",
         column=name,
         row=row,

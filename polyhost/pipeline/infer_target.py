@@ -6,6 +6,7 @@ for, and once to serve it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Optional, Tuple
 
@@ -13,6 +14,8 @@ from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
 from polyhost.pipeline import load_guest
 from polyhost.predictor import INFER_TARGET, ArtifactTarget, ModelSpec, TargetGuest
+
+logger = logging.getLogger(__name__)
 
 
 def settled(spec: ModelSpec) -> ModelSpec:
@@ -72,5 +75,9 @@ def target_of_labels(labels: Tuple[str, ...], kind: Optional[str] = None) -> Art
     if kind is not None:
         return TargetType.parse(kind), labels
     if not labels:
+        logger.warning(
+            "the artifact holds no class labels and does not say what it was trained for: taken for "
+            "a regression. Give --target-type if it is something else."
+        )
         return TargetType.REGRESSION, ()
     return TargetType.BINARY if len(labels) == 2 else TargetType.MULTICLASS, labels

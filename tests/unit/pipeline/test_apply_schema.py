@@ -101,12 +101,12 @@ def test_dates_and_times():
 @pytest.mark.parametrize(
     ("info", "cell", "says"),
     [
-        (NUMBER, "x", r"column 'c', row 2: found 'x' where the model expects a number"),
+        (NUMBER, "x", r"column 'c', row 2: found 'x' where the model expects a number\. Send"),
         (NUMBER, "1e999", "64-bit float can hold"),
-        (NUMBER, "1_000", "expected a number"),
-        (INTEGER, "2.5", "expected a whole number"),
+        (NUMBER, "1_000", r"expects a number\. Send"),
+        (INTEGER, "2.5", r"expects a whole number of 64 bits\. Send"),
         (INTEGER, "9223372036854775808", "64 bits"),
-        (BOOLEAN, "2", "expected true or false"),
+        (BOOLEAN, "2", r"expects true or false\. Send"),
         (DAY, "2024-05-31 12:00", "without a time of day"),
         (DAY, "31.05.2024", "ISO 8601"),
         (CODES, "3", r"row 2: the model was not trained with '3'; it knows '1', '2', '10'"),

@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from polyhost.code_dir.spec import spec_of
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import SettingsError
+from polyhost.pipeline.infer_target import target_of_labels
 from polyhost.pipeline.pipeline import open_predictor
 from polyhost.settings import Setting, Source, TargetSettings
 
@@ -60,3 +61,13 @@ def test_an_artifact_that_does_not_say(tmp_path):
     hook = "def score(data, model, **kwargs):\n    return data\n"
     with pytest.raises(SettingsError, match=r"Target type is missing\. .* does not say it"):
         target_of(tmp_path, LinearRegression().fit(X, Y), custom=hook)
+
+
+def test_a_regression_that_is_only_assumed_is_logged(caplog):
+    with caplog.at_level("WARNING"):
+        assert target_of_labels(("a", "b"))[0] is TargetType.BINARY
+        assert target_of_labels((), "regression")[0] is TargetType.REGRESSION
+        assert not caplog.records
+        assert target_of_labels(())[0] is TargetType.REGRESSION
+    (record,) = caplog.records
+    assert "taken for a regression" in record.getMessage()
