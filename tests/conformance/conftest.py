@@ -11,7 +11,7 @@ from conformance import sparse_models
 from conformance.builtin import Made, copy_builtin
 from conformance.gaps import GAPS
 from conformance.scenarios import BUILTIN, ON_A_SERVER, SCENARIOS, with_metadata
-from support.command import Command
+from support.command import UNOPTIMISED, Command
 from support.direct_host import DirectHost
 from support.made_models import made_models
 from support.served import Served
@@ -89,7 +89,9 @@ def host_of(
             models = {name: _hosted(name, language, made, into) for name in _names(language)}
             config.write_text(json.dumps({"models": models}), encoding="utf-8")
             folder = tmp_path_factory.mktemp("server")
-            servers[language] = Served.start(folder, "--config", config, wait=False)
+            servers[language] = Served.start(
+                folder, "--config", config, wait=False, env=UNOPTIMISED
+            )
             servers[language].wait_answering("/models/raises_in_load/health/", 503)
         return servers[language]
 

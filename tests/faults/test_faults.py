@@ -21,13 +21,6 @@ SAYS = {"exit": "status 3", "segfault": "killed by SIG", "garbage": "no frame"}
 """What is told of each way to die."""
 
 
-def test_a_killed_idle_worker_is_replaced(calm: Town) -> None:
-    (first,) = calm.pids()
-    os.kill(first, signal.SIGKILL)
-    assert calm.answers()
-    assert calm.pids() != [first]
-
-
 def test_requests_in_a_killed_worker_and_behind_it_are_answered(calm: Town) -> None:
     (first,) = calm.pids()
     asks = [lambda i=i: calm.ask("sleep", first=i) for i in range(3)]
@@ -71,30 +64,24 @@ def test_an_endless_loop_is_stopped_at_the_deadline(calm: Town) -> None:
     assert calm.answers()
 
 
-@pytest.mark.parametrize("order", ["fork", "daemon"])
-def test_what_a_hook_leaves_running_ends_with_its_worker(calm: Town, order: str) -> None:
+def test_what_hooks_leave_running_ends_with_their_worker_and_it_is_replaced(calm: Town) -> None:
     (worker,) = calm.pids()
     before = set(calm.family())
-    assert calm.ask(order).json() == {"predictions": [2.0]}
-    assert calm.answers()
-    assert calm.pids() == [worker]
-    started = set(calm.family()) - before
-    assert started
-    os.kill(worker, signal.SIGKILL)
-    assert calm.answers()
-    _, alive = psutil.wait_procs(started, timeout=10)
-    assert not alive
-
-
-def test_a_hook_that_forks_and_lets_both_return_is_answered_once(calm: Town) -> None:
-    (worker,) = calm.pids()
-    before = len(calm.family())
-    assert calm.ask("split").json() == {"predictions": [2.0]}
+    for order in ("fork", "daemon"):
+        there = set(calm.family())
+        assert calm.ask(order).json() == {"predictions": [2.0]}
+        assert calm.answers()
+        assert set(calm.family()) - there
+    assert calm.ask("split").json() == {"predictions": [2.0]}  # both return: answered once
     assert all(calm.answers() for _ in range(20))
     assert calm.pids() == [worker]
-    os.kill(worker, signal.SIGKILL)  # what the hook did not wait for goes with it
+    started = set(calm.family()) - before
+    os.kill(worker, signal.SIGKILL)  # while it is idle
     assert calm.answers()
-    calm.until(lambda: len(calm.family()) == before, 10)
+    assert calm.pids() != [worker]
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert not alive
+    calm.until(lambda: len(calm.family()) == len(before), 10)
 
 
 def test_a_flood_of_output_harms_nobody(calm: Town) -> None:

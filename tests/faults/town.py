@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from support.command import UNOPTIMISED
 from support.served import Served
 
 MODELS = Path(__file__).with_name("models")
@@ -79,7 +80,7 @@ class Town:
         }
         config = folder / "polyhost.yaml"
         config.write_text(json.dumps(settings), encoding="utf-8")
-        served = Served.start(folder, "--config", config, wait=False)
+        served = Served.start(folder, "--config", config, wait=False, env=UNOPTIMISED)
         for model in ("steady", "obeys", "shares"):
             served.wait_answering(f"/models/{model}/health/")
         town = cls(language, served)

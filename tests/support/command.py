@@ -12,6 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 POLYHOST = [sys.executable, "-m", "polyhost"]
 
 
+UNOPTIMISED = {"JULIA_OPTIONS": "-O0"}
+"""For servers whose Julia models start often and compute little: optimising takes a third of a start."""
+
+
 def clean_environment(folder: Path, **extra: str) -> dict[str, str]:
     """Ours without the variables that polyhost reads, and with a folder for temporary files."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "R_HOME", "JAVA_HOME", "TZ")

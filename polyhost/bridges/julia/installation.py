@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,7 @@ from polyhost.files.replace import write_whole
 
 EXECUTABLE_VARIABLE = "POLYHOST_JULIA"
 SYSTEM_IMAGE_VARIABLE = "JULIA_SYS_IMAGE"
+OPTIONS_VARIABLE = "JULIA_OPTIONS"
 PREPARED_VARIABLE = "POLYHOST_JULIA_CACHE"
 """Names a cache folder that was filled before, when an image was built; it may be read-only."""
 INSTALL_EXTRA = "pip install 'polyhost[julia]'"
@@ -36,6 +38,29 @@ debug = ccall(:jl_is_debugbuild, Cint, ()) != 0
 image = unsafe_string(Base.JLOptions().image_file)
 print(join((VERSION, Libdl.dlpath(debug ? "libjulia-debug" : "libjulia"), Sys.BINDIR, image), '\\n'))
 """
+
+
+_OPTION = re.compile(
+    r"-O[0-3]?|--optimize=[0-3]|--compile=(yes|no|all|min)|--inline=(yes|no)"
+    r"|--math-mode=(ieee|fast|user)|--check-bounds=(auto|yes|no)|-g[0-2]?"
+)
+
+
+def options() -> List[str]:
+    """What ``JULIA_OPTIONS`` asks for; RuntimeUnavailable for an option that Julia does not take.
+
+    Julia ends the whole process at one that it does not know.
+    """
+    found = os.environ.get(OPTIONS_VARIABLE, "").split()
+    for option in found:
+        if not _OPTION.fullmatch(option):
+            raise RuntimeUnavailable(
+                f"{OPTIONS_VARIABLE} holds {option!r}: expected -O0 to -O3, --compile=, --inline=, "
+                "--math-mode=, --check-bounds= or -g0 to -g2, separated by spaces.",
+                language="julia",
+                option=option,
+            )
+    return found
 
 
 @dataclass(frozen=True)

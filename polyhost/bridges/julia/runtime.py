@@ -205,9 +205,10 @@ def _start(installation: installed.Installation) -> Any:
     image = os.environ.get(installed.SYSTEM_IMAGE_VARIABLE)
     if image and not os.path.isfile(image):
         logger.warning("no system image at %s: starting Julia with its own", image)
+    options = installed.options()
     before = signal.getsignal(signal.SIGINT)
     library = LibJulia(installation.libjulia, installation.bindir, installation.sysimage)
-    library.init_julia()
+    library.init_julia(options)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     if threading.current_thread() is threading.main_thread() and before is not None:
         signal.signal(signal.SIGINT, before)  # Julia's own handler would swallow it

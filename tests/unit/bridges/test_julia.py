@@ -317,7 +317,7 @@ def test_output_of_hooks_goes_to_the_process_s_own(opened, julia_process):
 
 @pytest.fixture
 def own_process(tmp_path):
-    process = GuestProcess(tmp_path)
+    process = GuestProcess(tmp_path, JULIA_OPTIONS="-O1  --compile=min")
     yield process
     process.close()
 
@@ -333,6 +333,21 @@ def test_exit_in_a_hook_is_the_process_s_own_status(own_process, tmp_path):
     with pytest.raises(Ended) as raised:
         run(guest, "score")
     assert raised.value.args == (3,)
+
+
+def test_options_of_julias_command_line(own_process, tmp_path):
+    asks = "(level = [Base.JLOptions().opt_level], compile = [Base.JLOptions().compile_enabled])"
+    guest = own_process.open(custom_in(tmp_path, f"load_model(d) = 1\nscore(d, m) = {asks}"))
+    guest.run_load_model()
+    found = run(guest, "score")
+    assert [column.tolist() for column in found.columns] == [[1], [3]]  # 3: as little as it can
+
+
+@pytest.mark.parametrize("option", ["--sysimage=x", "-O4", "--compile", "-e", "--no-such"])
+def test_an_option_that_would_end_the_process_is_refused(monkeypatch, option):
+    monkeypatch.setenv("JULIA_OPTIONS", f"-O2 {option}")
+    with pytest.raises(RuntimeUnavailable, match=f"JULIA_OPTIONS holds '{option}': expected -O0"):
+        installation.options()
 
 
 def test_a_term_signal_reaches_python(own_process, tmp_path):
