@@ -1,4 +1,4 @@
-"""Whether a code dir can be trained: its custom file, as text, defines the ``fit`` hook."""
+"""Whether a code dir can be trained: its custom file, as it stands, defines the ``fit`` hook."""
 
 from __future__ import annotations
 
@@ -14,21 +14,32 @@ _FIT = re.compile(
     r"|\bvoid\s+fit\s*\(",  # Java
     re.MULTILINE,
 )
+_TRAINING = b"io/polyhost/Training"
 _JULIA = re.compile(r"^\s*(?:function\s+fit\s*\(|fit\s*\(.*\)\s*=[^=])", re.MULTILINE)
 
 
 def may_train(code_dir: Path, custom_file: Optional[Path]) -> bool:
-    """Whether the custom file of a code dir defines ``fit``; an archive may."""
+    """Whether the custom file of a code dir defines ``fit``."""
     if custom_file is None:
         return False
     path = code_dir / custom_file
-    if zipfile.is_zipfile(path):
-        return True  # the classes of a jar: the worker will see
+    if path.suffix == ".jar":
+        return _jar_may_train(path)
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     return (_JULIA if path.suffix == ".jl" else _FIT).search(text) is not None
+
+
+def _jar_may_train(path: Path) -> bool:
+    """Whether a class in a jar names what ``fit`` alone is given."""
+    try:
+        with zipfile.ZipFile(path) as jar:
+            classes = [name for name in jar.namelist() if name.endswith(".class")]
+            return any(_TRAINING in jar.read(name) for name in classes)
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def is_untrained(code_dir: Path, custom_file: Optional[Path], artifacts: Sequence[Path]) -> bool:

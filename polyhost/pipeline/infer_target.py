@@ -31,7 +31,11 @@ def settled(spec: ModelSpec) -> ModelSpec:
         guest.close()
     if "score" in hooks:
         found = None  # what a hook answers is its own affair
-    target = _target(spec, given, found)
+    try:
+        target = _target(spec, given, found)
+    except SettingsError as error:
+        load_guest.check_trained(spec, error)
+        raise
     options = {key: value for key, value in spec.options.items() if key != INFER_TARGET}
     return replace(spec, target=target, options=options)
 

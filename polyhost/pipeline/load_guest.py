@@ -11,12 +11,16 @@ from typing import Iterator, Optional
 
 from polyhost.bridges import bridge_for
 from polyhost.code_dir import pinned_files
+from polyhost.code_dir.training_code import is_untrained
 from polyhost.data.target import TargetType
 from polyhost.errors import (
     ArtifactNotFound,
+    CodeDirError,
     LoadError,
     MissingHook,
     ModelError,
+    NotTrained,
+    PolyhostError,
     SettingsError,
 )
 from polyhost.pipeline.marshal import match_labels
@@ -51,11 +55,22 @@ def load(guest: Guest, spec: ModelSpec) -> GuestInfo:
 
 
 def load_model(guest: Guest, spec: ModelSpec) -> None:
-    """Run ``init``, then ``load_model`` or the built-in loader."""
-    with as_load_error():
-        if "init" in guest.hooks:
-            guest.run_init()
-        _load_model(guest, spec)
+    """Run ``init``, then ``load_model`` or the built-in loader; NotTrained where there is nothing to
+    load yet, but something that trains."""
+    try:
+        with as_load_error():
+            if "init" in guest.hooks:
+                guest.run_init()
+            _load_model(guest, spec)
+    except CodeDirError as error:
+        check_trained(spec, error)
+        raise
+
+
+def check_trained(spec: ModelSpec, error: PolyhostError) -> None:
+    """NotTrained, for the reason that loading failed, where no model was trained yet."""
+    if is_untrained(spec.code_dir, spec.custom_file, spec.artifacts):
+        raise NotTrained(f"the model is not trained yet. {error.message}") from error
 
 
 @contextmanager

@@ -9,18 +9,14 @@ from __future__ import annotations
 import time
 from typing import Any, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
-from polyhost.code_dir.training_code import is_untrained
 from polyhost.code_dir.type_schema import TypeSchema
 from polyhost.data.payload import Payload, Scores, Table, Tensors
 from polyhost.data.signature import Signature
 from polyhost.data.signature import parse as parse_signature
 from polyhost.data.target import Target, TargetType
 from polyhost.errors import (
-    CodeDirError,
     InvalidOutput,
-    NotTrained,
     SchemaMismatch,
-    SettingsError,
     WrongEndpoint,
 )
 from polyhost.formats import arrow, csv_cells
@@ -68,15 +64,6 @@ def open_predictor(spec: ModelSpec) -> Pipeline:
     Options read here: ``strict_rows`` (bool), ``batching`` (``auto``, ``off``, or ``on``, which
     also batches models with hooks) and ``positive_first`` (bool, see :mod:`polyhost.pipeline.marshal`).
     """
-    try:
-        return _open(spec)
-    except (CodeDirError, SettingsError) as error:
-        if is_untrained(spec.code_dir, spec.custom_file, spec.artifacts):
-            raise NotTrained(f"the model is not trained yet. {error.message}") from error
-        raise
-
-
-def _open(spec: ModelSpec) -> Pipeline:
     if INFER_TARGET in spec.options:
         spec = infer_target.settled(spec)
     guest = load_guest.open_guest(spec)

@@ -18,7 +18,11 @@ from support import mindsdb
 from support.fake_model import FakeHost, FakeModel
 from support.served import Served
 
+from polyhost.data.target import Target, TargetType
 from polyhost.deploy.training import Training
+from polyhost.errors import LoadError, NotTrained
+from polyhost.pipeline.pipeline import open_predictor
+from polyhost.predictor import ModelSpec
 from polyhost.server.app import build
 from polyhost.server.auth import digest_of
 from polyhost.settings import ApiKey, ServerSettings
@@ -336,3 +340,18 @@ def answered(settings: ServerSettings, key: str, origin: str) -> int:
             return found.status_code
 
     return asyncio.run(run())
+
+
+def test_a_broken_custom_file_is_no_untrained_model(tmp_path: Path) -> None:
+    target = Target(TargetType.REGRESSION)
+
+    def failure(text: str) -> LoadError:
+        folder = write(tmp_path / str(len(text)), text)
+        with pytest.raises(LoadError) as error:
+            open_predictor(ModelSpec(folder, "python", target, Path("custom.py")))
+        return error.value
+
+    assert isinstance(failure(MEAN), NotTrained)
+    broken = failure(MEAN + "import no_such_module\n")
+    assert not isinstance(broken, NotTrained)
+    assert "no_such_module" in broken.message

@@ -33,9 +33,18 @@ def test_a_custom_file_that_trains(tmp_path: Path, name: str, text: str, trains:
     assert not is_untrained(tmp_path, Path(name), (Path("model.pkl"),))
 
 
-def test_a_jar_may_and_no_file_does_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "trains"),
+    [(b"..(Lio/polyhost/Training;Ljava/nio/file/Path;)V..", True), (b"", False)],
+)
+def test_a_jar_trains_when_a_class_does(tmp_path: Path, content: bytes, trains: bool) -> None:
     with zipfile.ZipFile(tmp_path / "custom.jar", "w") as jar:
-        jar.writestr("Custom.class", b"")
-    assert may_train(tmp_path, Path("custom.jar"))
+        jar.writestr("io/Custom.class", content)
+    assert may_train(tmp_path, Path("custom.jar")) is trains
+
+
+def test_what_is_no_file_does_not(tmp_path: Path) -> None:
+    (tmp_path / "custom.jar").write_bytes(b"no jar")
+    assert not may_train(tmp_path, Path("custom.jar"))
     assert not may_train(tmp_path, None)
     assert not may_train(tmp_path, Path("gone.py"))
