@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import yaml
 
-from polyhost.errors import SourceError, TrackingUnreachable
+from polyhost.errors import SettingsError, SourceError, TrackingUnreachable
 from polyhost.store import Store
 from polyhost.tracking import Access, open_backend, resolve
+
+SPECIMENS = Path(__file__).parents[1] / "specimens"
 
 
 @pytest.fixture
@@ -150,3 +156,57 @@ def test_a_password_is_never_printed(polyhost):
     assert done.code == 1
     assert "cannot reach http://127.0.0.1:9" in done.err
     assert "fish" not in done.out + done.err
+
+
+def test_the_database_itself_says_the_same_as_its_server(tracking, backend):
+    """Of the server's own database, which MLflow would read without a server."""
+    database = open_backend(Access.of({}, f"sqlite:///{tracking.folder / 'tracking.db'}"))
+    sources = tracking.seeded["located"]
+    assert [resolve(s, database) for s in sources] == [resolve(s, backend) for s in sources]
+    assert database.models(None) == sorted(backend.models(None), key=lambda model: model.name)
+    name = "my iris"
+    by_number = [sorted(b.versions(name), key=lambda v: v.version) for b in (database, backend)]
+    assert by_number[0] == by_number[1]
+    for source, said in (
+        ("models:/nobody/1", "no version 1 of 'nobody'"),
+        ("models:/nobody/latest", "no registered model 'nobody'"),
+        ("models:/my iris@nobody", "has no alias 'nobody'"),
+        ("models:/m-0123", "no logged model 'm-0123'"),
+        ("runs:/0123/model", "no run '0123'"),
+    ):
+        with pytest.raises(SourceError, match=said):
+            resolve(source, database)
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_folder_of_files_is_read_as_mlflow_wrote_it(tmp_path, monkeypatch, prefix):
+    """tests/specimens/mlruns: what seed.py leaves with MLflow 3.17 and a folder as its store."""
+    root = tmp_path / "mlruns"
+    shutil.copytree(SPECIMENS / "mlruns", root)
+    for meta in root.rglob("meta.yaml"):
+        meta.write_text(meta.read_text().replace("/HERE", str(tmp_path)))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{prefix}{root}")
+    located = json.loads((SPECIMENS / "mlruns.json").read_text())["located"]
+    with Store(tmp_path / "store") as store:
+        assert {source: model_id(store.add(source).path) for source in located} == located
+        assert store.add("models:/my iris@champion").label == "1"
+        for source in ("models:/nobody/1", "models:/my iris/7", "models:/m-0", "runs:/0/model"):
+            with pytest.raises(SourceError, match=r"^no "):
+                store.add(source)
+    (model,) = open_backend(Access.of({}, str(root))).models(None)
+    assert (model.name, model.aliases) == ("my iris", {"champion": 1})
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("sqlite:///nowhere.db", "found no file"),
+        ("nowhere", "found no folder"),
+        ("postgresql://joe:pw@host/db", "'host/db': expected the address of a server"),
+        ("databricks://profile", "expected the address of a server"),
+    ],
+)
+def test_a_store_that_is_none_is_named(uri, said):
+    with pytest.raises(SettingsError, match=said) as raised:
+        open_backend(Access.of({}, uri))
+    assert "pw" not in raised.value.message
