@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,13 +32,14 @@ def read_keys(
 
 
 def keys_in(path: Path, known: Sequence[ApiKey]) -> tuple[ApiKey, ...] | None:
-    """The keys of a file in which other things may be wrong; None when they cannot be made out.
+    """The keys of a file in which other things may be wrong; None when it cannot be read.
 
-    A key whose own entry is wrong stays what it is among ``known``.
+    A key whose own entry is wrong stays what it is among ``known``. Of a file that is no YAML at all,
+    those of ``known`` stay whose digest, or whose variable, still stands in it.
     """
     document = read(path, Problems())
     if "" in document.mistaken or "keys" in document.mistaken:
-        return None
+        return _still_there(path, known)
     before = {key.sha256: key for key in known}
     found = []
     for number, values in enumerate(document.keys, 1):
@@ -48,6 +50,21 @@ def keys_in(path: Path, known: Sequence[ApiKey]) -> tuple[ApiKey, ...] | None:
         elif secret in before:
             found.append(before[secret])
     return tuple(found)
+
+
+def _still_there(path: Path, known: Sequence[ApiKey]) -> tuple[ApiKey, ...] | None:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    words = set(_WORD.findall(_COMMENT.sub("", text)))
+    by_variable = {os.environ[word] for word in words & os.environ.keys()}
+    digests = words | {hashlib.sha256(value.encode()).hexdigest() for value in by_variable}
+    return tuple(key for key in known if key.sha256 in digests)
+
+
+_WORD = re.compile(r"\w+")
+_COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
 
 
 def _secret(values: Values, environ: Mapping[str, str]) -> str | None:

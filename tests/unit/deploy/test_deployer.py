@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 
 import pytest
 
-from polyhost.config import load
+from polyhost.config import keys_in, load
 from polyhost.errors import PolyhostError, SettingsError, StateError
+from polyhost.server.auth import digest_of
 from polyhost.settings import ApiKey
 
 
@@ -428,19 +428,42 @@ def test_a_key_that_is_taken_out_is_gone_whatever_else_is_wrong(
     assert "gone: ['a']" in caplog.text
 
 
-def test_keys_that_cannot_be_made_out_stay(start, configure, caplog):
+@pytest.mark.parametrize("broken", ["models: [\n", "keys: {\n", "\xff\n", "keys: x\nport: many\n"])
+def test_of_a_file_that_is_no_yaml_those_keys_stay_that_still_stand_in_it(start, configure, broken):
+    path = configure(more="keys:\n" + key("a", 1) + key("b", 2))
+    renewed = []
+
+    async def work():
+        deployment, _ = await start(renewed.append)
+        path.write_text(f"{broken}keys:\n# {key('a', 1)}{key('b', 2)}", encoding="latin-1")
+        with pytest.raises(SettingsError):
+            await deployment.reload()
+
+    run(work)
+    assert [[one.name for one in each.keys] for each in renewed] == [["b"]]
+
+
+def test_a_key_in_a_variable_stays_while_a_file_that_is_no_yaml_names_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("KEY_C", "secret")
+    monkeypatch.setenv("KEY_D", "other")
+    known = [ApiKey(name, digest_of(value)) for name, value in (("c", "secret"), ("d", "other"))]
+    path = tmp_path / "polyhost.yaml"
+    path.write_text("models: [\nkeys:\n- {name: c, variable: KEY_C}\n", encoding="utf-8")
+    assert keys_in(path, known) == (known[0],)
+
+
+def test_keys_stay_while_the_file_cannot_be_read(start, configure):
     path = configure(more="keys:\n" + key("a", 1))
     renewed = []
 
     async def work():
         deployment, _ = await start(renewed.append)
-        for text in ("keys: [", "keys: x\nport: many\n", "\xff"):
-            path.write_text(text, encoding="latin-1")
-            with pytest.raises(SettingsError):
-                await deployment.reload()
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(SettingsError):
+            await deployment.reload()
 
-    with caplog.at_level(logging.ERROR):
-        run(work)
+    run(work)
     assert renewed == []
 
 
