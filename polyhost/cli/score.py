@@ -22,6 +22,7 @@ from polyhost.cli.options import (
     spoken,
 )
 from polyhost.cli.score_flags import BATCH_FLAGS, FLAGS
+from polyhost.cli.score_times import print_times
 from polyhost.cli.verify import verify
 from polyhost.errors import SettingsError
 from polyhost.files.replace import write_whole
@@ -131,7 +132,7 @@ def score(options: argparse.Namespace) -> int:
     scored = time.perf_counter()
     _write(answer, options.output)
     if options.show_perf:
-        _tell_times(started, loaded, scored)
+        print_times(started, loaded, scored)
     return 0
 
 
@@ -200,12 +201,3 @@ def _body(reply: Reply) -> bytes:
         return NOTHING.encode()
     body, _ = unstructured_output(reply)
     return body if isinstance(body, bytes) else b"".join(body)
-
-
-def _tell_times(started: float, loaded: float, scored: float) -> None:
-    for what, seconds in (
-        ("full time", scored - started),
-        ("initialisation, model load included", loaded - started),
-        ("run, reading the input included", scored - loaded),
-    ):
-        print(f"{what}: min {seconds:.3f} s, avg {seconds:.3f} s, max {seconds:.3f} s")

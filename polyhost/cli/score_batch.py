@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from polyhost import __version__
 from polyhost.batch import inputs, outputs, readers, run, witnesses
@@ -23,6 +24,7 @@ from polyhost.batch.scoring import Scoring
 from polyhost.cli.guarded import term_interrupts
 from polyhost.cli.options import fetch_files, model_spec
 from polyhost.cli.score_sample import print_sample
+from polyhost.cli.score_times import print_times
 from polyhost.code_dir.fingerprint import fingerprint
 from polyhost.codecs.batch import ARROW, Options
 from polyhost.data.target import TargetType
@@ -66,9 +68,14 @@ def score(options: argparse.Namespace) -> int:
     output = _output(options)
     sources = inputs.find([str(name) for name in options.input], options.input_format)
     if output is not None:
-        _check(options, output, sources)
-    with _messages(output) as out, term_interrupts(), _model(options, spec, out) as model:
-        _Command(options, spec, sources, output, model, out).run()
+        _check(options, output)
+    started = time.perf_counter()
+    with term_interrupts(), _model(options, spec) as model:
+        loaded = time.perf_counter()
+        _Command(options, spec, sources, output, model).run()
+        scored = time.perf_counter()
+    if options.show_perf and str(options.output) != STDOUT:
+        print_times(started, loaded, scored)
     return 0
 
 
@@ -80,7 +87,7 @@ def _output(options: argparse.Namespace) -> Output | None:
     return outputs.of(str(options.output), options.output_format)
 
 
-def _check(options: argparse.Namespace, output: Output, sources: Sequence[Input]) -> None:
+def _check(options: argparse.Namespace, output: Output) -> None:
     if output.is_stream and options.resume:
         options.parser.error("--resume needs an --output that is a file or an address")
     if output.is_stream and options.on_error != "fail" and options.rejects is None:
@@ -92,15 +99,6 @@ def _check(options: argparse.Namespace, output: Output, sources: Sequence[Input]
             raise SettingsError(f"{output.name} is there already. Give --overwrite to replace it.")
     else:
         refuse_existing(Path(output.name))
-    for source in sources:
-        if not source.is_address and os.path.realpath(source.name) == os.path.realpath(output.name):
-            raise SettingsError(f"--output {output.name} is an input as well: give another.")
-
-
-@contextmanager
-def _messages(output: Output | None) -> Iterator[TextIO]:
-    """Where people's messages go: standard error; what a model prints must not be in the output."""
-    yield sys.stderr
 
 
 Model = Union[BackgroundModel, "RayModel"]
@@ -108,7 +106,7 @@ Model = Union[BackgroundModel, "RayModel"]
 
 
 @contextmanager
-def _model(options: argparse.Namespace, spec: ModelSpec, out: TextIO) -> Iterator[Model]:
+def _model(options: argparse.Namespace, spec: ModelSpec) -> Iterator[Model]:
     if options.engine != "ray":
         if options.ray_address is not None:
             raise WrongOptions("--ray-address needs --engine ray.")
@@ -160,16 +158,20 @@ class _Command:
         sources: Sequence[Input],
         output: Output | None,
         model: Model,
-        out: TextIO,
     ) -> None:
         self._options = options
         self._spec = spec
         self._sources = sources
         self._output = output
         self._model = model
-        self._out = out
+        self._out = sys.stderr
         self._quiet = options.quiet or options.parser.prog.startswith("drum")
         self._way = self._chosen_way()
+        if self._way.whole and options.on_error != "fail":
+            raise SettingsError(
+                f"--on-error {options.on_error} needs chunks: this model gets {self._way.why}. Give "
+                "--chunk-rows."
+            )
 
     def run(self) -> None:
         """Score, or show a sample."""

@@ -451,3 +451,33 @@ def test_addresses_both_ways(model, tmp_path, monkeypatch):
             score("memory://batch-test/none.csv")
     finally:
         system.rm("/batch-test", recursive=True)
+
+
+def test_a_sparse_matrix_whose_cells_come_in_any_order(tmp_path):
+    import random
+
+    from scipy import io as scipy_io
+    from scipy import sparse
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "custom.py").write_text(
+        "import pandas as pd\n"
+        "def load_model(code_dir):\n    return 1\n"
+        "def score(data, model, **kwargs):\n"
+        "    weights = range(1, data.shape[1] + 1)\n"
+        "    return pd.DataFrame({'Predictions': data.to_numpy() @ list(weights)})\n"
+    )
+    matrix = sparse.random(20, 6, 0.3, random_state=5, format="coo")
+    scipy_io.mmwrite(tmp_path / "in.mtx", matrix)
+    head, sizes, *cells = (tmp_path / "in.mtx").read_text().replace("%\n", "").splitlines()
+    random.Random(1).shuffle(cells)
+    (tmp_path / "in.mtx").write_text("\n".join([head, "% a comment", sizes, *cells, ""]))
+    with polyhost.load(folder, target_type="regression", in_process=True) as model:
+        case = Case(model, tmp_path)
+        case.run("in.mtx", rows=7)
+        found = [float(line) for line in case.read().splitlines()[1:]]
+        assert found == pytest.approx((matrix.toarray() @ [1, 2, 3, 4, 5, 6]).tolist())
+        (tmp_path / "in.mtx").write_text("\n".join([head, sizes, *cells[:-1], ""]))
+        with pytest.raises(InvalidInput, match=r"its head says 36\. Is the file cut off"):
+            case.run("in.mtx")
