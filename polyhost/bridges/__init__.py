@@ -110,7 +110,7 @@ BRIDGES: Dict[str, Bridge] = {
             frameworks=plugins.FRAMEWORKS,
             flavors=(
                 *("python_function", "sklearn", "xgboost", "lightgbm", "onnx"),
-                *("catboost", "statsmodels"),
+                *("catboost", "statsmodels", "h2o"),
             ),
             added_flavors=plugins.FLAVORS,
             image_install="RUN pip3 install {words}",

@@ -6,13 +6,14 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from polyhost.codecs.predictions import cells, doubles
+from polyhost.codecs.predictions import doubles, listed
 from polyhost.data.payload import Scores
 from polyhost.data.target import Target, TargetType
 
 
 def values_of(scores: Scores, target: Target) -> List[Any]:
     """The prediction of each row; None where the model gave a missing value or no finite number.
+    Where a model of any answer gave several columns, an object by column.
 
     The labels of a row of a multilabel model are joined by commas.
     """
@@ -24,7 +25,7 @@ def values_of(scores: Scores, target: Target) -> List[Any]:
         return labels_of(scores)
     if target.type.is_numeric:
         return finite(doubles(table)[:, 0])
-    return cells(table.columns[0])
+    return listed(table, target)
 
 
 def labels_of(scores: Scores) -> List[Optional[str]]:

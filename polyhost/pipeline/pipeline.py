@@ -117,6 +117,8 @@ class Pipeline:
         """Predict one request; its row count is checked against the rows it brought."""
         if not self._target.type.is_structured:
             raise _wrong_endpoint(self._target, "predictions")
+        if self._invoked is not None and self.signature is not None and self.signature.tensors:
+            return self._predict_arrays(request)
         started = time.perf_counter()
         data, context = self._read(request)
         rows = self._guest.rows(data)
@@ -131,6 +133,12 @@ class Pipeline:
             seen = self._as_table(request) if isinstance(request, Tensors) else request
             self._monitor.predicted(seen, scores, time.perf_counter() - started)
         return scores
+
+    def _predict_arrays(self, request: Union[Payload, Table, Tensors]) -> Scores:
+        """The answer of a model whose signature is of tensors, where a table is wanted."""
+        assert self._invoked is not None
+        found = self._invoked.answer_table(self.invoke(request))
+        return Scores(marshal(found, self._target, self._positive_first))
 
     def predict_many(self, tables: List[Table], /) -> List[Union[Scores, Exception]]:
         """Predict several tables, those of one shape in one call where the model allows it."""
@@ -178,7 +186,9 @@ class Pipeline:
                 return handle, rows
             data = self._guest.unwrap(handle)
         if isinstance(data, Tensors):
-            data = data.arrays.get("", data.arrays)
+            arrays = data.arrays
+            named = self.signature is not None and self.signature.named
+            data = next(iter(arrays.values())) if len(arrays) == 1 and not named else dict(arrays)
         return (data if tensors is None else enforced_tensors(tensors, data)), rows
 
     def _params(self, params: Optional[Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:

@@ -43,8 +43,15 @@ class Results:
 
     def chosen(self, wanted: Sequence[Wanted], start: int, stop: int) -> List[Output]:
         """Those that a client asks for, else the default ones, of some rows."""
-        names = [found.name for found in wanted] or [PREDICT, *self._extra]
+        names = [found.name for found in wanted] or [*self._default, *self._extra]
         return [Output(self._tensor(name), start, stop) for name in names]
+
+    @property
+    def _default(self) -> Sequence[str]:
+        """Outputs that stand for the predictions; of any answer that is several columns, those."""
+        table = self._table
+        several = len(table.names) > 1 and table.matrix is None
+        return table.names if several and self._target.type is TargetType.ANY else (PREDICT,)
 
     def _tensor(self, name: str) -> Made:
         found = self._made.get(name)
@@ -60,6 +67,8 @@ class Results:
             return Made(name, "FP64", self._probabilities(), parameters)
         if name in self._extra:
             return column_output(name, self._extra[name])
+        if self._target.type is TargetType.ANY and name in self._table.names:
+            return column_output(name, self._table.column(name))
         known = [PREDICT, *([PROBABILITIES] if self._target.type.is_classification else [])]
         raise unknown_output(name, [*known, *self._extra])
 
@@ -79,6 +88,13 @@ class Results:
         if target.type.is_numeric:
             values = predictions.doubles(self._table)[:, 0]
             return Made(PREDICT, "FP64", values, {"content_type": "np"})
+        if target.type is TargetType.ANY and self._table.matrix is not None:
+            matrix = self._table.matrix.astype(np.float64, copy=False)
+            return Made(PREDICT, "FP64", matrix, {"content_type": "np"})
+        if target.type is TargetType.ANY:
+            if len(self._table.names) > 1:
+                raise unknown_output(PREDICT, self._table.names)
+            return column_output(PREDICT, self._table.columns[0])
         return Made(PREDICT, BYTES, texts(self._table.columns[0]), TEXT)
 
     def _labels(self) -> np.ndarray:

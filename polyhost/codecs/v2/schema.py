@@ -63,8 +63,8 @@ def outputs_of(info: ModelInfo) -> List[Dict[str, Any]]:
     """The tensors that a model gives."""
     kind = info.target.type
     text = {"content_type": "str"}
-    if kind is TargetType.TRANSFORM:
-        return []  # its columns are known once it has transformed some rows
+    if kind in (TargetType.TRANSFORM, TargetType.ANY):
+        return []  # they are known once it has answered some rows
     if kind is TargetType.UNSTRUCTURED:
         return [{"name": PREDICT, "datatype": BYTES, "shape": [1]}]
     if not kind.is_classification:

@@ -50,7 +50,7 @@ class Streaming(Protocol):
 
 FLAVORS: Mapping[str, str] = {
     name: f"polyhost.bridges.python.mlflow.{name}_flavor"
-    for name in ("sklearn", "xgboost", "lightgbm", "onnx", "catboost", "statsmodels")
+    for name in ("sklearn", "xgboost", "lightgbm", "onnx", "catboost", "statsmodels", "h2o")
 }
 """Modules of the flavors that are loaded without MLflow."""
 

@@ -21,7 +21,9 @@ from support.mlflow_models import columns
 
 from polyhost.code_dir.spec import spec_of
 from polyhost.codecs import Request, dispatch
-from polyhost.data.payload import Table
+from polyhost.codecs.labels import values_of
+from polyhost.codecs.v2.outputs import Results
+from polyhost.data.payload import Payload, Table, Tensors
 from polyhost.errors import (
     CodeDirError,
     LoadError,
@@ -263,3 +265,50 @@ def test_numbers_that_came_as_a_matrix_are_held_against_narrower_types(
     )
     with pytest.raises(SchemaMismatch, match=f"column b to type '{kind}'"):
         ask(model, split([1.5, wrong]))
+
+
+DOUBLES = """
+    class Model:
+        def predict(self, data, params=None):
+            assert data.dtype == "float32"
+            return data * 2
+    def _load_pyfunc(path): return Model()
+"""
+
+
+def test_other_protocols_hold_arrays_against_the_signature_too(
+    tmp_path: Path, opened: Open
+) -> None:
+    """Every column of the answer is there, whatever way the rows came."""
+    inputs = [{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2]}}]
+    model = opened(mlflow_models.of_loader(tmp_path, DOUBLES, signature={"inputs": inputs}))
+    rows = np.array([[1, 2], [3, 4]])
+    for given in (
+        Table(NAMES, list(rows.T)),
+        Tensors({"x": rows}),
+        Payload(b"a,b\n1,2\n3,4\n", "text/csv"),
+    ):
+        scores = model.predict(given)
+        assert scores.predictions.matrix is not None
+        assert scores.predictions.matrix.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    assert values_of(scores, model.info.target) == [{"0": 2.0, "1": 4.0}, {"0": 6.0, "1": 8.0}]
+    (only,) = Results(scores, model.info).chosen((), 0, 2)
+    assert only.made.values.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+    with pytest.raises(SchemaMismatch, match="expected shape"):
+        model.predict(Tensors({"x": np.zeros((2, 3))}))
+
+
+def test_columns_of_several_types_are_an_output_each(tmp_path: Path, opened: Open) -> None:
+    code = """
+        def _load_pyfunc(path): return Model()
+        class Model:
+            def predict(self, data): return data.assign(kind="x")
+    """
+    model = opened(mlflow_models.of_loader(tmp_path, code))
+    scores = model.predict(Table(["n"], [np.array([1, 2])]))
+    found = Results(scores, model.info).chosen((), 0, 2)
+    assert [(each.made.name, each.made.datatype) for each in found] == [
+        ("n", "INT64"),
+        ("kind", "BYTES"),
+    ]
+    assert values_of(scores, model.info.target) == [{"n": 1, "kind": "x"}, {"n": 2, "kind": "x"}]
