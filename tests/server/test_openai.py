@@ -114,9 +114,11 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> DirectModel:
     return direct(tmp_path_factory.mktemp("chat"), CHAT, TARGET, name="chat")
 
 
-def ask(model: DirectModel, what: Ask, place: str = "/v1") -> Any:
+def ask(models: DirectModel | tuple[DirectModel, ...], what: Ask, place: str = "/v1") -> Any:
+    several = models if isinstance(models, tuple) else (models,)
+
     async def run() -> Any:
-        transport = httpx.ASGITransport(application(model))
+        transport = httpx.ASGITransport(application(*several))
         async with httpx.AsyncClient(transport=transport) as http:
             client = openai.AsyncOpenAI(
                 base_url=f"http://localhost{place}", api_key="any", http_client=http, max_retries=0
@@ -301,6 +303,24 @@ def test_tools_reach_the_chat_hook_as_they_were_sent(chat: DirectModel) -> None:
     assert (call.id, call.function.name, found.choices[0].finish_reason) == (
         *("call-1", "look", "tool_calls"),
     )
+
+
+def test_several_models_are_told_apart_by_name(hooks: DirectModel, chat: DirectModel) -> None:
+    async def run(client: openai.AsyncOpenAI) -> list[str]:
+        found = [
+            (await client.completions.create(model=name, prompt="a b")).choices[0].text
+            for name in ("m", "chat")
+        ]
+        listed = [model.id async for model in client.models.list()]
+        assert sorted(listed) == ["chat", "m"]
+        assert (await client.embeddings.create(model="m", input="a")).data[0].embedding
+        assert (await client.models.retrieve("chat")).id == "chat"
+        with pytest.raises(openai.NotFoundError, match="no model 'nobody'"):
+            await client.responses.create(model="nobody", input="a")
+        return found
+
+    assert ask((hooks, chat), run) == ["A B", "user=a b"]
+    assert ask((hooks, chat), run, "/openai/v1") == ["A B", "user=a b"]
 
 
 # Over sockets

@@ -45,6 +45,7 @@ from polyhost.settings import ServerSettings
 
 ONE = "/v1/models/"
 """Below it a model is asked for by its id, which may hold slashes."""
+ONE_OF_KSERVE = "/openai/v1/models/"
 ID = "{id}"
 
 
@@ -78,8 +79,11 @@ def by_id(models: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
         for place in places:
             answer = partial(_of_one, models, routes, name, settings)
             yield _endpoint(place + ONE, answer, name)
+            yield _endpoint(place + ONE_OF_KSERVE, answer, name)
     if len(models) != 1:
-        yield _endpoint(prefix + ONE, partial(_of_many, models, settings))
+        of_many = partial(_of_many, models, settings)
+        yield _endpoint(prefix + ONE, of_many)
+        yield _endpoint(prefix + ONE_OF_KSERVE, of_many)
 
 
 def _endpoint(path: str, answer: Any, model: str = "") -> Endpoint:
