@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import stat
 import struct
 import tarfile
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, cast
 
 from polyhost.errors import SourceError
 from polyhost.store.draft import BLOCK, MOST_FILES, Draft, Reader, refused
+from polyhost.store.xz import check_properties, open_xz
 
 ZIP = (".zip",)
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -88,9 +90,26 @@ def _from_zip(draft: Draft, path: Path) -> None:
             elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
                 raise refused(member.filename, "a link or a device", "a file")
             else:
+                if member.compress_type == zipfile.ZIP_LZMA:
+                    _check_lzma(path, member)
                 with archive.open(member) as file:
                     reader = _Member(file, member)
                     draft.add_file(member.filename, reader, executable=bool(mode & 0o100))
+
+
+def _check_lzma(path: Path, member: zipfile.ZipInfo) -> None:
+    """Refuse a member whose dictionary is too large: its properties stand before its data."""
+    with open(path, "rb") as file:
+        file.seek(member.header_offset + _LENGTHS)
+        name, extra = struct.unpack("<HH", file.read(4))
+        file.seek(name + extra + _VERSION, os.SEEK_CUR)
+        check_properties(file.read(5))
+
+
+_LENGTHS = 26
+"""Where the lengths of a member's name and extra field stand in its header; both follow it."""
+_VERSION = 4
+"""Bytes of the version of LZMA, and of the length of its properties, before them."""
 
 
 class _Member:
@@ -136,7 +155,7 @@ class _Unpacked:
         openers: dict[bytes, Callable[[Path], Any]] = {
             b"\x1f\x8b": gzip.open,
             b"BZh": bz2.open,
-            b"\xfd7zXZ\0": lzma.open,
+            b"\xfd7zXZ\0": open_xz,
         }
         found = [opener for start, opener in openers.items() if magic.startswith(start)]
         self._file = cast(BinaryIO, found[0](path) if found else open(path, "rb"))  # noqa: SIM115
