@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -243,6 +244,8 @@ def publish(run: Run, folder: RunFolder, done: Sequence[Done]) -> None:
         outputs.convert(output, folder.path / "data", folder.path / "final", floats)
     if run.rejects is not None and any(each.rejected for each in done):
         folder.publish("rejects", run.rejects)
+    elif run.rejects is not None and run.scoring.on_error != "fail":
+        run.rejects.unlink(missing_ok=True)  # that of a run before
     if output.is_stream:
         outputs.publish_stream(folder.path / ready, output.name)
     elif output.is_address:
@@ -311,9 +314,17 @@ def with_witnesses(run: Run, witnesses: Sequence[Any]) -> Run:
 
 
 def state_place(output: Output) -> Path | None:
-    """Where the state of a run is kept whose output is not a file here."""
+    """Where the state of a run is kept that cannot be beside its output; None where it can."""
     if not (output.is_address or output.is_stream):
-        return None
+        folder = os.path.dirname(os.path.abspath(output.name))
+        if os.access(folder, os.W_OK) and not os.path.ismount(output.name):
+            return None
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    try:
+        os.makedirs(cache, exist_ok=True)
+    except OSError:
+        cache = tempfile.gettempdir()
+    if not os.access(cache, os.W_OK):
+        cache = tempfile.gettempdir()
     key = zlib.crc32(output.name.encode("utf-8"))
     return Path(cache) / "polyhost" / "batch" / f"{key:08x}-{os.path.basename(output.name)[:60]}"

@@ -7,6 +7,7 @@ rejected (``rejects``), what the run depends on (``plan``), and a line for each 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -19,9 +20,10 @@ from typing import Any, BinaryIO
 
 from polyhost.errors import SettingsError, StateError
 from polyhost.files import locks
-from polyhost.files.replace import sync_folder
+from polyhost.files.replace import copy_whole, sync_folder
 
 ENDING = ".polyhost-run"
+_NO_RENAME = (errno.EXDEV, errno.EBUSY, errno.EACCES, errno.EPERM)
 SYNC_EVERY = 5.0
 """Seconds after which what was written is made durable."""
 
@@ -186,8 +188,13 @@ class RunFolder:
         target = Path(os.path.realpath(target))
         if target.exists():
             shutil.copymode(target, path)
-        os.replace(path, target)
-        sync_folder(target.parent)
+        try:
+            os.replace(path, target)
+            sync_folder(target.parent)
+        except OSError as error:
+            if error.errno not in _NO_RENAME:
+                raise
+            copy_whole(path, target)  # another disk, a mounted file, a folder that is closed to us
 
 
 def _line(done: Done) -> str:

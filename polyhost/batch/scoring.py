@@ -187,7 +187,8 @@ class Scorer:
 def reason_of(chunk: Chunk, error: PolyhostError, witnesses: int = 0) -> str:
     """Why one row has no answer: what a model says of its row in the body is said of the input's."""
     own = rf"\brow ({witnesses}|{witnesses + 1})\b"
-    return re.sub(own, f"row {chunk.first}", error.message)
+    message = re.sub(own, f"row {chunk.first}", error.message)
+    return message.replace("Send the data as UTF-8.", "Give --charset, or write the file as UTF-8.")
 
 
 def _concerns_all(error: PolyhostError) -> bool:

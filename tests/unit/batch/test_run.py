@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import decimal
+import errno
 import gzip
 import io
 import json
@@ -377,6 +378,40 @@ def test_a_run_does_not_go_on_with_something_else(case):
         case.run("in.csv", resume=True)
     case.run("in.csv")
     assert case.read() == ANSWERS
+
+
+def test_an_output_that_cannot_be_renamed_over_is_written_in_place(case, monkeypatch):
+    """As a container has it that mounts the file, or its folder is closed to us."""
+    frame().to_csv(case.folder / "in.csv", index=False)
+    (case.folder / "out.csv").touch()
+    replace_file = os.replace
+
+    def busy(source, target):
+        if str(target).endswith("out.csv"):
+            raise OSError(errno.EBUSY, "busy")
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", busy)
+    case.run("in.csv")
+    assert case.read() == ANSWERS
+    assert not list(case.folder.glob("*.polyhost-run"))
+    closed = outputs.of(str(case.folder / "closed" / "out.csv"))
+    (case.folder / "closed").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: "closed" not in str(path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(case.folder / "cache"))
+    place = run.state_place(closed)
+    assert place is not None
+    assert place.parent == case.folder / "cache" / "polyhost" / "batch"
+
+
+def test_an_encoding_that_does_not_fit_names_the_row(case):
+    (case.folder / "in.csv").write_bytes(b"a,id\n1.5,p\n2.5,caf\xe9\n3.5,r\n")
+    with pytest.raises(InvalidInput, match=r"in\.csv, row 2: .*Give --charset"):
+        case.run("in.csv", rows=2)
+    case.run("in.csv", rows=2, on_error="skip")
+    assert case.read() == "Predictions\n3.0\n7.0\n"
+    case.run("in.csv", rows=2, charset="latin-1", on_error="skip")
+    assert not (case.folder / "rejects.csv").exists()
 
 
 def test_two_runs_do_not_write_to_one_output(case):
