@@ -45,13 +45,20 @@ def tar_of(data: bytes) -> bytes:
 def test_it_reads_what_the_standard_library_reads(tmp_path: Path, preset: int) -> None:
     path = tmp_path / "data.xz"
     first, second = (lzma.compress(part, preset=preset) for part in (DATA[:1000], DATA[1000:]))
-    path.write_bytes(first + second + bytes(4))
+    path.write_bytes(first + second)
     with open_xz(path) as ours, lzma.open(path) as theirs:
         assert ours.read() == DATA
         for place in (0, 5, 250_000, 999, 1000, 250_001, len(DATA), 400_000):
             assert ours.seek(place) == theirs.seek(place)
             assert ours.tell() == theirs.tell()
             assert ours.read(700) == theirs.read(700)
+
+
+def test_zeros_between_streams_and_at_the_end_are_padding(tmp_path: Path) -> None:
+    first, second = lzma.compress(DATA[:1000]), lzma.compress(DATA[1000:])
+    (tmp_path / "data.xz").write_bytes(first + bytes(8) + second + bytes(4))
+    with open_xz(tmp_path / "data.xz") as file:
+        assert file.read() == DATA
 
 
 def test_half_of_a_file_is_an_error(tmp_path: Path) -> None:
