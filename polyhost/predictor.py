@@ -105,7 +105,9 @@ class GuestInfo:
     column's name that it was given: ``""`` (as it is), ``underscores`` (for blanks) or
     ``make.names`` (as R does). ``target_type``: the one that the artifact was trained for.
     ``extras``: columns of the built-in predict's answer that stand beside its predictions, such as
-    calibrated probabilities, where the option ``extra_outputs`` asks for them.
+    calibrated probabilities, where the option ``extra_outputs`` asks for them. ``tensors``: name (empty
+    for the only one), numpy's type and shape (-1 is any size) of the arrays that the model takes, where
+    it takes no columns.
     """
 
     framework: Optional[str] = None
@@ -118,6 +120,7 @@ class GuestInfo:
     spelling: str = ""
     target_type: Optional[str] = None
     extras: Tuple[str, ...] = ()
+    tensors: Tuple[Tuple[str, str, Tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def info_from_wire(wire: Mapping[str, Any]) -> ModelInfo:
     guest = dict(wire["guest"])
     guest["labels"] = tuple(guest["labels"])
     guest["extras"] = tuple(guest.get("extras", ()))
+    guest["tensors"] = tuple((n, kind, tuple(shape)) for n, kind, shape in guest.get("tensors", ()))
     guest["columns"] = tuple(
         ColumnInfo(**{**column, "levels": tuple(column["levels"])}) for column in guest["columns"]
     )

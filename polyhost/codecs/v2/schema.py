@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
+
+import numpy as np
 
 from polyhost.codecs.v2.datatypes import BYTES
 from polyhost.codecs.v2.outputs import PREDICT, PROBABILITIES, classes_of
@@ -21,6 +23,8 @@ def inputs_of(info: ModelInfo) -> List[Dict[str, Any]]:
     columns = info.guest.columns
     if info.target.type is TargetType.UNSTRUCTURED:
         return [{"name": ONE_INPUT, "datatype": BYTES, "shape": [1]}]
+    if info.guest.tensors:
+        return [_tensor(*each) for each in info.guest.tensors]
     if columns and all(column.name for column in columns):
         return [_input(column) for column in columns]
     kinds = {
@@ -37,6 +41,17 @@ def datatype_of(column: ColumnInfo) -> str:
     if isinstance(column.example, bool):
         return "BOOL"
     return BYTES if isinstance(column.example, str) else "FP64"
+
+
+def _tensor(name: str, dtype: str, shape: Sequence[int]) -> Dict[str, Any]:
+    """An array that the model itself names the type and the shape of."""
+    kind = np.dtype(dtype)
+    datatype = _OF_NUMPY.get(kind.kind)
+    found = BYTES if datatype is None else datatype.format(8 * kind.itemsize)
+    return {"name": name or ONE_INPUT, "datatype": found, "shape": list(shape)}
+
+
+_OF_NUMPY = {"f": "FP{}", "i": "INT{}", "u": "UINT{}", "b": "BOOL"}
 
 
 def _input(column: ColumnInfo) -> Dict[str, Any]:

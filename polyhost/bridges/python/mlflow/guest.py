@@ -76,12 +76,14 @@ class MlflowGuest:
         takes_matrix = bool(getattr(self._loaded, "matrix", False))
         self._matrix = numeric and (takes_matrix or doubles)
         infos = tuple(column.info() for column in columns or ())
+        tensors = (None if signature is None else signature.tensors) or ()
         return GuestInfo(
             framework=self._loaded.framework,
             columns=infos,
-            schema_source="signature" if infos else "nothing",
+            schema_source="signature" if infos or tensors else "nothing",
             row_wise=bool(getattr(self._loaded, "row_wise", False)),
             matrix=self._matrix,
+            tensors=tuple((each.name or "", str(each.dtype), each.shape) for each in tensors),
         )
 
     def artifact_target(self) -> Optional[ArtifactTarget]:

@@ -23,6 +23,7 @@ from polyhost.code_dir.spec import spec_of
 from polyhost.codecs import Request, dispatch
 from polyhost.codecs.labels import values_of
 from polyhost.codecs.v2.outputs import Results
+from polyhost.codecs.v2.schema import inputs_of
 from polyhost.data.payload import Payload, Table, Tensors
 from polyhost.errors import (
     CodeDirError,
@@ -34,6 +35,7 @@ from polyhost.errors import (
 )
 from polyhost.pipeline.pipeline import Pipeline, open_predictor
 from polyhost.settings import Setting, Source, TargetSettings
+from polyhost.wire.messages import info_from_wire, info_to_wire
 
 NAMES = ["a", "b"]
 ROWS = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.5, 4.0, 2.0]})
@@ -312,3 +314,19 @@ def test_columns_of_several_types_are_an_output_each(tmp_path: Path, opened: Ope
         ("kind", "BYTES"),
     ]
     assert values_of(scores, model.info.target) == [{"n": 1, "kind": "x"}, {"n": 2, "kind": "x"}]
+
+
+def test_v2_describes_the_arrays_of_the_signature(tmp_path: Path, opened: Open) -> None:
+    inputs = [
+        {"name": "p", "type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}},
+        {"name": "q", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2]}},
+        {"name": "t", "type": "tensor", "tensor-spec": {"dtype": "str", "shape": [-1]}},
+    ]
+    model = opened(mlflow_models.of_loader(tmp_path, DOUBLES, signature={"inputs": inputs}))
+    info = info_from_wire(json.loads(json.dumps(info_to_wire(model.info))))
+    assert info == model.info
+    assert inputs_of(info) == [
+        {"name": "p", "datatype": "INT64", "shape": [-1]},
+        {"name": "q", "datatype": "FP32", "shape": [-1, 2]},
+        {"name": "t", "datatype": "BYTES", "shape": [-1]},
+    ]
