@@ -6,6 +6,7 @@
 #   make test-torch       the tests of PyTorch models, under Debian's Python and its python3-torch
 #   make images           the drop-in images, with docker, podman, nerdctl or buildah; one: make image NAME=r_lang
 #   make test-images      build and test five of them as CI does; others: NAMES="python3_onnx mlflow"
+#   make test-flavors     the flavors of MLflow's models, with MLflow and every library (2 GB)
 #   make test-ray         the tests of --engine ray, on a cluster of several nodes on this machine
 #   make test-spark       the tests of polyhost.spark, on a cluster of two executors on this machine
 #   make test-chart       the Helm chart with helm lint and the schemas of Kubernetes; needs Go, or both programs
@@ -21,7 +22,7 @@ NAMES ?=
 BUILD ?=
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup demo test test-tensorflow test-torch test-ray test-spark test-chart images image test-images check format bench-serving bench-batch wheel clean
+.PHONY: help setup demo test test-tensorflow test-torch test-flavors test-ray test-spark test-chart images image test-images check format bench-serving bench-batch wheel clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -43,6 +44,10 @@ test-tensorflow:
 test-torch: setup
 	@/usr/bin/python3 -c 'import torch' 2>/dev/null || $(SUDO) apt-get install -q -y --no-install-recommends python3-torch
 	@$(VENV)/python -m pytest -k 'torch' tests/server/test_environments.py tests/unit/bridges/python/frameworks
+
+test-flavors: setup
+	@$(VENV)/python tools/client_environments.py flavors
+	@$(VENV)/python -m pytest -n 0 tests/flavors
 
 images: setup
 	@$(VENV)/python tools/images.py build $(BUILD)
