@@ -68,11 +68,17 @@ class ScoringActor:
         return self._outcome
 
     def score(self, request: Mapping[str, Any], pieces: Sequence[bytes], retry: bool) -> Outcome:
-        """The answer to a request."""
-        try:
-            return "ok", self._model.submit(Request.from_wire(request), pieces, retry).result()
-        except PolyhostError as error:
-            return "error", to_wire(error)
+        """The answer to a request; a worker that is slow to start again is waited for."""
+        asked = Request.from_wire(request)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return "ok", self._model.submit(asked, pieces, retry).result()
+            except WorkerNotReady as error:
+                if not tries_left:
+                    return "error", to_wire(error)
+            except PolyhostError as error:
+                return "error", to_wire(error)
+        raise AssertionError("the last try returns")
 
 
 def _to_stderr(_model: str, _stream: str, data: bytes, _pid: int, _request: str) -> None:

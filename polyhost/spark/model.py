@@ -46,8 +46,8 @@ def session(given: Any = None) -> Any:
 class SparkModel:
     """What a function that runs in executors knows of its model. Plain data.
 
-    ``place`` is the folder itself where every machine has it; else ``shipment`` says what Spark
-    carries. ``settings`` are those of :func:`polyhost.load`.
+    ``place`` is the folder, where the job was started. Every machine has it there, unless ``shipment``
+    says what Spark carries. ``settings`` are those of :func:`polyhost.load`.
     """
 
     place: str
@@ -90,7 +90,7 @@ def ship(spark: Any, model: Any, settings: Mapping[str, Any], in_place: bool) ->
         if carried not in _carried:  # Spark takes a name once
             context.addFile(str(archive))
             _carried.add(carried)
-    return SparkModel(source, shipment, settings)
+    return SparkModel(str(unpack(shipment, lambda _: archive)), shipment, settings)
 
 
 @dataclass

@@ -33,8 +33,11 @@ def predict_udf(
     so that Spark need not carry it. ``settings`` are those of :func:`polyhost.load`.
     """
     found = session(spark)
-    kind = parse(default_of(str(model)) if result_type is None else result_type)
+    kind = (
+        None if result_type is None else parse(result_type)
+    )  # wrong ones fail before a model is read
     shipped = ship(found, model, settings, in_place)
+    kind = parse(default_of(shipped.place)) if kind is None else kind
     given = tuple(columns)
     udf = _make(shipped, kind, given)
 

@@ -14,6 +14,9 @@ import psutil
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import struct
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from support import mlflow_models
 
 import polyhost.spark
 from polyhost.errors import SettingsError
@@ -112,6 +115,21 @@ def test_the_types_that_mlflow_knows(spark, breast_cancer):
         assert found == [pytest.approx(value, rel=1e-6) for value in wanted], kind
     texts = answers_of(frame, polyhost.spark.predict_udf(model, "string")())
     assert [float(text) for text in texts] == pytest.approx(list(first))
+
+
+def test_an_mlflow_folder_answers_with_the_type_of_its_signature(spark, tmp_path):
+    data = load_iris(as_frame=True)
+    model = LogisticRegression(max_iter=1000).fit(data.data, data.target)
+    output = {"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}
+    inputs = [{"type": "double", "name": name} for name in data.data.columns]
+    mlflow_models.sklearn(
+        tmp_path / "iris", model, signature={"inputs": inputs, "outputs": [output]}
+    )
+    rows = data.data.iloc[::10]
+    predict = polyhost.spark.predict_udf(tmp_path / "iris")
+    selected = spark.createDataFrame(rows).coalesce(1).select(predict().alias("label"))
+    assert selected.schema["label"].dataType.simpleString() == "bigint"
+    assert [row.label for row in selected.collect()] == model.predict(rows).tolist()
 
 
 def test_a_type_that_no_answer_has_names_the_columns(spark, breast_cancer):

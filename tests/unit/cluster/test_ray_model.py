@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import types
+from concurrent.futures import Future
 
 import pytest
 
-from polyhost.cluster.ray_score import RayModel
+from polyhost.cluster.ray_score import TRIES, RayModel, ScoringActor
 from polyhost.codecs import Request
-from polyhost.errors import CodeDirError, ModelError, WorkerCrashed, to_wire
+from polyhost.errors import CodeDirError, ModelError, WorkerCrashed, WorkerNotReady, to_wire
 
 
 class RayError(Exception):
@@ -116,3 +117,27 @@ def test_a_chunk_that_ends_every_actor_is_given_up():
     with pytest.raises(WorkerCrashed, match="5 actors died"):
         model.submit(REQUEST, [b"a"]).result(30)
     model.close()
+
+
+class Restarting:
+    """A model whose worker is being started again for the first calls."""
+
+    def __init__(self, calls):
+        self.left = calls
+
+    def submit(self, request, pieces, retry):
+        answer = Future()
+        self.left -= 1
+        if self.left >= 0:
+            answer.set_exception(WorkerNotReady("another one is being started"))
+        else:
+            answer.set_result(({}, b"answer"))
+        return answer
+
+
+@pytest.mark.parametrize(("calls", "wanted"), [(2, "ok"), (TRIES, "error")])
+def test_an_actor_waits_for_a_worker_that_starts_again(monkeypatch, calls, wanted):
+    monkeypatch.setattr(ScoringActor, "_load", lambda self, given: Restarting(calls))
+    monkeypatch.setattr(Restarting, "info", "info", raising=False)
+    actor = ScoringActor(None)
+    assert actor.score(REQUEST.to_wire(), [b"a"], True)[0] == wanted
