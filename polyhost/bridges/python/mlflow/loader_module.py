@@ -8,7 +8,7 @@ import logging
 from typing import Any, Callable, Iterator, Mapping, Optional
 
 from polyhost.bridges.python.mlflow.saved import SavedModel
-from polyhost.errors import LoadError, RuntimeUnavailable
+from polyhost.errors import InvalidInput, LoadError, RuntimeUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,12 @@ class LoadedModule:
         self.model = impl
         attributes = model.pyfunc
         self._predict = _method(impl, str(attributes.get("predict_fn") or "predict"), module)
-        self._takes_params = _takes_params(self._predict)
+        self._with_params = {self._predict: _takes_params(self._predict)}
         self._stream: Optional[Callable[..., Any]] = None
         if attributes.get("streamable"):
             name = str(attributes.get("predict_stream_fn") or "predict_stream")
             self._stream = _method(impl, name, module)
+            self._with_params[self._stream] = _takes_params(self._stream)
         self.streams = self._stream is not None
 
     def predict(self, data: Any, params: Optional[Mapping[str, Any]]) -> Any:
@@ -47,16 +48,33 @@ class LoadedModule:
     def predict_stream(self, data: Any, params: Optional[Mapping[str, Any]]) -> Iterator[Any]:
         """The parts of the answer as the model makes them."""
         assert self._stream is not None
-        return iter(self._call(self._stream, data, params))
+        return iter(self._call(self._stream, _single(data), params))
 
     def _call(
         self, function: Callable[..., Any], data: Any, params: Optional[Mapping[str, Any]]
     ) -> Any:
-        if self._takes_params:
+        if self._with_params[function]:
             return function(data, params=None if params is None else dict(params))
         if params:
-            logger.warning("the model's predict has no argument 'params': they are ignored")
+            logger.warning("the model's method has no argument 'params': they are ignored")
         return function(data)
+
+
+def _single(data: Any) -> Any:
+    """The one input that a stream is made of, as MLflow gives it: a row of a frame as a dict."""
+    if hasattr(data, "to_dict"):
+        only = list(data.columns) == [0]
+        data = data.to_dict("list")[0] if only else data.to_dict(orient="records")
+    elif hasattr(data, "tolist"):
+        data = data.tolist()
+    if not isinstance(data, list):
+        return data
+    if len(data) != 1:
+        raise InvalidInput(
+            f"an answer part by part is to one input: expected one row; found {len(data)}. Ask for "
+            "each alone, or without a stream."
+        )
+    return data[0]
 
 
 def load(model: SavedModel, module: str) -> LoadedModule:
