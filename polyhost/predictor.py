@@ -204,7 +204,7 @@ class Guest(Protocol):
         ...
 
     def unwrap(self, data: Handle) -> Table:
-        """This language's frame as a neutral table; InvalidOutput when it is no frame."""
+        """This language's frame as a neutral table; InvalidOutput when it is not a frame."""
         ...
 
     def rows(self, data: Handle) -> Optional[int]:

@@ -76,7 +76,7 @@ class TargetSettings:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one model may take. None is no limit.
+    """What one model may take. None: unlimited.
 
     ``max_queue``: requests that wait. ``max_rows``, ``max_body``: rows and bytes of one request.
     ``deadline``: seconds a request may run. ``load_timeout``: seconds until READY. ``memory``:
@@ -99,7 +99,7 @@ class Batching:
     """Whether rows of several requests may share a call, and how many. False when ``off``.
 
     ``auto``: where the model is known to work row by row; ``on``: always. ``max_batch``: requests
-    in one call. ``max_rows``: rows in one call; None is no limit.
+    in one call. ``max_rows``: rows in one call; None: unlimited.
     """
 
     mode: str = "auto"
@@ -145,7 +145,7 @@ class ModelConfig:
 
     @property
     def deadline(self) -> Optional[float]:
-        """Seconds a request may run; None is no limit."""
+        """Seconds a request may run; None: unlimited."""
         return self.limits.deadline
 
     @property
@@ -156,7 +156,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class HostLimits:
-    """What all clients together may take. None is no limit.
+    """What all clients together may take. None: unlimited.
 
     ``max_header``, ``max_query``: bytes of a request's headers, of its query. ``body_timeout``:
     seconds a body may pause while it arrives. ``body_budget``: bytes of bodies in flight.
@@ -210,7 +210,7 @@ class AdminSettings:
 
 @dataclass(frozen=True)
 class StoreSettings:
-    """Where versions of models are kept, and how many bytes of them; None is no limit."""
+    """Where versions of models are kept, and how many bytes of them; None: unlimited."""
 
     path: Optional[Path] = None
     quota: Optional[int] = None

@@ -26,7 +26,7 @@ class Bridge:
     serves it, ``warm() -> None`` (run once in the fork server before any worker is forked) and
     ``warm_model(spec) -> bool`` (run there before a model's worker is; True if it did something).
     ``artifacts``: extensions, matched without case at the end of a name; a file of one in
-    ``yielding`` is no model where another artifact lies beside it. ``custom``: names of the
+    ``yielding`` is not a model where another artifact lies beside it. ``custom``: names of the
     custom file. ``warm_parent``: name of the fork server whose children host it, or None to spawn.
     ``embeds``: it starts a runtime in the process that stays there; two cannot share a process.
     ``image_install``: line of a Dockerfile that installs a model's requirements, given as shell

@@ -1,4 +1,4 @@
-"""Where a platform puts a container's model, and which port it calls: what ``serve`` is not told.
+"""Where a platform puts a container's model, and which port it calls: what ``serve`` is not given.
 
 SageMaker, Vertex AI, Azure ML and KServe start a container with their own variables and folders.
 """

@@ -1,6 +1,6 @@
 """``polyhost push``: upload a model to a DataRobot installation, through its own client.
 
-polyhost is no part of DataRobot. What the client can do from the metadata is done; there is nothing
+polyhost is not part of DataRobot. What the client can do from the metadata is done; there is nothing
 here without it.
 """
 

@@ -26,7 +26,7 @@ MOST_WORKERS = 1000
 PERF_TEST_MARK = "__DRUM_PERF_TEST_SERVER__"
 """Variable by which the server that a perf-test left behind is found, and it alone."""
 REQUEST_TIMEOUT = 600.0
-"""Seconds that a request may run unless DRUM_CLIENT_REQUEST_TIMEOUT says otherwise; 0 is no limit."""
+"""Seconds that a request may run unless DRUM_CLIENT_REQUEST_TIMEOUT says otherwise; 0: unlimited."""
 
 
 def add_to(commands: Any) -> None:
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 def server_settings(options: argparse.Namespace) -> ServerSettings:
     """The server that the options describe, its one model resolved.
 
-    With ``--with-error-server`` a model that cannot be prepared is no error here: the server
+    With ``--with-error-server`` a model that cannot be prepared is not an error here: the server
     reports it to its callers.
     """
     host, port = split_address(options.address)

@@ -166,7 +166,7 @@ class Asked:
     spec: ModelSpec
 
     def frame(self, payload: Payload) -> Any:
-        """Predictions as a DataFrame; None of a model whose answers are no table."""
+        """Predictions as a DataFrame; None of a model whose answers are not a table."""
         from polyhost.data.target import TargetType
 
         kind = self.spec.target.type

@@ -147,7 +147,7 @@ def missing(
     if options.before or options.after:
         try:
             table = _beside(table, payload, options, accept)
-        except InvalidInput:  # it is no row at all, such as one with too many cells
+        except InvalidInput:  # it is not a row at all, such as one with too many cells
             names = [*options.before, *predictor_names, *options.after]
             table = Table(names, [objects([None] * rows) for _ in names])
     body = _write(table, accept).body

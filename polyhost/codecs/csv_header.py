@@ -1,7 +1,7 @@
 """CSV bodies without a header line: the model's own names are put before the rows.
 
 ``header=absent`` in the content type says so. SageMaker's callers send none and say nothing: where
-the option ``guess_header`` is set, a first line of numbers that are no column names is a row.
+the option ``guess_header`` is set, a first line of numbers that are not column names is a row.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def _all_texts(first: Any, chunks: Iterator[Mapping[str, Any]]) -> Iterator[str]
 
 
 class _Events:
-    """The events of a stream, numbered, and the items that they tell of."""
+    """The events of a stream, numbered, and the items that they report."""
 
     def __init__(self) -> None:
         self.output: List[Item] = []

@@ -82,7 +82,7 @@ def _floats(table: Table) -> np.ndarray:
 
 
 def doubles(table: Table) -> np.ndarray:
-    """The predictions as doubles, rows by columns; InvalidOutput when they are no numbers."""
+    """The predictions as doubles, rows by columns; InvalidOutput when they are not numbers."""
     if table.matrix is not None:
         return table.matrix.astype(np.float64, copy=False)
     return np.column_stack([_float_column(name, column) for name, column in table])

@@ -21,7 +21,7 @@ class ColumnInfo:
     ``name`` is empty where the model knows its columns by position only. ``kind`` is one of
     ``KINDS``; ``any`` means that the model does not say. ``levels`` are the texts of the values
     that a category may have, in the model's order. ``unknown`` is the runtime's own rule for a
-    text that is no level: ``error``, ``missing`` (it counts as missing there), or ``own`` (the
+    text that is not a level: ``error``, ``missing`` (it counts as missing there), or ``own`` (the
     model has a rule itself, so the text goes through). ``missing`` is ``allowed`` or ``error``.
     ``reader``: ``h2o`` where a cell is read by the rules of H2O's scorers too: a number in a time
     column counts milliseconds, and a level may lack the column's name and the dot before it.

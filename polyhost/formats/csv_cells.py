@@ -31,7 +31,7 @@ def read(body: Buffer, numbers: FrozenSet[str] = frozenset()) -> Table:
     """The cells of a body, each column a Dictionary of texts that is ``untyped``.
 
     A column named in ``numbers`` may come as float64 where all its cells are plain numbers or
-    empty. InvalidInput for a body that is no table: rows longer or shorter than the header, a
+    empty. InvalidInput for a body that is not a table: rows longer or shorter than the header, a
     repeated name, no rows, text that is not UTF-8, a NUL byte.
     """
     data = _checked(body)

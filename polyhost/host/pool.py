@@ -486,7 +486,7 @@ class Pool:
 
 
 def _unexpected(error: Exception) -> WorkerCrashed:
-    """What kept a worker from starting, where it is no error of ours."""
+    """What kept a worker from starting, where the error is not ours."""
     if not isinstance(error, OSError):
         logger.error("a worker's start failed", exc_info=error)
     return WorkerCrashed(

@@ -173,7 +173,7 @@ class WorkerProcess:
         return True
 
     def _break(self, error: Exception) -> None:
-        """What came is no frame: guest code wrote to our sockets, or the worker is none of ours."""
+        """What came is not a frame: guest code wrote to our sockets, or the worker is none of ours."""
         if not self._broken:
             logger.error("worker %s broke the protocol: %s; it is replaced", self.pid, error)
         self._broken = str(error)

@@ -21,7 +21,7 @@ from polyhost.mlflow_deployments.target import Target, of_model
 PYTHON_FUNCTION, CRATE = "python_function", "crate"
 _WHOLE = ("replicas",)
 _BESIDE = ("replicas", "version")
-"""Settings that are no settings of a model in the configuration's sense."""
+"""Settings that a model in the configuration does not have."""
 
 
 class PolyhostClient(BaseDeploymentClient):  # type: ignore[misc]

@@ -28,7 +28,7 @@ class ChatMonitor:
     def answered(
         self, ask: Callable[[], ChatReply], params: Mapping[str, Any], id: Optional[str]
     ) -> ChatReply:
-        """What ``ask`` answers, reported when all of it is there; an error is no prediction."""
+        """What ``ask`` answers, reported when all of it is there; an error is not a prediction."""
         started = time.perf_counter()
         try:
             reply = ask()
@@ -90,7 +90,7 @@ class ChatMonitor:
 
 
 def prompt_of(params: Mapping[str, Any]) -> str:
-    """The last message of a conversation as text; what is no text is described."""
+    """The last message of a conversation as text; what is not text is described."""
     messages = params.get("messages")
     last = messages[-1] if isinstance(messages, list) and messages else None
     content = last.get("content") if isinstance(last, Mapping) else None

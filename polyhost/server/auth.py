@@ -30,7 +30,7 @@ KEY = "polyhost.key"
 """Where the scope of a request holds the key that was shown."""
 PROBES = ("/", "/ping", "/ping/", "/health", "/health/", "/livez", "/readyz", "/healthz")
 V2_PROBES = ("/v2/health/live", "/v2/health/ready")
-"""Open to all as well; they tell nothing of the models."""
+"""Open to all as well; they reveal nothing of the models."""
 """Open to all, below the prefix: whoever watches over the server has no key."""
 NEW_KEY = 32
 """Bytes of chance in a key made here."""

@@ -56,7 +56,7 @@ class SparkModel:
 
     @property
     def key(self) -> str:
-        """What tells it apart from others that one process may hold."""
+        """What distinguishes it from others that one process may hold."""
         return repr((self.shipment or self.place, sorted(self.settings.items())))
 
     def folder(self) -> Path:

@@ -74,7 +74,7 @@ class Facts:
 class Store:
     """A folder of versions, shared by any number of processes.
 
-    ``quota``: bytes of content; None is no limit. What this object added or held stays until it
+    ``quota``: bytes of content; None: unlimited. What this object added or held stays until it
     is released or the store is closed; the rest may be collected.
     """
 

@@ -69,7 +69,7 @@ class FrameFlag(enum.IntFlag):
 
 
 class ProtocolError(Exception):
-    """The peer sent something that is no frame."""
+    """The peer sent something that is not a frame."""
 
 
 class Frame(NamedTuple):

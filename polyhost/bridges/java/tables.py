@@ -113,7 +113,7 @@ def _dictionary(values: Sequence[str], codes: np.ndarray) -> Encoded:
 
 
 def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "replace")  # a lone surrogate is no text
+    return text.encode("utf-8", "replace")  # a lone surrogate is not text
 
 
 def decode(block: bytes) -> Table:

@@ -88,7 +88,7 @@ def _wrong_object(hook: str, found: Any) -> InvalidOutput:
 
 
 def models(found: Any) -> List[Mapping[str, Any]]:
-    """The models in what ``get_supported_llm_models`` returned; what is no model is dropped."""
+    """The models in what ``get_supported_llm_models`` returned; what is not a model is dropped."""
     try:
         items = list(found or ())
     except TypeError:

@@ -197,7 +197,7 @@ class _Console:
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError:
-            return  # nobody reads: a model's chatter is no reason to fail
+            return  # nobody reads: output that nobody reads must not fail the model
 
 
 def _error(hook: str, failure: List[str]) -> BaseException:

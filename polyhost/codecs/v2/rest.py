@@ -278,7 +278,7 @@ def _in_json(output: Output) -> Dict[str, Any]:
 
 
 def _json_texts(values: List[Any]) -> Tuple[List[Any], Mapping[str, Any]]:
-    """Elements as text; all of them in base64 where one is no text."""
+    """Elements as text; all of them in base64 where one is not text."""
     if bytes not in set(map(type, values)):
         return values, NONE
     try:

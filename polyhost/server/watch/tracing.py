@@ -35,7 +35,7 @@ def is_asked_for(environment: Mapping[str, str]) -> bool:
 def open_tracing(environment: Mapping[str, str]) -> Optional[Tracing]:
     """Traces to the collector that the environment names; None when none are asked for.
 
-    A variable that is set for a whole cluster is no reason to end where the packages are missing:
+    A variable that is set for a whole cluster must not end the server where the packages are missing:
     then a warning says what to install.
     """
     if not is_asked_for(environment):

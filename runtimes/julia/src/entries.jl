@@ -147,14 +147,14 @@ function table_of(value, hook)
     throw(
         Fault(
             "InvalidOutput",
-            "$hook returned $(told_type(value)): expected a table, such as " *
+            "$hook returned $(type_name(value)): expected a table, such as " *
             "(Predictions = values,), PolyHost.Frame or a DataFrame.",
         ),
     )
 end
 
-told_type(::Nothing) = "nothing"
-told_type(value) = "a $(typeof(value))"
+type_name(::Nothing) = "nothing"
+type_name(value) = "a $(typeof(value))"
 
 function give_table(out::Out, table)
     names, columns = table

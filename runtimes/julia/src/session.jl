@@ -133,7 +133,7 @@ function keywords(f, args::Tuple)
 end
 
 """What `score` gets beside data and model; `nothing` where the target type has no such label."""
-function labels_told(session::Session)
+function label_arguments(session::Session)
     binary = session.target_type == "binary"
     many = session.target_type in ("multiclass", "multilabel")
     (
@@ -147,7 +147,7 @@ end
 function run_hook(session::Session, name::Symbol, data)
     f = needed_hook(session, name)
     name === :read_input_data && return read_by(f, data)
-    name === :score && return call(f, (data, session.model), labels_told(session))
+    name === :score && return call(f, (data, session.model), label_arguments(session))
     f(data, session.model)
 end
 
