@@ -176,3 +176,14 @@ def test_outputs_of_different_width_stay_rows(tmp_path: Path, opened: Any) -> No
     model = opened(graph(tmp_path, "y", "total"))
     found = ask(model, split(pd.DataFrame([[1.0, 0.0, 0.0]], columns=NAMES)))
     assert found == [{"y": [1.0, 2.0], "total": 1.0}]
+
+
+def test_a_model_of_catboost(tmp_path: Path, opened: Any) -> None:
+    import catboost
+
+    estimator = catboost.CatBoostClassifier(iterations=3, verbose=False, allow_writing_files=False)
+    estimator.fit(ROWS, CLASSES)
+    estimator.save_model(str(tmp_path / "model.cb"))
+    kind = {"model_type": "CatBoostClassifier", "save_format": "cbm"}
+    model = opened(saved(tmp_path, "catboost", "model.cb", SIGNATURE, **kind))
+    assert ask(model, split(SOME)) == estimator.predict(SOME).tolist()
