@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 from weakref import WeakValueDictionary
 
 from polyhost.code_dir.fingerprint import Fingerprint, fingerprint
+from polyhost.code_dir.training_code import never_trains
 from polyhost.config import Loaded, keys_in
 from polyhost.config.reading import Values
 from polyhost.data.target import Target
@@ -25,7 +26,7 @@ from polyhost.deploy import trained
 from polyhost.deploy.deployed import Deployed
 from polyhost.deploy.desired_state import DesiredEntry
 from polyhost.deploy.training import Training, Trainings, target_from, target_to_plain
-from polyhost.errors import CodeDirError, PolyhostError, SettingsError
+from polyhost.errors import CodeDirError, MissingHook, PolyhostError, SettingsError
 from polyhost.host.host import Host
 from polyhost.host.model_slot import ModelSlot
 from polyhost.host.request import Body
@@ -302,6 +303,13 @@ class Deployer:
         restart.
         """
         model = self._host.models[name]
+        spec = model.config.spec
+        if never_trains(spec.code_dir, spec.custom_file):
+            raise MissingHook(
+                f"this model cannot be trained here: expected a fit hook in {spec.code_dir.name}; found "
+                f"{spec.custom_file or 'no custom file'}. Define fit there.",
+                hook="fit",
+            )
 
         async def publish(folder: Path, target: Target) -> str:
             return await self._use_trained(name, folder, target)

@@ -236,8 +236,8 @@ def test_what_cannot_be_trained(client: httpx.Client, trained: str) -> None:
         mindsdb.train(client, "/kinds/train", FRAME, "nothing")
     body = {"df": FRAME.to_json(orient="records"), "target": "kind"}
     reply = client.post("/plain/train", json=body)
-    assert reply.status_code == 501
-    assert "expected a fit hook" in reply.json()["status"]
+    assert reply.status_code == 400
+    assert "cannot be trained here: expected a fit hook" in reply.json()["status"]
     found = client.post("/plain/predict", json={"df": '[{"a": 3}]'}).json()
     assert found == {"prediction": [1.5], "seen": [3]}
 

@@ -178,11 +178,9 @@ def _size(body: Body) -> int:
 def shape(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
     """An error as both handlers read it: a JSON object with ``status``, and without ``prediction``."""
     status, _, headers = drum_error(error, content_type)
-    if isinstance(error, MissingHook) and error.facts.get("hook") == "fit":
-        status = 501
-    elif isinstance(error, UnsupportedContentType):
+    if isinstance(error, UnsupportedContentType):
         status = 415
-    elif isinstance(error, SettingsError) or status == 422:
+    elif isinstance(error, (MissingHook, SettingsError)) or status == 422:
         status = 400
     if status == 500:
         headers.append(NO_RETRY)
@@ -210,7 +208,8 @@ _BODY = {
 }
 _ANSWER = {"application/json": {"schema": {"type": "object"}}}
 _ERRORS = {
-    "400": {"description": "the table cannot be used: `status` says why"},
+    "400": {"description": "the table cannot be used, or nothing trains: `status` says why"},
+    "415": {"description": "the body is neither JSON nor a form"},
     "500": {"description": "the model's own code failed: `status` says where"},
 }
 PREDICT: Mapping[str, Any] = {
@@ -227,7 +226,8 @@ TRAIN: Mapping[str, Any] = {
         "200": {"description": "the trained model answers now", "content": _ANSWER},
         **_ERRORS,
         "409": {"description": "another training of this model runs"},
-        "501": {"description": "the model has no fit hook"},
+        "403": {"description": "the key may not train, or a page in a browser asks"},
+        "413": {"description": "the table is too large for this host"},
         "507": {"description": "the disk is full"},
     },
 }

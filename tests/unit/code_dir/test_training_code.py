@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polyhost.code_dir.training_code import is_untrained, may_train
+from polyhost.code_dir.training_code import is_untrained, may_train, never_trains
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ from polyhost.code_dir.training_code import is_untrained, may_train
     [
         ("custom.py", "def fit(X, y, output_dir):\n    pass\n", True),
         ("custom.py", "class CustomTask(Base):\n    def fit(self): pass\n", True),
+        ("custom.py", "from mine import prepare, fit\n", True),
         ("custom.py", "def refit(X): pass\n# def fit(X)\nmodel.fit(X)\n", False),
         ("custom.R", "fit <- function(X, y, ...) 1\n", True),
         ("custom.R", "fit = function(X) 1\n", True),
@@ -48,3 +49,20 @@ def test_what_is_no_file_does_not(tmp_path: Path) -> None:
     assert not may_train(tmp_path, Path("custom.jar"))
     assert not may_train(tmp_path, None)
     assert not may_train(tmp_path, Path("gone.py"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "never"),
+    [
+        ("custom.py", "def score(data, model):\n    return refit(data)\n", True),
+        ("custom.py", "from mine import *\n", False),
+        ("custom.py", "fit = make()\n", False),
+        ("custom.R", "source('train.R')\n", False),
+        ("custom.jl", 'include("train.jl")\n', False),
+        ("Custom.java", "public class Custom extends Base {}\n", False),
+    ],
+)
+def test_what_surely_trains_nothing(tmp_path: Path, name: str, text: str, never: bool) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert never_trains(tmp_path, Path(name)) is never
+    assert never_trains(tmp_path, None)
