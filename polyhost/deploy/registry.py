@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypeVar
 
 from polyhost.config.followed import followed_model
+from polyhost.deploy import registry_memory
 from polyhost.deploy.annotations import annotate
 from polyhost.deploy.deployer import Deployer
+from polyhost.deploy.registry_memory import Known
 from polyhost.errors import PolyhostError, StoreError, TrackingUnreachable
 from polyhost.predictor import ModelSpec
 from polyhost.settings import ModelConfig, RegistrySettings, ServerSettings
@@ -54,6 +56,7 @@ class RegistryFollower:
         self._versions: Dict[str, Version] = {}
         self._left_out: Dict[str, str] = {}
         self._reachable = True
+        self._read_once = False
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
@@ -77,15 +80,23 @@ class RegistryFollower:
             )
         except Exception as error:
             self._report_unread(error)
+            if not self._read_once:
+                self._read_once = True
+                await self._restore()
             return
+        self._read_once = True
         if not self._reachable:
             logger.warning("the registry at %s can be read again", self._backend.shown)
             self._reachable = True
-        await asyncio.gather(*(self._drop(name) for name in set(self._served) - set(wanted)))
+        gone = set(self._served) - set(wanted)
+        await asyncio.gather(*(self._drop(name) for name in gone))
         for name in set(self._failed) - set(wanted):
             del self._failed[name]
             self._deployer.forget_failure(name)
+        before = dict(self._served)
         await asyncio.gather(*(self._follow(name, one) for name, one in wanted.items()))
+        if self._served != before or gone:
+            await _aside(self._remember)
 
     def _report_unread(self, error: Exception) -> None:
         """Log once why nothing is known of the registry."""
@@ -144,11 +155,51 @@ class RegistryFollower:
         """The model's configuration, and its version in the store. Runs in a thread."""
         source = Tracked.of(wanted.address, self._backend)
         version = self._deployer.store().add(source, name)
+        return self._hosted(name, wanted, version), version
+
+    def _hosted(self, name: str, wanted: Wanted, version: Version) -> ModelConfig:
         settings = {"version": str(wanted.version), "lazy": self._settings.lazy}
         hosted = followed_model(name, version.path, settings, self._deployer.layers)
         signature = _signature(hosted.spec)
         said = annotate(wanted.registered, wanted.version, wanted.tags, signature)
-        return replace(hosted, annotations=said), version
+        return replace(hosted, annotations=said)
+
+    # A start without the registry
+
+    def _remember(self) -> None:
+        """Note what is served, for such a start."""
+        models = [
+            Known(name, one.registered, one.version, dict(one.tags), self._versions[name].digest)
+            for name, one in sorted(self._served.items())
+            if name in self._versions
+        ]
+        registry_memory.write(self._deployer.store().root, self._settings, models)
+
+    async def _restore(self) -> None:
+        """Serve what the registry had when it was last read, as far as the store still has it."""
+        try:
+            store = await _aside(self._deployer.store)
+            known = await _aside(registry_memory.read, store.root, self._settings)
+        except PolyhostError as error:
+            logger.error("what the registry had is not known: %s", error)
+            return
+        for one in known:
+            wanted = Wanted(one.registered, one.version, one.tags)
+            try:
+                found = [v for v in store.versions(one.name) if v.digest == one.digest]
+                if not found or self._deployer.owner(one.name):
+                    continue
+                version = store.hold(found[0])
+                hosted = await _aside(self._hosted, one.name, wanted, version)
+                await self._deployer.follow(hosted)
+            except PolyhostError as error:
+                logger.error("model %s, as the registry had it: %s", one.name, error)
+                continue
+            self._hold(one.name, version)
+            self._served[one.name] = wanted
+        if self._served:
+            names = ", ".join(sorted(self._served))
+            logger.warning("served as the registry had them when it was last read: %s", names)
 
     def _hold(self, name: str, version: Optional[Version]) -> None:
         """Release the version in the store that this one replaces."""

@@ -88,6 +88,10 @@ class Backend(Protocol):
         """Every version of a registered model, in no order."""
         ...
 
+    def version(self, name: str, number: int) -> RegisteredVersion:
+        """One version of a registered model."""
+        ...
+
     def version_of_alias(self, name: str, alias: str) -> int:
         """The version that an alias points to."""
         ...

@@ -28,6 +28,12 @@ class OnDisk:
     def versions(self, name: str) -> list[RegisteredVersion]:
         raise NotImplementedError
 
+    def version(self, name: str, number: int) -> RegisteredVersion:
+        for version in self.versions(name):
+            if version.version == number:
+                return version
+        raise SourceError(f"no version {number} of {name!r} at {self.shown}.")
+
     def version_of_alias(self, name: str, alias: str) -> int:
         found = self.model(name).aliases.get(alias)
         if found is None:

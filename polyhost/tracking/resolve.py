@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from polyhost.errors import SourceError
+from polyhost.errors import SourceError, TrackingUnreachable
 from polyhost.tracking.backend import READY, Backend
 from polyhost.tracking.uri import ARTIFACTS, LoggedModelUri, ModelUri, is_tracked, parse
 
@@ -35,7 +35,7 @@ def resolve(source: str, backend: Backend) -> Location:
         found = parse(uri)
         if isinstance(found, ModelUri):
             name, version = found.name, pick_version(found, backend, source)
-            uri = backend.artifacts_of_version(name, version)
+            uri = _of_version(name, version, backend)
         elif isinstance(found, LoggedModelUri):
             uri = backend.logged_model(found.id).artifacts
         else:
@@ -61,6 +61,24 @@ def pick_version(wanted: ModelUri, backend: Backend, source: str = "") -> int:
             source=source,
         )
     return max(ready)
+
+
+def _of_version(name: str, version: int, backend: Backend) -> str:
+    """Files of a registered version: those of the run or logged model that it was made of, where its
+    server still has that; else what the registry noted then.
+
+    The note of a version that was registered as ``runs:/RUN/NAME`` may be a folder of the run that
+    holds nothing, since MLflow 3 keeps models apart (mlflow/mlflow#25562).
+    """
+    origin = backend.version(name, version).source
+    if is_tracked(origin) and not origin.startswith(ARTIFACTS):
+        try:
+            return resolve(origin, backend).uri
+        except TrackingUnreachable:
+            raise
+        except SourceError:
+            pass  # of another tracking server, or deleted
+    return backend.artifacts_of_version(name, version)
 
 
 def _of_run(run_id: str, path: str, backend: Backend) -> str:

@@ -93,6 +93,11 @@ class RestBackend:
                 return
         raise SourceError(f"{self.shown}{path} never ends: {MOST_PAGES} pages were read.")
 
+    def version(self, name: str, number: int) -> RegisteredVersion:
+        query = {"name": name, "version": number}
+        found = self._registry.get_json(f"{API}/model-versions/get", query)
+        return _version(found["model_version"])
+
     def version_of_alias(self, name: str, alias: str) -> int:
         query = {"name": name, "alias": alias}
         found = self._registry.get_json(f"{API}/registered-models/alias", query)

@@ -54,6 +54,13 @@ class NoContext(PythonModel):
         return model_input.sum(axis=1).to_numpy() if params is None else [sorted(params)]
 
 
+class Clash(PythonModel):
+    def predict(self, context, model_input, params=None):
+        from prep_features import preprocess_features
+
+        return [preprocess_features()]
+
+
 def function(model_input):
     return [len(model_input)]
 
@@ -79,6 +86,14 @@ mlflow.sklearn.save_model(
     estimator, HERE / "proba", pyfunc_predict_fn="predict_proba", serialization_format="pickle",
     signature=infer_signature(X), **common,
 )  # fmt: skip
+
+for number in (1, 2):  # mlflow/mlflow#5923: both bring a module of the same name
+    code = HERE / f"code{number}" / "prep_features.py"
+    code.parent.mkdir()
+    code.write_text(f"def preprocess_features():\n    return {number}\n")
+    mlflow.pyfunc.save_model(
+        HERE / f"clash{number}", python_model=Clash(), code_paths=[str(code)], **common
+    )
 
 split = {"columns": ["a", "b"], "data": X.values.tolist()}
 asked = [

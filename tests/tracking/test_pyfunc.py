@@ -10,7 +10,7 @@ from support.clients import client_python
 from support.mlflow_server import run_mlflow
 from support.served import Served
 
-NAMES = ("method", "stream", "plain", "function", "proba")
+NAMES = ("method", "stream", "plain", "function", "proba", "clash1", "clash2")
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,15 @@ def numbers(value) -> dict:
     if not isinstance(value, list):
         return {"": value}
     return {f"{i}.{k}": v for i, one in enumerate(value) for k, v in numbers(one).items()}
+
+
+def test_modules_of_one_name_belong_to_their_own_models(served):
+    """mlflow/mlflow#5923, #4061, #12377: one process would answer with the first model's module."""
+    answers = [
+        served.client.post(f"/models/{name}/invocations", json={"inputs": [1]}).json()
+        for name in ("clash1", "clash2", "clash1")
+    ]
+    assert answers == [{"predictions": [n]} for n in (1, 2, 1)]
 
 
 def test_an_unknown_parameter_is_warned_of(saved, served):

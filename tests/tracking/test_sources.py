@@ -82,6 +82,16 @@ def test_names_with_marks_are_read_as_they_are(tracking, backend, store):
     assert (version.path / "a b/c+d ü.txt").read_bytes() == b"x"
 
 
+def test_a_version_registered_by_its_run_has_the_files_of_the_logged_model(tracking, store):
+    """mlflow/mlflow#25562: the registry notes a folder of the run, which holds no model."""
+    run = tracking.seeded["run"]
+    tracking.call("POST", "registered-models/create", name="by run")
+    source = f"runs:/{run}/model"
+    tracking.call("POST", "model-versions/create", name="by run", source=source, run_id=run)
+    version = store.add("models:/by run/1")
+    assert (model_id(version.path), version.label) == (tracking.seeded["models"][1], "1")
+
+
 def test_a_tag_is_searched_over_all_pages(tracking, backend, monkeypatch):
     monkeypatch.setattr("polyhost.tracking.rest.PAGE", 2)
     for number in range(5):
@@ -168,7 +178,7 @@ def test_the_database_itself_says_the_same_as_its_server(tracking, backend):
     by_number = [sorted(b.versions(name), key=lambda v: v.version) for b in (database, backend)]
     assert by_number[0] == by_number[1]
     for source, said in (
-        ("models:/nobody/1", "no version 1 of 'nobody'"),
+        ("models:/nobody/1", "no registered model 'nobody'"),
         ("models:/nobody/latest", "no registered model 'nobody'"),
         ("models:/my iris@nobody", "has no alias 'nobody'"),
         ("models:/m-0123", "no logged model 'm-0123'"),
@@ -210,3 +220,29 @@ def test_a_store_that_is_none_is_named(uri, said):
     with pytest.raises(SettingsError, match=said) as raised:
         open_backend(Access.of({}, uri))
     assert "pw" not in raised.value.message
+
+
+def test_files_on_the_servers_own_disk_are_named(tracking, store):
+    """mlflow/mlflow#11499, #18312: a server without --serve-artifacts, on another machine."""
+    experiment = tracking.call(
+        "POST", "experiments/create", name="elsewhere", artifact_location="file:///their/disk"
+    )["experiment_id"]
+    run = tracking.call("POST", "runs/create", experiment_id=experiment)["run"]["info"]["run_id"]
+    with pytest.raises(SourceError, match=r"/their/disk/.*--serve-artifacts"):
+        store.add(f"runs:/{run}/model")
+
+
+def test_commands_of_one_model_take_addresses(tracking, polyhost, tmp_path):
+    tracking.register("scored", {"custom.py": CUSTOM, "model-metadata.yaml": METADATA})
+    (tmp_path / "in.csv").write_text("a\n3\n")
+    (tmp_path / "in.json").write_text(
+        '{"dataframe_split": {"columns": ["a", "b"], "data": [[1, 0]]}}'
+    )
+    environ = {"MLFLOW_TRACKING_URI": tracking.uri, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = polyhost("score", "--code-dir", "models:/scored/1", "--input", "in.csv", env=environ)
+    assert (done.code, done.out.split()) == (0, ["Predictions", "6.0"]), done.err
+    done = polyhost("predict", "-m", "models:/my iris@champion", "-i", "in.json", env=environ)
+    expected = {"predictions": [pytest.approx(tracking.seeded["one"]["zero"])]}
+    assert json.loads(done.out) == expected, done.err
+    done = polyhost("predict", "-m", "models:/nobody/1", "-i", "in.json", env=environ)
+    assert (done.code, "RESOURCE_DOES_NOT_EXIST" in done.err) == (1, True)

@@ -54,6 +54,9 @@ class FakeRegistry:
     def versions(self, name):
         return list(self.versions_by_name[name])
 
+    def version(self, name, number):
+        return self.versions_by_name[name][number - 1]
+
     def artifacts_of_version(self, name, version):
         return f"mlflow-artifacts:/{name}/{version}"
 
@@ -325,3 +328,48 @@ def test_tags_and_the_signature_name_inputs_and_outputs(caplog):
 def test_tags_alone_name_inputs(signature):
     tags = {"datagrok-inputs-1-name": "b", "datagrok-inputs-999999999-name": "far"}
     assert annotate("m", 1, tags, signature)["inputs"] == [{}, {"name": "b"}]
+
+
+def test_a_start_without_the_registry_serves_what_it_had(follow, registry, caplog):
+    registry.put("a b", "# one", tags=["datagrok"])
+    registry.put("gone", "# gone", tags=["datagrok"])
+
+    async def first(follower, deployer, host):
+        await follower.look()
+        del registry.models_by_name["gone"]
+        await follower.look()
+
+    async def again(follower, deployer, host):
+        await follower.look()
+        seen = [(versions(host), host.served())]
+        registry.away = False
+        read = registry.read
+        await follower.look()
+        assert registry.read == read  # it is the version that is served already
+        registry.put("a b", "# two")
+        await follower.look()
+        return [*seen, (versions(host), host.served())]
+
+    follow(first)
+    registry.away = True
+    assert follow(again, tag="another")[0] == ({}, {})
+    registry.away = True
+    registry.versions_by_name["a b"] = registry.versions_by_name["a b"][:1]
+    assert follow(again) == [
+        ({"a-b": "1"}, {"a-b": "# one"}),
+        ({"a-b": "2"}, {"a-b": "# two"}),
+    ]
+    assert "served as the registry had them when it was last read: a-b" in caplog.text
+
+
+def test_a_damaged_memory_is_left_out(follow, registry, tmp_path, caplog):
+    registry.away = True
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "registry.json").write_text("{")
+
+    async def steps(follower, deployer, host):
+        await follower.look()
+        return versions(host)
+
+    assert follow(steps) == {}
+    assert "registry.json" in caplog.text
