@@ -13,9 +13,9 @@ from polyhost.batch.inputs import Input, Unpacked
 from polyhost.errors import InvalidInput, PolyhostError, SettingsError
 from polyhost.formats import json
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 2 << 20
 """Bytes of text in a chunk, where its rows are not given."""
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 25_000
 """Rows of a chunk of columns, or of a sparse matrix, where they are not given."""
 
 
