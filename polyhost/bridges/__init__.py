@@ -110,7 +110,7 @@ BRIDGES: Dict[str, Bridge] = {
             frameworks=plugins.FRAMEWORKS,
             flavors=(
                 *("python_function", "sklearn", "xgboost", "lightgbm", "onnx"),
-                *("catboost", "statsmodels", "h2o"),
+                *("catboost", "statsmodels", "h2o", "keras"),
             ),
             added_flavors=plugins.FLAVORS,
             image_install="RUN pip3 install {words}",

@@ -95,6 +95,23 @@ def keras(folder: str) -> Any:
     mlflow.keras.save_model(model, folder)
 
 
+def keras_of_r(folder: str) -> Any:
+    """The layout of MLflow's R package, whose models its Python package does not load."""
+    import keras as library
+    import yaml
+
+    model = library.Sequential([library.layers.Input((2,)), library.layers.Dense(1)])
+    Path(folder).mkdir()
+    model.save(f"{folder}/model.h5")
+    flavors = {
+        "keras": {"version": "2.2.2", "data": "model.h5"},
+        "python_function": {"loader_module": "mlflow.keras", "data": "model.h5"},
+    }
+    (Path(folder) / "MLmodel").write_text(yaml.safe_dump({"flavors": flavors}))
+    answer = pd.DataFrame(model.predict(ROWS.head(3).to_numpy(), verbose=0))
+    return ROWS.head(3), answer
+
+
 def tensorflow(folder: str) -> Any:
     import mlflow.tensorflow
     import tensorflow as library
@@ -161,24 +178,27 @@ SAVERS: dict[str, Saver] = {
     each.__name__: each
     for each in (
         *(python_function, sklearn, xgboost, lightgbm, catboost, onnx, statsmodels, h2o, keras),
+        keras_of_r,
         *(tensorflow, spacy, prophet, pmdarima),
     )
 }
 
 
 def main(folder: str, flavor: str) -> None:
-    """Save one model; print a body and MLflow's answer."""
+    """Save one model; print a body and MLflow's answer, or the library's where MLflow has none."""
     import mlflow.pyfunc
     from mlflow.pyfunc.scoring_server import predictions_to_json
 
-    rows = SAVERS[flavor](folder)
+    rows, known = SAVERS[flavor](folder), None
+    if isinstance(rows, tuple):
+        rows, known = rows
     rows = ROWS.head(3) if rows is None else rows
     if flavor == "tensorflow":
         body, data = {"inputs": rows.to_numpy().tolist()}, rows.to_numpy()
     else:
         body = {"dataframe_split": json.loads(rows.to_json(orient="split", index=False))}
         data = pd.DataFrame(**body["dataframe_split"])
-    answer = mlflow.pyfunc.load_model(folder).predict(data)
+    answer = mlflow.pyfunc.load_model(folder).predict(data) if known is None else known
     import io
 
     text = io.StringIO()

@@ -21,6 +21,8 @@ NOTES = {
     "lightgbm": "boosters in LightGBM's own text, wrappers as pickles",
     "onnx": "ONNX Runtime with the providers of the file; a frame's answer is flattened as by MLflow",
     "statsmodels": "a time series takes one row with `start` and `end`",
+    "keras": "`.keras`, HDF5 of MLflow 1.x, or a SavedModel",
+    "keras_of_r": "as the R package of MLflow wrote it; today's MLflow in Python does not load it",
     "h2o": "an H2O server of the worker's own; needs Java and the `h2o` that saved the model",
 }
 OTHERS = {
@@ -38,10 +40,6 @@ OTHERS = {
         "MXNet, its library, is no longer developed; the last MLflow with it is 2.18",
     ),
     "mleap": ("cannot", "it has no `python_function`; the last MLflow with it is 2.22"),
-    "keras saved by R": (
-        "cannot",
-        "as with today's MLflow: its file is not where the loader looks",
-    ),
 }
 
 

@@ -50,7 +50,9 @@ class Streaming(Protocol):
 
 FLAVORS: Mapping[str, str] = {
     name: f"polyhost.bridges.python.mlflow.{name}_flavor"
-    for name in ("sklearn", "xgboost", "lightgbm", "onnx", "catboost", "statsmodels", "h2o")
+    for name in (
+        *("sklearn", "xgboost", "lightgbm", "onnx", "catboost", "statsmodels", "h2o", "keras"),
+    )
 }
 """Modules of the flavors that are loaded without MLflow."""
 
