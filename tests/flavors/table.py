@@ -27,9 +27,9 @@ NOTES = {
 }
 OTHERS = {
     "crate": ("native", "by R, with neither `mlflow` nor `carrier`; also `r_crate`, `r_function`"),
-    "spark, pytorch, paddle, transformers, sentence_transformers, johnsnowlabs, langchain and others": (
+    "tensorflow, spacy, prophet, pmdarima, spark, pytorch, paddle, transformers, sentence_transformers, johnsnowlabs, langchain and others": (
         "with mlflow",
-        "by their loader modules, as any flavor with `python_function`; not in these tests",
+        "by their loader modules, as any flavor with `python_function`; not each in these tests",
     ),
     "fastai, diviner, promptflow": (
         "with an older mlflow",
