@@ -170,9 +170,14 @@ class BackgroundModel(LoadedModel):
             self._background.run(self._background.host.start([hosted]))
             self._pool: ModelSlot = self._background.host.models[name]
             self.info = self._ready()
+            if options.warm:
+                self._background.run(self._end_warm_parents())
         except BaseException:
             self.close()
             raise
+
+    async def _end_warm_parents(self) -> None:
+        self._background.host.end_warm_parents()
 
     def _ready(self) -> Any:
         if self._pool.reason is not None:

@@ -175,6 +175,10 @@ class Host:
         if self._weighing is not None:
             self._weighing.cancel()
 
+    def end_warm_parents(self) -> None:
+        """Let go of what only starts workers: all are there. One that is replaced starts another."""
+        self._launcher.end_parents()
+
     # Watching
 
     def _sweep_models(self, now: float) -> None:

@@ -88,11 +88,15 @@ class Launcher:
             raise WorkerCrashed("the host is ending: it starts no worker any more.")
         return spawn(python, env, sockets, setup=setup)
 
-    def close(self) -> None:
-        self._closed = True
+    def end_parents(self) -> None:
+        """End the warm parents, which hold memory; the next worker starts another."""
         for parent in self._parents.values():
             parent.close()
         self._parents.clear()
+
+    def close(self) -> None:
+        self._closed = True
+        self.end_parents()
         self.sandboxes.close()
         self.temp_dirs.close()
 

@@ -132,6 +132,20 @@ def test_a_fork_server_that_has_ended_is_followed_by_another(spawned: list[Any])
     run(scenario)
 
 
+def test_fork_servers_that_are_let_go_are_started_again_for_the_next_worker(
+    spawned: list[Any],
+) -> None:
+    async def scenario(launcher: Launcher, sockets: Sockets) -> None:
+        Parent.answers += [FORKED, FORKED + 1]
+        await launcher.start(SPEC, None, {}, sockets)
+        launcher.end_parents()
+        assert [parent.alive for parent in Parent.made] == [False]
+        assert await launcher.start(SPEC, None, {}, sockets) == FORKED + 1
+        assert [parent.alive for parent in Parent.made] == [False, True]
+
+    run(scenario)
+
+
 def test_a_host_that_ends_starts_no_worker(spawned: list[Any]) -> None:
     async def scenario(launcher: Launcher, sockets: Sockets) -> None:
         launcher.close()
