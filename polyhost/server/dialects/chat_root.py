@@ -79,7 +79,8 @@ def by_id(models: Mapping[str, Served], service: Service) -> Iterator[Endpoint]:
         for place in places:
             answer = partial(_of_one, models, routes, name, settings)
             yield _endpoint(place + ONE, answer, name)
-            yield _endpoint(place + ONE_OF_KSERVE, answer, name)
+            if not settings.drum:
+                yield _endpoint(place + ONE_OF_KSERVE, answer, name)
     if len(models) != 1:
         of_many = partial(_of_many, models, settings)
         yield _endpoint(prefix + ONE, of_many)
