@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
+from polyhost.codecs.accept import CSV, FILE, LINES, PARQUET, STREAM
+
 _ERRORS = {
+    "406": {"description": "the answer cannot have any type that Accept names"},
+    "415": {"description": "the body's type, or its coding, is not known"},
     "422": {"description": "the body cannot be used: `message` says why"},
     "500": {"description": "the model's own code failed: `message` says where"},
     "503": {"description": "the model is not ready"},
@@ -19,6 +23,20 @@ _SPLIT = {
         "data": {"type": "array", "items": {"type": "array", "items": {}}},
     },
 }
+_LIST = {"type": "array", "items": {}}
+_PREDICTIONS = {
+    "type": "object",
+    "required": ["predictions"],
+    "properties": {"predictions": _LIST},
+}
+_BY_ACCEPT: Dict[str, Any] = {
+    CSV: {"schema": {"type": "string"}},
+    LINES: {"schema": {"type": "string"}},
+    STREAM: _BINARY,
+    FILE: _BINARY,
+    PARQUET: _BINARY,
+}
+"""Forms of an answer beside JSON, as ``Accept`` asks for them."""
 PREDICT: Dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -46,13 +64,8 @@ PREDICT: Dict[str, Any] = {
         "200": {
             "description": "one prediction a row",
             "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["predictions"],
-                        "properties": {"predictions": {"type": "array", "items": {}}},
-                    }
-                }
+                "application/json": {"schema": {"anyOf": [_PREDICTIONS, _LIST]}},
+                **_BY_ACCEPT,
             },
         },
         "400": {"description": "the JSON body cannot be used: `message` says why"},
@@ -68,7 +81,14 @@ TRANSFORM: Dict[str, Any] = {
         },
     },
     "responses": {
-        "200": {"description": "the rows, transformed", "content": {"multipart/form-data": {}}},
+        "200": {
+            "description": "the rows, transformed",
+            "content": {
+                "multipart/form-data": {},
+                "application/json": {"schema": _LIST},
+                **_BY_ACCEPT,
+            },
+        },
         **_ERRORS,
     },
 }
