@@ -246,3 +246,7 @@ def test_bare_records_are_answered_by_a_bare_list(models: dict[str, Application]
         found = post(models["classes"], "/invocations", body, content_type=kind).json()
         assert found == SHORT.predict(FRAME).tolist()
     assert post(models["line"], "/predict/", RECORDS).json() == {"predictions": PREDICTED.tolist()}
+
+
+def test_mindsdb_asks_without_a_body_first(models: dict[str, Application]) -> None:
+    assert post(models["line"], "/invocations", b"").status_code == 400

@@ -53,9 +53,14 @@ def error_body(error: PolyhostError, content_type: str) -> Tuple[int, bytes, Lis
 
 
 def invocations_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
-    """The same on ``/invocations``, where MLflow's and SageMaker's clients expect 415."""
+    """The same on ``/invocations``, where MLflow's and SageMaker's clients expect 415, and MindsDB
+    asks without a body or a type whether the address is right."""
     status, body, headers = error_body(error, content_type)
-    return 415 if isinstance(error, UnsupportedContentType) else status, body, headers
+    if isinstance(error, UnsupportedContentType):
+        status = 415
+    elif status == 422 and not content_type:
+        status = 400
+    return status, body, headers
 
 
 def plain_error(error: PolyhostError, content_type: str) -> Tuple[int, bytes, List[Header]]:
