@@ -6,12 +6,13 @@ real routes, codecs and bridge answer; what lies between them, and is the same f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from support.direct_model import DirectModel, post
+from support.direct_model import DirectModel, get, post
 from support.fake_model import FakeHost
 from support.guest_process import GuestProcess, RemoteModel
 
@@ -48,14 +49,22 @@ class DirectHost:
         return self.process.load(self._spec(code_dir, infer))
 
     def post(self, path: str, body: bytes | str, content_type: str = "text/csv") -> httpx.Response:
-        """One request to ``/models/NAME/...``."""
-        name = path.split("/")[2]
+        """One request to a path that holds ``/models/NAME``."""
+        self._ensure(path)
+        return post(self._app, path, body, content_type=content_type)
+
+    def get(self, path: str) -> httpx.Response:
+        """The same without a body."""
+        self._ensure(path)
+        return get(self._app, path)
+
+    def _ensure(self, path: str) -> None:
+        name = re.split(r"[/:]", path.partition("/models/")[2])[0]
         if name not in self._host.models:
             spec = self._spec(self._folder_of(name))
             self._host.models[name] = RemoteDirectModel(name, self.process.load(spec), spec)
             for refresh in self._host.on_change:
                 refresh()
-        return post(self._app, path, body, content_type=content_type)
 
     def _spec(self, code_dir: Path, infer: bool = False) -> ModelSpec:
         options: Mapping[str, Any] = {"strict_rows": True}

@@ -111,6 +111,10 @@ class Served:
         """One request with a raw body."""
         return self.client.post(path, content=body, headers={"Content-Type": content_type})
 
+    def get(self, path: str) -> httpx.Response:
+        """One request without a body."""
+        return self.client.get(path)
+
     def serving(self) -> list[psutil.Process]:
         """The host, and with several fronts those too, and the process that forks them."""
         host = psutil.Process(self.process.pid)

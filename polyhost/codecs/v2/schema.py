@@ -9,6 +9,7 @@ import numpy as np
 
 from polyhost.codecs.v2.datatypes import BYTES
 from polyhost.codecs.v2.outputs import PREDICT, PROBABILITIES, classes_of
+from polyhost.data import cells
 from polyhost.data.column_info import BOOLEAN, INTEGER, NUMBER, ColumnInfo
 from polyhost.data.target import TargetType
 from polyhost.predictor import ModelInfo
@@ -68,7 +69,7 @@ def _input(column: ColumnInfo) -> Dict[str, Any]:
     if not column.required:
         parameters["required"] = False
     if isinstance(column.example, (str, int, float, bool)):
-        parameters["example"] = column.example
+        parameters["example"] = typed_example(column)
     if parameters:
         found["parameters"] = parameters
     return found
@@ -103,3 +104,16 @@ def outputs_of(info: ModelInfo) -> List[Dict[str, Any]]:
 def platform_of(info: ModelInfo) -> str:
     """What runs the model, as text of the form ``project_format``."""
     return f"{info.guest.framework or info.language}_{info.language}".replace(" ", "-")
+
+
+def typed_example(column: ColumnInfo) -> Any:
+    """The example of a column, which a stored file has as text, as a value of its kind."""
+    example = column.example
+    if not isinstance(example, str):
+        return example
+    try:
+        if column.kind == BOOLEAN:
+            return cells.boolean(example)
+        return cells.integer(example) if column.kind == INTEGER else example
+    except ValueError:
+        return example

@@ -13,6 +13,7 @@ from polyhost.server.call.head import Header, RequestHead
 from polyhost.server.call.route import Route, Service
 from polyhost.server.call.served_model import Served
 from polyhost.server.dialects.answers import id_header, plain_error, text_error
+from polyhost.server.dialects.samples import with_rows
 from polyhost.server.dialects.v2_documents import ERRORS
 from polyhost.server.http.endpoint import Endpoint, calling
 from polyhost.wire.frames import dumps
@@ -47,7 +48,13 @@ class KserveRoutes:
         predict, explain = f"{base}:predict", f"{base}:explain"
         none = WrongEndpoint(f"model {self._model.name!r} offers no explanations")
         return [
-            calling("POST", predict, self._route(predict, plain_error), "Predict rows", PREDICT),
+            calling(
+                "POST",
+                predict,
+                self._route(predict, plain_error),
+                "Predict rows",
+                with_rows(PREDICT, self._model),
+            ),
             replace(
                 calling(
                     "POST",

@@ -16,6 +16,7 @@ from polyhost.server.call.keys import opens
 from polyhost.server.call.route import Route, Service
 from polyhost.server.call.served_model import Served, can_answer
 from polyhost.server.dialects.answers import JSON, id_header, plain_error
+from polyhost.server.dialects.samples import with_tensors
 from polyhost.server.dialects.v2_documents import (
     INDEX,
     INFER,
@@ -73,7 +74,9 @@ class V2Routes:
         ]
         path = f"{base}/infer"
         route = self._route(path, self._meta, protocol="v2", retry=not self._any_body)
-        infer = calling("POST", path, route, "Infer", INFER, (f"{version}/infer",))
+        infer = calling(
+            "POST", path, route, "Infer", with_tensors(INFER, model), (f"{version}/infer",)
+        )
         path += "/message"
         route = self._route(path, self._message_meta, protocol="grpc", retry=not self._any_body)
         summary, alias = "Infer, by the message of gRPC", f"{version}/infer/message"
