@@ -240,7 +240,7 @@ def test_commands_of_one_model_take_addresses(tracking, polyhost, tmp_path):
     )
     environ = {"MLFLOW_TRACKING_URI": tracking.uri, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = polyhost("score", "--code-dir", "models:/scored/1", "--input", "in.csv", env=environ)
-    assert (done.code, done.out.split()) == (0, ["Predictions", "6.0"]), done.err
+    assert (done.code, done.out.split()) == (0, ["Predictions", "0", "6.0"]), done.err
     done = polyhost("predict", "-m", "models:/my iris@champion", "-i", "in.json", env=environ)
     expected = {"predictions": [pytest.approx(tracking.seeded["one"]["zero"])]}
     assert json.loads(done.out) == expected, done.err
