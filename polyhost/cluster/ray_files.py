@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from polyhost.cluster.shipping import Shipment, as_text, pack, unpack
-from polyhost.errors import RuntimeUnavailable, SettingsError
+from polyhost.errors import RuntimeUnavailable
 from polyhost.predictor import ModelSpec
+
+REACHABLE_WITHIN = 20.0
+"""Seconds within which a head node accepts a connection."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +74,31 @@ def connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    expect_reachable(address or os.environ.get("RAY_ADDRESS", ""))
     try:
         ray.init(address=address, log_to_driver=True, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise SettingsError(
-            f"cannot reach the Ray cluster {address or 'at RAY_ADDRESS'}: {error}. Expected HOST:PORT "
-            "of its head node, 'auto' on one of its machines, or no address for a cluster on this "
-            "machine alone."
+    except Exception as error:  # Ray raises its own, Python's, and plain Exception
+        raise RuntimeUnavailable(
+            f"cannot connect to Ray {f'at {address}' if address else 'on this machine'}: {error} "
+            "Expected HOST:PORT of a head node, 'auto' on a machine of the cluster, or no address (and "
+            "no RAY_ADDRESS) to start Ray on this machine alone."
         ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def expect_reachable(address: str) -> None:
+    """RuntimeUnavailable where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "://" in address:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHABLE_WITHIN).close()
+    except OSError as error:
+        raise RuntimeUnavailable(
+            f"no Ray cluster at {address}: {error.strerror or error}. Expected HOST:PORT of the head "
+            "node (6379 unless it was started with another).",
+            address=address,
+        ) from error

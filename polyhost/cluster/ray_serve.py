@@ -18,7 +18,7 @@ from typing import Any
 
 from polyhost import logs
 from polyhost.cluster.ray_files import RayShipment, connected, relocated, ship
-from polyhost.errors import SettingsError
+from polyhost.errors import RuntimeUnavailable, SettingsError
 from polyhost.settings import ModelConfig, ServerSettings
 
 logger = logging.getLogger(logs.SERVE)
@@ -180,15 +180,21 @@ def _only(settings: ServerSettings, model: ModelConfig) -> ServerSettings:
 def serve(settings: ServerSettings, address: str | None, scaling: Scaling) -> int:
     """Serve on a Ray cluster until SIGINT or SIGTERM; 0."""
     refuse(settings)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with connected(address):
+        stop = _stop_asked_for()  # Ray sets handlers of its own when it connects
         names = deploy(settings, scaling)
         logger.info("listens on port %d of each node: %s", settings.port, ", ".join(sorted(names)))
         stop.wait()
         remove(names)
     return 0
+
+
+def _stop_asked_for() -> threading.Event:
+    """What SIGINT and SIGTERM set from now on."""
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    return asked
 
 
 def refuse(settings: ServerSettings) -> None:
@@ -214,8 +220,7 @@ def deploy(settings: ServerSettings, scaling: Scaling) -> tuple[str, ...]:
     from ray import serve as ray_serve
 
     shipments = {model.name: ship(model.spec.code_dir) for model in settings.models}
-    http = {"host": settings.address_host, "port": settings.port}
-    ray_serve.start(http_options=http, proxy_location="EveryNode")
+    _start_proxies({"host": settings.address_host, "port": settings.port})
     wanted = applications(settings)
     for name, (prefix, own) in wanted.items():
         held = {model.name: shipments[model.name] for model in own.models}
@@ -227,6 +232,20 @@ def deploy(settings: ServerSettings, scaling: Scaling) -> tuple[str, ...]:
             remove(tuple(wanted))
             raise SettingsError(f"Ray Serve could not start {name}: {reason}") from error
     return tuple(wanted)
+
+
+def _start_proxies(http: Mapping[str, Any]) -> None:
+    """Start Ray Serve; again where a proxy was not ready in time, which Serve then ends."""
+    from ray import serve as ray_serve
+    from ray.exceptions import RayError
+
+    for tries_left in reversed(range(STARTS)):
+        try:
+            ray_serve.start(http_options=dict(http), proxy_location="EveryNode")
+            return
+        except (RayError, TimeoutError) as error:
+            if not tries_left:
+                raise RuntimeUnavailable(f"Ray Serve could not start: {error}") from error
 
 
 def _reason(name: str) -> str:

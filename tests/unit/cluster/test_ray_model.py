@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import types
@@ -9,9 +10,17 @@ from concurrent.futures import Future
 
 import pytest
 
+from polyhost.cluster.ray_files import expect_reachable
 from polyhost.cluster.ray_score import TRIES, RayModel, ScoringActor
 from polyhost.codecs import Request
-from polyhost.errors import CodeDirError, ModelError, WorkerCrashed, WorkerNotReady, to_wire
+from polyhost.errors import (
+    CodeDirError,
+    ModelError,
+    RuntimeUnavailable,
+    WorkerCrashed,
+    WorkerNotReady,
+    to_wire,
+)
 
 
 class RayError(Exception):
@@ -141,3 +150,16 @@ def test_an_actor_waits_for_a_worker_that_starts_again(monkeypatch, calls, wante
     monkeypatch.setattr(Restarting, "info", "info", raising=False)
     actor = ScoringActor(None)
     assert actor.score(REQUEST.to_wire(), [b"a"], True)[0] == wanted
+
+
+def test_an_address_where_nobody_listens_is_an_error_at_once():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # nobody listens there
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(RuntimeUnavailable, match=f"no Ray cluster at {address}"):
+            expect_reachable(address)
+
+
+@pytest.mark.parametrize("address", ["", "auto", "local", "ray://host:10001"])
+def test_other_addresses_are_for_ray_to_judge(address):
+    expect_reachable(address)
