@@ -50,8 +50,7 @@ def _served(loaded: Any) -> Callable[[Any], Any]:
     (name, spec), *_ = function.structured_input_signature[1].items()
 
     def run(values: Any) -> Any:
-        import tensorflow
-
+        tensorflow = library("tensorflow")
         found = function(**{name: tensorflow.cast(tensorflow.constant(values), spec.dtype)})
         return next(iter(found.values())) if len(found) == 1 else found
 
