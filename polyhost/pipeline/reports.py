@@ -148,7 +148,8 @@ class LocalReporter:
     """A folder with ``<process>.prom``, counters in Prometheus' text form, and with
     ``<process>-<number>.parquet``, the predictions and features reported.
 
-    ``polyhost reports`` prints both. Rows wait a few seconds before they are written.
+    ``polyhost reports`` prints both. Rows wait a few seconds before they are written. The two counters
+    are written here, not by prometheus_client: the model's own interpreter need not have it.
     """
 
     def __init__(

@@ -22,6 +22,7 @@ def score(data, model, **kwargs):
     return pd.DataFrame({"Predictions": data["a"]})
 """
 FLASK = """
+import pathlib
 import time
 from flask import abort, g, jsonify, request
 from werkzeug.exceptions import Conflict
@@ -41,7 +42,10 @@ def init_app(app):
             if "forbidden" in g.seen:
                 abort(403)
         if request.args.get("slow"):
-            time.sleep(1)
+            place = pathlib.Path(request.args["slow"])
+            (place / "begun").touch()
+            while not (place / "go on").exists():
+                time.sleep(0.01)
         if request.args.get("fail"):
             raise RuntimeError("broken extension")
         return None
@@ -165,14 +169,18 @@ def test_flask_errors_and_routes_of_its_own(flask: Served) -> None:
     assert flask.client.get("/info/", headers=SECRET).status_code == 200
 
 
-def test_a_slow_function_blocks_nobody_else(flask: Served) -> None:
+def test_a_slow_function_blocks_nobody_else(flask: Served, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(flask.client.get, "/info/?slow=1", headers=SECRET)
-        time.sleep(0.2)
+        slow = threads.submit(flask.client.get, f"/info/?slow={tmp_path}", headers=SECRET)
+        until = time.monotonic() + 60
+        while not (tmp_path / "begun").exists():
+            assert time.monotonic() < until, "the function was never called"
+            time.sleep(0.01)
         assert flask.client.get("/ping").status_code == 200
         assert not slow.done()
+        (tmp_path / "go on").touch()
         assert slow.result().status_code == 200
 
 
