@@ -15,11 +15,12 @@ from polyhost.host.launcher import Launcher
 from polyhost.host.model_slot import ModelSlot
 from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.orphans import MARK, Orphans
-from polyhost.host.pool import Output, Pool, WorkerListener
+from polyhost.host.pool import Output, Pool
 from polyhost.host.shared_counts import SharedCount
 from polyhost.host.spool import Budget
 from polyhost.host.sweeper import Part, Sweeper
 from polyhost.host.user import WorkerUser
+from polyhost.host.worker_listener import WorkerListener
 from polyhost.settings import HostLimits, ModelConfig
 from polyhost.wire import linux
 

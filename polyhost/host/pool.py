@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from dataclasses import replace
-from typing import Any, Callable, Coroutine, Dict, List, Optional, Protocol, Tuple
+from typing import Any, Callable, Coroutine, Dict, List, Optional
 
 from polyhost import logs
 from polyhost.environments import Environment, Environments
@@ -18,7 +18,7 @@ from polyhost.errors import (
     WorkerNotReady,
     WorkerStartTimeout,
 )
-from polyhost.host.balance import CallCost, Cost, report_parts
+from polyhost.host.balance import CallCost, report_parts
 from polyhost.host.dispatcher import Dispatcher
 from polyhost.host.launcher import Launcher
 from polyhost.host.member import Member, State
@@ -27,12 +27,12 @@ from polyhost.host.observers import NOBODY, ModelObserver
 from polyhost.host.process import WorkerProcess
 from polyhost.host.quarantine import Quarantine
 from polyhost.host.request import Body, Pending, Waiter
-from polyhost.host.shared_counts import SharedCount
 from polyhost.host.start_process import start_process
 from polyhost.host.warm_parent import ForkLost
+from polyhost.host.worker_facts import columns_of, room_for
+from polyhost.host.worker_listener import WorkerListener
 from polyhost.predictor import INFER_TARGET, JOB, ModelInfo
 from polyhost.settings import OWN_ENVIRONMENTS, ModelConfig
-from polyhost.wire.messages import calls_at_once
 
 __all__ = ["Output", "Pool", "State", "WorkerListener"]
 
@@ -46,38 +46,6 @@ fails; less where something outside ended them, which says nothing against the m
 Output = Callable[[str, str, bytes, int, str], None]
 """Called with model, ``stdout`` or ``stderr``, what guest code wrote there, its worker's pid, and
 the id of the request that ran then (empty: none, several, or not known)."""
-
-
-class WorkerListener(Protocol):
-    """Who hands a pool's workers to further fronts."""
-
-    def pool_made(self, pool: Pool) -> Optional[SharedCount]:
-        """A pool begins; the number of its waiting requests that all processes keep together."""
-        ...
-
-    def pool_ended(self, pool: Pool) -> None:
-        """A pool has stopped: what fronts still hold for it fails."""
-        ...
-
-    def worker_up(self, pool: Pool, worker: WorkerProcess) -> None:
-        """A worker is ready."""
-        ...
-
-    def cost_changed(self, pool: Pool, cost: Cost) -> None:
-        """Workers have reported what their calls take."""
-        ...
-
-    def worker_down(self, pool: Pool, worker: WorkerProcess, crash: WorkerCrashed) -> None:
-        """A worker has ended, or takes no more requests."""
-        ...
-
-    async def drain(self, pool: Pool) -> None:
-        """Return when no front has a request for this pool any more."""
-        ...
-
-    async def retire(self, worker: WorkerProcess) -> None:
-        """Have no front send to this worker; return when none waits for it."""
-        ...
 
 
 class Pool:
@@ -367,7 +335,7 @@ class Pool:
         worker.initialise(spec, options)
         self.info = await worker.wait_ready(self.config.load_timeout)
         self._use_target(self.info)
-        self.room = _room_for(self.config, self.info)
+        self.room = room_for(self.config, self.info)
         self._dispatcher.set_room(*self.room)
         member.ready = True
         if self.watcher is not None:
@@ -432,7 +400,7 @@ class Pool:
             info.language,
             info.target.type.value,
             f", {workers} workers" if workers > 1 else "",
-            _columns(info),
+            columns_of(info),
         )
 
     def _retire(self, member: Member) -> None:
@@ -492,28 +460,3 @@ def _unexpected(error: Exception) -> WorkerCrashed:
     return WorkerCrashed(
         f"the worker cannot be started: {type(error).__name__}: {error}", exit_code=0
     )
-
-
-def _room_for(model: ModelConfig, info: ModelInfo) -> Tuple[int, int]:
-    wanted = model.limits.max_concurrency
-    calls = calls_at_once(wanted, info.threads)
-    if calls < wanted:
-        logger.warning(
-            "model %s: max_concurrency is %d, but this %s model takes no more than %d at once",
-            model.name,
-            wanted,
-            info.language,
-            calls,
-        )
-    batching = model.batching
-    return (batching.max_batch if info.batchable and batching and calls == 1 else 1), calls
-
-
-def _columns(info: ModelInfo) -> str:
-    """What is known of the columns that a model takes, and from where."""
-    if not info.target.type.is_structured:
-        return ""
-    count = len(info.guest.columns)
-    if not count:
-        return ", columns not known"
-    return f", {count} column{'' if count == 1 else 's'} from the {info.guest.schema_source}"
