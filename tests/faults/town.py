@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import psutil
-from support.command import UNOPTIMISED
 from support.served import Served
 
 MODELS = Path(__file__).with_name("models")
@@ -80,7 +79,7 @@ class Town:
         }
         config = folder / "polyhost.yaml"
         config.write_text(json.dumps(settings), encoding="utf-8")
-        served = Served.start(folder, "--config", config, wait=False, env=UNOPTIMISED)
+        served = Served.start(folder, "--config", config, wait=False)
         for model in ("steady", "obeys", "shares"):
             served.wait_answering(f"/models/{model}/health/")
         town = cls(language, served)
