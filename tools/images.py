@@ -35,6 +35,7 @@ def main() -> int:
     commands.add_parser("render")
     for name in ("lock", "facts", "sbom"):
         commands.add_parser(name).add_argument("names", nargs="*")
+    commands.choices["facts"].add_argument("--runs", type=int, default=3)
     for name in ("build", "test"):
         build = commands.add_parser(name)
         build.add_argument("names", nargs="*")
@@ -67,7 +68,7 @@ def _run(options: argparse.Namespace) -> None:
     elif options.command == "facts":
         from containers import facts
 
-        facts.write(options.names or contexts.names())
+        facts.write(options.names or contexts.names(), options.runs)
     elif options.command == "sbom":
         from containers import bill
 

@@ -99,6 +99,12 @@ def test_all_that_there_are_are_in_the_table_of_the_documentation():
     ]
 
 
+def test_all_that_were_measured_are_there():
+    text = (FOLDER.parent / "docs" / "environments-images.md").read_text(encoding="utf-8")
+    measured = re.findall(r"^\| (\w+) \| \d+ MB \| [\d.]+ \|$", text, re.MULTILINE)
+    assert set(measured) <= {folder.name for folder in ENVIRONMENTS}
+
+
 @each_environment
 def test_its_requirements_are_pinned_and_name_this_version(folder):
     lines = (folder / "requirements.txt").read_text(encoding="utf-8").split()

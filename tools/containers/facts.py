@@ -22,7 +22,6 @@ HEAD = "| Image | Size | Cold start, seconds of processor |\n|---|---|---|\n"
 TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
 ROW = re.compile(r"^\| (\w+) \|.*$", re.MULTILINE)
 LINE = re.compile(r"^Size: .*$", re.MULTILINE)
-RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,12 @@ class Facts:
     seconds: float
 
 
-def write(names: list[str]) -> None:
+def write(names: list[str], runs: int) -> None:
     """Measure these images, which have to be here, and write what was found; others' rows stay."""
     engine = find_engine()
     with tempfile.TemporaryDirectory(prefix="polyhost-") as folder:
         starter = containers(engine, Path(folder))
-        found = {name: _measure(name, engine, starter, Path(folder)) for name in names}
+        found = {name: _measure(name, engine, starter, Path(folder), runs) for name in names}
     page = PAGE.read_text(encoding="utf-8")
     table = TABLE.search(page)
     if table is None:
@@ -54,7 +53,9 @@ def write(names: list[str]) -> None:
     PAGE.write_text(page.replace(table[0], written), encoding="utf-8")
 
 
-def _measure(name: str, engine: ContainerEngine, starter: Containers, folder: Path) -> Facts:
+def _measure(
+    name: str, engine: ContainerEngine, starter: Containers, folder: Path, runs: int
+) -> Facts:
     example = EXAMPLES.get(name, OF_POLYGLOT["python"])
     made = folder / name
     made.mkdir()
@@ -65,7 +66,7 @@ def _measure(name: str, engine: ContainerEngine, starter: Containers, folder: Pa
         environment=example.variables,
     )
     times = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         with starter.start(wanted) as running:
             running.wait()
             times.append(running.processor_time())

@@ -28,7 +28,7 @@ import psutil
 
 from polyhost.cli.engines import Buildah, ContainerEngine
 
-READY_WITHIN = 240.0
+READY_WITHIN = 600.0
 STOPS_WITHIN = 60.0
 NOT_LOADED = 513
 """DRUM's status of a model that cannot be loaded; it stays so."""
