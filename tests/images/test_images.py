@@ -168,13 +168,14 @@ def test_an_image_of_one_model_with_its_requirements(polyhost, engine, made, ima
 @pytest.mark.skipif("polyglot" not in BUILT, reason="polyglot is not among POLYHOST_IMAGES")
 def test_models_of_all_languages_behind_one_server(engine, made, tmp_path):
     folders = {name: made(example, "polyglot") for name, example in OF_POLYGLOT.items()}
+    models = tmp_path / "models"  # the folder above is closed to other users
     for name, folder in folders.items():
-        shutil.copytree(folder / "model", tmp_path / name)
-        about = tmp_path / name / "model-metadata.yaml"
+        shutil.copytree(folder / "model", models / name)
+        about = models / name / "model-metadata.yaml"
         if not about.exists():
             about.write_text(f"name: {name}\ntargetType: regression\n", encoding="utf-8")
     where = Wanted(
-        tag_of("polyglot"), mounts=((tmp_path, "/opt/code"),), user=ANYBODY, read_only=True
+        tag_of("polyglot"), mounts=((models, "/opt/code"),), user=ANYBODY, read_only=True
     )
     with engine.start(where) as running:
         running.wait("/readyz")

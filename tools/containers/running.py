@@ -224,7 +224,7 @@ class BuildahContainers(Containers):
             if not wanted.port:
                 yield Running(process, "", lambda work: work(), process.terminate, log, root)
                 return
-            first = _within(process, root)
+            first = _within(process, root, log)
             with ThreadPoolExecutor(1, initializer=_enter, initargs=(first,)) as network:
                 yield Running(
                     process,
@@ -274,7 +274,7 @@ def _variables(wanted: Wanted, settings: dict[str, Any]) -> list[str]:
     return [*settings["Env"], *(f"{key}={value}" for key, value in wanted.environment.items())]
 
 
-def _within(process: subprocess.Popen[bytes], root: Path) -> int:
+def _within(process: subprocess.Popen[bytes], root: Path, log: Path) -> int:
     """The id of the first process that sees the container's files alone."""
     until = time.monotonic() + READY_WITHIN
     while time.monotonic() < until and process.poll() is None:
@@ -285,7 +285,7 @@ def _within(process: subprocess.Popen[bytes], root: Path) -> int:
                 if os.readlink(f"/proc/{one.pid}/root") != "/":
                     return int(one.pid)
         time.sleep(0.01)
-    raise AssertionError(f"no container of {root} was started")
+    raise AssertionError(f"no container of {root} was started: {log.read_text(errors='replace')}")
 
 
 def _enter(process: int) -> None:
