@@ -43,7 +43,9 @@ class Application:
         self._routes: Dict[str, Dict[str, Endpoint]] = {}
         self._below: Dict[str, Handler] = {}
         self._misses = Misses(self._routes_now, settings, refusals(self.prefix))
-        self._gate = Gate(self.answer, self.keys, self.prefix) if self.keys.asked_for else None
+        self.refusals = refusals(self.prefix)
+        gate = Gate(self.answer, self.keys, self.prefix, self.refusals)
+        self._gate = gate if self.keys.asked_for else None
         self.models: Mapping[str, Any] = {}
         self.on_use: List[Callable[[], None]] = []
         """Called when the routes are others."""

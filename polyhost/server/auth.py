@@ -12,7 +12,7 @@ import hashlib
 import logging
 import secrets
 from dataclasses import replace
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Mapping, Optional
 
 from polyhost.errors import KeyMissing, SettingsError
 from polyhost.server.call.keys import HEADERS, Keys, opens
@@ -26,6 +26,9 @@ from polyhost.settings import ApiKey, ServerSettings
 
 logger = logging.getLogger(__name__)
 
+Refusal = Callable[[str], bytes]
+REFUSAL = "polyhost.refusal"
+"""Where the scope of a request holds how its protocol writes a refusal."""
 KEY = "polyhost.key"
 """Where the scope of a request holds the key that was shown."""
 PROBES = ("/", "/ping", "/ping/", "/health", "/health/", "/livez", "/readyz", "/healthz")
@@ -49,9 +52,12 @@ def digest_of(key: str) -> str:
 class Gate:
     """The application, for those who show a key."""
 
-    def __init__(self, app: Any, keys: Keys, prefix: str) -> None:
+    def __init__(
+        self, app: Any, keys: Keys, prefix: str, refusals: Optional[Mapping[str, Refusal]] = None
+    ) -> None:
         self._app = app
         self._keys = keys
+        self._refusals = refusals or {}
         self._probes = {prefix + path for path in PROBES}
         self._bare_probes = {prefix + path for path in V2_PROBES}
 
@@ -60,6 +66,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         key = scope[KEY] = self._keys.find(scope["headers"])
+        for beginning, refusal in self._refusals.items():
+            if scope["path"] == beginning or scope["path"].startswith(f"{beginning}/"):
+                scope[REFUSAL] = refusal
         probes = scope["method"] in ("GET", "HEAD")
         if key is not None or (probes and scope["path"] in self._bare_probes):
             await self._app(scope, receive, send)
@@ -104,7 +113,8 @@ async def _deny(scope: Scope, receive: Receive, send: Send, status: int, text: s
     headers = [(b"x-request-id", request_id(scope))]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    await refuse(receive, send, status, message(text), headers)
+    refusal: Refusal = scope.get(REFUSAL, message)
+    await refuse(receive, send, status, refusal(text), headers)
 
 
 def guarded(endpoints: List[Endpoint], settings: ServerSettings, model: str = "") -> List[Endpoint]:

@@ -134,7 +134,7 @@ class KeyGate:
     def __init__(self, app: Any, table: Application) -> None:
         self._app = app
         self._table = table
-        self._gate = Gate(self._rest, table.keys, table.prefix)
+        self._gate = Gate(self._rest, table.keys, table.prefix, table.refusals)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._table.keys.asked_for:

@@ -12,13 +12,14 @@ from support.fake_model import FakeHost, FakeModel
 
 from polyhost.server import dialects
 from polyhost.server.app import Application, build
+from polyhost.server.auth import digest_of
 from polyhost.server.call.keys import Keys
 from polyhost.server.call.route import Route, Service
 from polyhost.server.dialects.answers import error_body, headers_of_id
 from polyhost.server.http.asgi import Receive, Scope, Send, respond
 from polyhost.server.http.endpoint import Endpoint, calling
 from polyhost.server.watch.instrument import Instruments
-from polyhost.settings import ServerSettings
+from polyhost.settings import ApiKey, ServerSettings
 
 
 class Sample:
@@ -108,3 +109,12 @@ def test_a_protocol_refuses_what_no_route_answers_in_its_own_words() -> None:
     assert ask(app, "POST", "/sample/models").status_code == 405
     assert "no" in ask(app, "POST", "/sample/models").json()
     assert "message" in ask(app, "POST", "/samples").json()
+
+
+def test_a_request_without_a_key_is_refused_in_the_words_of_its_protocol() -> None:
+    settings = ServerSettings(keys=(ApiKey("mine", digest_of("k")),))
+    app = build(cast(Any, FakeHost(FakeModel("one"))), settings, Instruments(), Keys(settings.keys))
+    found = ask(app, "GET", "/sample/models")
+    assert (found.status_code, list(found.json())) == (401, ["no"])
+    assert list(ask(app, "GET", "/metrics").json()) == ["message"]
+    assert list(ask(app, "GET", "/v2/models").json()) == ["error"]
