@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -37,11 +38,14 @@ def main() -> None:
                 output = Path(place) / f"answers.{ending}"
                 output.unlink(missing_ok=True)
                 command = peer.command(folder, output)
-                costs[peer].append(measured.run(command, Path(place), {}))
+                try:
+                    costs[peer].append(measured.run(command, Path(place), {}))
+                except (RuntimeError, OSError) as error:  # the others go on
+                    print(f"{peer.name}: {error}", file=sys.stderr)
     print(f"{options.rows:,} rows, {options.rounds} round(s)\n")
     print("| language | | seconds | CPU seconds | peak MB |")
     print("|---|---|---|---|---|")
-    for peer in found:
+    for peer in costs:
         seconds, cpu, memory = (
             statistics.median(getattr(cost, name) for cost in costs[peer])
             for name in ("seconds", "cpu", "memory")
