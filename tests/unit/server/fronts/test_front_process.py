@@ -171,13 +171,13 @@ def test_no_client_is_let_in_before_the_keys_that_hold_now_have_come(
     """A front may be forked long after the keys of its start were revoked."""
     seen: list[list[str]] = []
 
-    async def listen(
+    async def serve_clients(
         app: Any, settings: Any, access: Any, sock: Any, stop: Any, count: Any
     ) -> None:
         seen.append([key.name for _, key in access.keys._keys])
         await stop.wait()
 
-    monkeypatch.setattr(module, "listen", listen)
+    monkeypatch.setattr(module, "serve_clients", serve_clients)
 
     async def main() -> None:
         ours, theirs = socket.socketpair()
