@@ -44,7 +44,9 @@ def measured(language: str, folder: Path, rows: int) -> str:
     per_million = (many - few) / (rows - rows // 10) * 1e6
     start = few - per_million * (rows // 10) / 1e6
     columns = len(header.split(","))
-    return f"| {language} | {columns} | {start:.1f} | {per_million:.1f} | {1e6 / per_million:,.0f} |"
+    return (
+        f"| {language} | {columns} | {start:.1f} | {per_million:.1f} | {1e6 / per_million:,.0f} |"
+    )
 
 
 def scored(folder: Path, header: str, lines: list[str], count: int) -> float:
