@@ -48,6 +48,13 @@ def main(argv: Sequence[str] | None = None, program: str = "polyhost") -> int:
 
 
 def _run(arguments: Sequence[str], program: str) -> int:
+    try:
+        return _command(arguments, program)
+    except KeyboardInterrupt:  # also while modules are imported
+        return print_interrupted()
+
+
+def _command(arguments: Sequence[str], program: str) -> int:
     command = arguments[0] if arguments else ""
     if command == "--version":
         print(_version(program))
@@ -70,8 +77,6 @@ def _run(arguments: Sequence[str], program: str) -> int:
         return print_wrong_options(error, options.parser)
     except PolyhostError as error:
         return print_error(error, stacktrace=getattr(options, "show_stacktrace", False))
-    except KeyboardInterrupt:
-        return print_interrupted()
 
 
 def build_parser(program: str = "polyhost", command: str = "") -> argparse.ArgumentParser:
