@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from polyhost.cli.main import main
@@ -13,6 +15,6 @@ def test_an_interrupt_while_modules_are_imported_has_no_traceback(
     def importing(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("polyhost.cli.main.build_parser", importing)
+    monkeypatch.setattr(sys.modules["polyhost.cli.main"], "build_parser", importing)
     assert main(["score", "--input", "x"]) == 130
     assert "Traceback" not in capsys.readouterr().err
