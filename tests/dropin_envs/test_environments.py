@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import tomllib
 from packaging.requirements import Requirement
 from support.command import clean_environment
 from support.drop_in import contexts
@@ -121,6 +120,7 @@ def test_all_that_it_asks_for_is_among_its_pinned_requirements(folder):
 
 @each_environment
 def test_all_that_polyhost_needs_is_among_its_pinned_requirements(folder):
+    tomllib = pytest.importorskip("tomllib", reason="Python before 3.11 reads no TOML")
     project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text("utf-8"))["project"]
     own, *pinned = (folder / "requirements.txt").read_text(encoding="utf-8").split()
     extras = re.findall(r"\w+", own.partition("[")[2].partition("]")[0])
