@@ -84,7 +84,7 @@ def test_v1_predicts_one_value_a_row(models_of: Any, scenario: str, runtime: str
 
 def typed(text: str, datatype: str) -> Any:
     """A cell of a CSV file as a client of this datatype sends it."""
-    if datatype == "BYTES":
+    if datatype == "BYTES" or not text:
         return text or None
     return {"FP64": float, "INT64": int, "BOOL": lambda word: word == "true"}[datatype](text)
 
