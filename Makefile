@@ -5,7 +5,7 @@
 #   make test-tensorflow  the tests of Keras models, in an environment of their own (1.5 GB)
 #   make test-torch       the tests of PyTorch models, under Debian's Python and its python3-torch
 #   make images           the drop-in images, with docker, podman, nerdctl or buildah; one: make image NAME=r_lang
-#   make test-images      build and test five of them as CI does; others: NAMES="python3_onnx mlflow"
+#   make test-images      build and test five of them; others: NAMES="python3_onnx mlflow"
 #   make test-flavors     the flavors of MLflow's models, with MLflow and every library (2 GB)
 #   make test-ray         the tests of --engine ray, on a cluster of several nodes on this machine
 #   make test-spark       the tests of polyhost.spark, on a cluster of two executors on this machine
