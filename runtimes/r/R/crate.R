@@ -83,18 +83,30 @@ value_out <- function(value) {
     return(list("null"))
   }
   if (is.data.frame(value)) {
-    columns <- lapply(unclass(flat(value)), value_out)
-    names <- enc2utf8(as.character(names(columns)))
-    return(list("frame", names, unname(columns), nrow(value)))
+    return(frame_out(value))
   }
   if (inherits(value, "Matrix")) value <- as.matrix(value)
   if (length(dim(value)) == 2L && !is.list(value)) {
     return(list("matrix", dim(value), plain_vector(as.vector(value))))
   }
   if (is.list(value) && !inherits(value, "POSIXlt")) {
-    names <- names(value)
-    return(list("list", if (!is.null(names)) enc2utf8(names), lapply(unname(value), value_out)))
+    return(list_out(value))
   }
+  vector_out(value)
+}
+
+frame_out <- function(value) {
+  columns <- lapply(unclass(flat(value)), value_out)
+  names <- enc2utf8(as.character(names(columns)))
+  list("frame", names, unname(columns), nrow(value))
+}
+
+list_out <- function(value) {
+  names <- names(value)
+  list("list", if (!is.null(names)) enc2utf8(names), lapply(unname(value), value_out))
+}
+
+vector_out <- function(value) {
   if (!is.atomic(value) && !inherits(value, "POSIXlt")) {
     abort(
       "invalid_output", "the function returned ", describe_value(value),

@@ -39,7 +39,8 @@ public abstract class BasePredictor {
       throws Exception;
 
   /**
-   * Predict the rows of a CSV file. A file that cannot be read is reported on stderr and gives null.
+   * Predict the rows of a CSV file. A file that cannot be read is reported on stderr and gives
+   * null.
    */
   public String predictCSV(String inputFilename) throws Exception {
     byte[] rows;
