@@ -45,9 +45,10 @@ def _marks(name: str, language: str) -> list[pytest.MarkDecorator]:
 def run_score(
     polyhost: Command, name: str, language: str, body: str | bytes = CSV, *flags: object
 ) -> Path:
-    """``polyhost score`` of a scenario; the output's path, or the error that it told."""
+    """``polyhost score`` of a scenario; the output's path, or the error that it reported."""
     scenario = SCENARIOS[name]
     data, output = polyhost.folder / "input.csv", polyhost.folder / "output"
+    output.unlink(missing_ok=True)  # of an earlier run of the test
     data.write_bytes(body if isinstance(body, bytes) else body.encode())
     done = polyhost(
         *["score", "--code-dir", scenario.folder(language), "--input", data],

@@ -25,21 +25,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def line(start: str) -> list[str]:
-    """The words of the README's line that starts so."""
-    (found,) = re.findall(rf"^{start}.*$", README, re.MULTILINE)
+def line(start: str, number: int = 0) -> list[str]:
+    """The words of the README's lines that start so; of the first, or another."""
+    found: str = re.findall(rf"^{start}.*$", README, re.MULTILINE)[number]
     return found.removesuffix("&").split()
 
 
-def test_the_model_scores_and_serves(folder, serve):
-    score = subprocess.run(
-        [*POLYHOST, *line("polyhost score")[1:]],
+def run(folder: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*POLYHOST, *words[1:]],
         cwd=folder,
         env=clean_environment(folder),
         capture_output=True,
         text=True,
         check=True,
     )
+
+
+def test_the_model_scores_and_serves(folder, serve):
+    score = run(folder, line("polyhost score"))
     printed = [float(row.split()[1]) for row in score.stdout.splitlines()[1:]]
     model, *flags = line("polyhost serve")[2:]
     server = serve(folder / model, *flags)
@@ -48,6 +52,10 @@ def test_the_model_scores_and_serves(folder, serve):
     reply = server.post("/predict/", (folder / "rows.csv").read_bytes())
     assert reply.json()["predictions"] == pytest.approx(printed, rel=1e-5)
     assert len(printed) == 3
+    run(folder, line("polyhost score", 1))
+    header, *rows = (folder / "predictions.csv").read_text(encoding="utf-8").split()
+    assert header == "Predictions"
+    assert [float(row) for row in rows] == pytest.approx(printed, rel=1e-5)
 
 
 def test_every_page_that_is_linked_is_there():

@@ -49,7 +49,7 @@ def test_over_http_it_is_422(serve: Any, model: Path) -> None:
 
 def test_in_a_file_it_ends_with_3(polyhost: Any, model: Path, tmp_path: Path) -> None:
     rows, out = tmp_path / "rows.csv", tmp_path / "out.csv"
-    words = ("score", "-cd", model, "--input", rows, "--output", out)
+    words = ("score", "-cd", model, "--input", rows, "--output", out, "--overwrite")
     rows.write_text("a\n1\n", encoding="utf-8")
     assert polyhost(*words).code == 0
     rows.write_text("a,b\n1,2\n", encoding="utf-8")

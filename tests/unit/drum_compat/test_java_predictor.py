@@ -48,6 +48,7 @@ def test_two_java_models_in_one(polyhost, tmp_path):
     def predictions(folder, language):
         out = tmp_path / "out.csv"
         flags = ("--target-type", "regression", "--language", language, "--output", out)
+        out.unlink(missing_ok=True)
         done = polyhost("score", "--code-dir", folder, "--input", rows, *flags)
         assert done.code == 0, done.err
         return [float(line) for line in out.read_text().splitlines()[1:]]
