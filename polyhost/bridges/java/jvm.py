@@ -27,6 +27,7 @@ _RUNTIME = "io.polyhost.Hooks"
 _NATIVE_ACCESS_SINCE = 22
 _OPTIONS = (
     "-Xrs",  # leaves SIGINT and SIGTERM to Python
+    "-XX:-UsePerfData",  # a file in /tmp that a JVM which was killed leaves behind
     "-Djava.awt.headless=true",
     "-Dfile.encoding=UTF-8",
     "-Dstdout.encoding=UTF-8",

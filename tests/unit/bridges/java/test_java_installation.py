@@ -89,6 +89,7 @@ def test_newer_javas_are_asked_for_native_access(java_at, monkeypatch, version, 
     arguments = _arguments(installation.find(), {})
     assert ("--enable-native-access=ALL-UNNAMED" in arguments) == allowed
     assert "-Xrs" in arguments
+    assert "-XX:-UsePerfData" in arguments
     assert "-Xmx64m" in arguments
     assert "-Xmx1g" in _arguments(installation.find(), {"java_xmx": "1g"})
 
